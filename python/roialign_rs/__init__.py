@@ -1,0 +1,25 @@
+"""RoI Align and its family on NumPy arrays: multithreaded SIMD in Rust, NumPy in, NumPy out.
+
+Functions
+---------
+roi_align : equal bins, bilinear samples, their mean or maximum
+roi_pool : box and bins rounded to whole cells, their maximum or mean
+explain : what either of them does with one box, cell by cell
+get_num_threads, set_num_threads : how many threads a call may use
+simd_level : the instruction set in use
+"""
+
+from roialign_rs._core import __version__, get_num_threads, set_num_threads, simd_level
+from roialign_rs._explain import Explanation, explain
+from roialign_rs._ops import roi_align, roi_pool
+
+__all__ = [
+    "Explanation",
+    "__version__",
+    "explain",
+    "get_num_threads",
+    "roi_align",
+    "roi_pool",
+    "set_num_threads",
+    "simd_level",
+]

@@ -1,0 +1,111 @@
+"""Make arguments convenient; whether they are valid is decided in Rust.
+
+What comes as the core wants it (arrays of the right kind, pairs) passes untouched: these functions run on every call.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, SupportsIndex, TypeAlias, Union
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Boxes: TypeAlias = Union[ArrayLike, Sequence[ArrayLike]]
+"""(K, 4) or (K, 5), or one (K_i, 4) for each image."""
+
+Pair: TypeAlias = Union[SupportsIndex, tuple[SupportsIndex, SupportsIndex]]
+"""One integer for both axes, or (y, x)."""
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def array(value: ArrayLike) -> NDArray[Any]:
+    """View anything array-like as an array, without a copy where that is possible."""
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
+        return np.from_dlpack(value)
+    return np.asarray(value)
+
+
+def pair(name: str, value: Pair) -> tuple[int, int]:
+    """Make (y, x) of one integer or two."""
+    if type(value) is int:
+        return value, value
+    try:
+        if isinstance(value, (tuple, list, np.ndarray)):
+            y, x = value
+            return _integer(y), _integer(x)
+        both = _integer(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be an integer or a pair of integers, got {value!r}") from None
+    return both, both
+
+
+def boxes(
+    value: Boxes, batch_indices: ArrayLike | None, images: int
+) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    """Make one table of boxes, and the image of each where the table does not say it.
+
+    Parameters
+    ----------
+    value
+        Boxes in any of the documented forms.
+    batch_indices
+        As documented.
+    images
+        Number of images.
+
+    Returns
+    -------
+    table
+        (K, 4) or (K, 5), float32 or float64.
+    batch_indices
+        (K,) int64, or None.
+    """
+    if isinstance(value, (list, tuple)) and _is_per_image(value):
+        if batch_indices is not None:
+            raise ValueError("batch_indices cannot be given with a list of boxes for each image")
+        if len(value) != images:
+            raise ValueError(f"boxes: expected one array for each of {images} images, got {len(value)}")
+        parts = [_floats(array(part)) for part in value]
+        for i, part in enumerate(parts):
+            if part.size and (part.ndim != 2 or part.shape[1] != 4):
+                raise ValueError(f"boxes[{i}]: expected shape (K, 4), got {part.shape}")
+        counts = [len(part) for part in parts]
+        table = np.concatenate([part.reshape(-1, 4) for part in parts]) if parts else np.empty((0, 4))
+        return table, np.repeat(np.arange(images), counts)
+    table = _floats(array(value))
+    if batch_indices is None:
+        return table, None
+    return table, _indices(array(batch_indices), len(table))
+
+
+def _is_per_image(value: Sequence[Any]) -> bool:
+    return not value or any(np.ndim(part) != 1 or np.size(part) == 0 for part in value)
+
+
+def _floats(table: NDArray[Any]) -> NDArray[Any]:
+    if table.dtype in _FLOATS:
+        return table
+    if table.size == 0 and table.ndim == 1:
+        return table.astype(np.float64).reshape(0, 4)
+    if table.dtype.isnative and (table.dtype == np.float16 or table.dtype.name == "bfloat16"):
+        return table.astype(np.float32)
+    return table.astype(np.float64) if table.dtype.kind in "iu" else table
+
+
+def _indices(indices: NDArray[Any], count: int) -> NDArray[np.int64]:
+    if indices.size == 0 and count == 0:
+        return np.empty(0, np.int64)
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"batch_indices: dtype {indices.dtype} is not supported; use integers")
+    if indices.shape != (count,):
+        raise ValueError(f"batch_indices: expected shape ({count},), got {indices.shape}")
+    return indices.astype(np.int64, copy=False)
+
+
+def _integer(value: SupportsIndex) -> int:
+    return operator.index(value)

@@ -1,0 +1,201 @@
+"""The operators. Each function makes its arguments convenient and ends in one call of the core."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from numpy.typing import ArrayLike, NDArray
+
+from roialign_rs import _core
+from roialign_rs._args import Boxes, Pair, array, boxes as as_boxes, pair
+
+Layout: TypeAlias = Literal["NCHW", "NHWC"]
+Invalid: TypeAlias = Literal["raise", "zero", "nan"]
+
+
+def roi_align(
+    features: ArrayLike,
+    boxes: Boxes,
+    output_size: Pair,
+    *,
+    spatial_scale: float = 1.0,
+    sampling_ratio: Pair = 0,
+    aligned: bool = True,
+    mode: Literal["avg", "max", "onnx_max"] = "avg",
+    sample_points: Literal["center", "interior"] = "center",
+    return_argmax: bool = False,
+    batch_indices: ArrayLike | None = None,
+    layout: Layout = "NCHW",
+    out: NDArray[Any] | None = None,
+    invalid: Invalid = "raise",
+) -> Any:
+    """Pool each box by sampling it on a regular grid, without rounding its coordinates.
+
+    The box is cut into equal bins, each bin is read by bilinear interpolation at the centres of a regular grid of
+    samples, and the samples become one value.
+
+    Parameters
+    ----------
+    features : (N, C, H, W) array of float16, bfloat16, float32, float64 or uint8
+        Feature maps, with any strides. (N, H, W, C) with ``layout="NHWC"``. Must not be changed during the call.
+    boxes : (K, 4) or (K, 5) array, or a sequence of N (K_i, 4) arrays
+        ``x1, y1, x2, y2`` in image pixels, of float32 or float64 (narrower floats are widened, integers become
+        float64); with five columns, the first one is the image's number. Positions are computed in this dtype.
+    output_size : int or (int, int)
+        Bins of a box: height and width.
+    spatial_scale : float
+        Cells of the map per image pixel: 1 / stride.
+    sampling_ratio : int or (int, int)
+        Samples of a bin along y and x. 0 or less takes one per cell of the bin, rounded up.
+    aligned : bool
+        Shift boxes by half a cell, so that pixel centres lie at half-integers, and keep their size. False is the
+        older rule: no shift, and sides below one cell are widened to one. torchvision's default is False.
+    mode : {"avg", "max", "onnx_max"}
+        Mean of the samples, largest sample (mmcv, OpenVINO), or largest weighted corner of the samples (ONNX).
+    sample_points : {"center", "interior"}
+        Sample i of n at (i + 1/2) / n of the bin, or at (i + 1) / (n + 1).
+    return_argmax : bool
+        Also return where each maximum came from.
+    batch_indices : (K,) array of integers, optional
+        Image of each box, for boxes of shape (K, 4). May be left out when N = 1.
+    layout : {"NCHW", "NHWC"}
+        Order of the axes of features and result.
+    out : array, optional
+        Where to write the result, with any strides.
+    invalid : {"raise", "zero", "nan"}
+        What to do with a box whose coordinates are not finite or whose image does not exist: refuse the call, or
+        fill its part of the result.
+
+    Returns
+    -------
+    (K, C, height, width) array, or (K, height, width, C) with ``layout="NHWC"``
+        Of the features' dtype; float32 for uint8.
+    argmax : int64 array of the same shape, only with ``return_argmax=True``
+        Row-major number of the sample in its bin (for "onnx_max" 4 * sample + corner), -1 if there was none.
+
+    Raises
+    ------
+    ValueError
+        For a shape or value that does not fit, naming the argument and the row.
+    TypeError
+        For a dtype that is not supported.
+    MemoryError
+        If the result does not fit in memory.
+
+    Notes
+    -----
+    A sample more than one cell outside the outermost cell centres counts as 0 in the mean and in the maximum;
+    between there and the outermost centres it takes the outermost cell. float16, bfloat16 and uint8 are computed in
+    float32 and rounded once. A cell that no sample gives weight to is never read, so NaN or infinity there changes
+    nothing.
+
+    References
+    ----------
+    K. He, G. Gkioxari, P. Dollár, R. Girshick, "Mask R-CNN", ICCV 2017, section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import roialign_rs as ra
+    >>> ramp = np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)
+    >>> ra.roi_align(ramp, np.array([[1, 1, 3, 3]]), 2, sampling_ratio=2)
+    array([[[[ 6.,  7.],
+             [11., 12.]]]], dtype=float32)
+    """
+    features = array(features)
+    table, batch_indices = as_boxes(boxes, batch_indices, len(features) if features.ndim else 0)
+    return _core.roi_align(
+        features,
+        table,
+        batch_indices,
+        pair("output_size", output_size),
+        spatial_scale,
+        pair("sampling_ratio", sampling_ratio),
+        aligned,
+        mode,
+        sample_points,
+        return_argmax,
+        layout,
+        out,
+        invalid,
+    )
+
+
+def roi_pool(
+    features: ArrayLike,
+    boxes: Boxes,
+    output_size: Pair,
+    *,
+    spatial_scale: float = 1.0,
+    mode: Literal["max", "avg"] = "max",
+    quantization: Literal["caffe", "mmcv", "floor", "truncate"] = "caffe",
+    return_argmax: bool = False,
+    batch_indices: ArrayLike | None = None,
+    layout: Layout = "NCHW",
+    out: NDArray[Any] | None = None,
+    invalid: Invalid = "raise",
+) -> Any:
+    """Pool each box after rounding it, and its bins, to whole cells.
+
+    Parameters
+    ----------
+    features, boxes, output_size, spatial_scale, return_argmax, batch_indices, layout, out, invalid
+        As for `roi_align`.
+    mode : {"max", "avg"}
+        Largest cell of a bin, or the mean of those on the map.
+    quantization : {"caffe", "mmcv", "floor", "truncate"}
+        How box and bins are rounded, on one axis of P bins, with s the spatial scale:
+
+        * "caffe" (torchvision, ONNX): start = round(x1 s), size = max(round(x2 s) - start + 1, 1), bin i from
+          floor(i size / P) to ceil((i + 1) size / P); neighbouring bins may share cells. Halves round away from zero.
+        * "mmcv": the box ends at (x2 + 1) s, nothing is rounded but the bins, outwards.
+        * "floor": start = floor(x1 s), size = max(floor(x2 s) - start, 1), bin i from floor(i size / P) to
+          floor((i + 1) size / P); a bin may be empty.
+        * "truncate": start = floor(x1 s), every bin max(floor(floor(x2 s - x1 s) / P), 1) cells wide; what does not
+          divide is dropped.
+
+    Returns
+    -------
+    (K, C, height, width) array, or (K, height, width, C) with ``layout="NHWC"``
+        Of the features' dtype; float32 for uint8. 0 for a bin without cells.
+    argmax : int64 array of the same shape, only with ``return_argmax=True``
+        y * W + x of the cell in its map, the first of equal ones; -1 for a bin without cells.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As for `roi_align`.
+
+    Notes
+    -----
+    The maximum skips NaN, and starts at the lowest finite float32, as in torchvision: a bin with nothing above that
+    gives it, and argmax -1. Bins are clipped to the map.
+
+    References
+    ----------
+    R. Girshick, "Fast R-CNN", ICCV 2015, section 2.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import roialign_rs as ra
+    >>> ramp = np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)
+    >>> ra.roi_pool(ramp, np.array([[1, 1, 3, 3]]), 2)
+    array([[[[12., 13.],
+             [17., 18.]]]], dtype=float32)
+    """
+    features = array(features)
+    table, batch_indices = as_boxes(boxes, batch_indices, len(features) if features.ndim else 0)
+    return _core.roi_pool(
+        features,
+        table,
+        batch_indices,
+        pair("output_size", output_size),
+        spatial_scale,
+        mode,
+        quantization,
+        return_argmax,
+        layout,
+        out,
+        invalid,
+    )

@@ -1,0 +1,245 @@
+//! The forward pass: for each box, load the window, reduce the taps of its bins, store them.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::ops::Range;
+
+use crate::cpu::maximum::Maximum;
+use crate::cpu::simd::max::{MaxSamples, MaxWindow, Maxima, NONE};
+use crate::cpu::simd::store::Store;
+use crate::cpu::simd::sum::{SumColumns, SumRows, SumUnrolled};
+use crate::cpu::simd::{Lanes, Level};
+use crate::cpu::window::{Source, Window};
+use crate::element::{Element, Real};
+use crate::taps::{AxisTaps, Invalid, Plan, Reduce, RoiTaps};
+use crate::view::{View, ViewMut};
+
+/// One block of channels of a run of boxes of one image.
+pub struct Task<'a, E: Element> {
+    pub plan: &'a Plan<E::Compute>,
+    pub rois: Range<usize>,
+    pub features: &'a [View<'a, E>],
+    pub channels: Range<usize>,
+    pub out: &'a ViewMut<'a, E::Output>,
+    pub argmax: Option<&'a ViewMut<'a, i64>>,
+    pub level: Level,
+}
+
+/// Bins that are kept in the first-level cache until they are stored.
+const MOST_BINS: usize = 256;
+
+/// What a thread keeps from task to task and from call to call.
+struct Scratch<T> {
+    window: Window<T>,
+    values: Vec<Lanes<T>>,
+    numbers: Vec<Lanes<u32>>,
+    sources: Vec<Lanes<i64>>,
+    columns: Vec<Lanes<T>>,
+}
+
+impl<T: Real> Scratch<T> {
+    fn with<R>(use_it: impl FnOnce(&mut Self) -> R) -> R {
+        thread_local! {
+            static KEPT: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
+        }
+        KEPT.with_borrow_mut(|kept| {
+            let at = kept.iter().position(|scratch| scratch.is::<Self>()).unwrap_or_else(|| {
+                kept.push(Box::new(Self {
+                    window: Window::default(),
+                    values: Vec::new(),
+                    numbers: Vec::new(),
+                    sources: Vec::new(),
+                    columns: Vec::new(),
+                }));
+                kept.len() - 1
+            });
+            use_it(kept[at].downcast_mut().expect("its type was asked for"))
+        })
+    }
+}
+
+impl<E: Element> Task<'_, E> {
+    /// Computes the boxes one after the other.
+    pub fn run(self) {
+        Scratch::with(|scratch| {
+            let (first, ..) = self.plan.roi(self.rois.start);
+            let source =
+                Source { features: &self.features[first.stage], image: first.image, channels: self.channels.clone() };
+            let tallest = self.rois.clone().map(|at| self.plan.roi(at).1.hull().len()).max();
+            scratch.window.reset(source.features.shape()[3], tallest.unwrap_or(0));
+            for at in self.rois.clone() {
+                self.roi(at, &source, scratch);
+            }
+        });
+    }
+
+    fn roi(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) {
+        let (roi, y, x) = self.plan.roi(at);
+        let size = self.plan.output;
+        let rows_at_once = (MOST_BINS / size.width).clamp(1, size.height);
+        for first in (0..size.height).step_by(rows_at_once) {
+            let rows = first..size.height.min(first + rows_at_once);
+            let (value, number) = match (roi.invalid, self.plan.reduce) {
+                (Invalid::Nan, _) => (Real::NAN, NONE),
+                (Invalid::Zero, _) | (_, Reduce::Sum) => (Real::ZERO, NONE),
+                (_, Reduce::MaxSample | Reduce::MaxCorner) => (Real::NEG_INFINITY, 0),
+                (_, Reduce::MaxWindow) => (Real::LOWEST_F32, NONE),
+            };
+            let count = rows.len() * size.width;
+            scratch.values.clear();
+            scratch.values.resize(count, Lanes::splat(value));
+            scratch.numbers.clear();
+            if self.argmax.is_some() {
+                scratch.numbers.resize(count, Lanes::splat(number));
+            }
+            if roi.invalid == Invalid::Raise {
+                match self.plan.reduce {
+                    Reduce::Sum => self.sum(y, x, rows.clone(), source, scratch),
+                    Reduce::MaxSample | Reduce::MaxCorner => self.max_samples(y, x, rows.clone(), source, scratch),
+                    Reduce::MaxWindow => self.max_windows(y, x, rows.clone(), source, scratch),
+                }
+            }
+            self.store(roi, y, x, first, scratch);
+        }
+    }
+
+    fn sum(
+        &self,
+        y: AxisTaps<'_, E::Compute>,
+        x: AxisTaps<'_, E::Compute>,
+        bins: Range<usize>,
+        source: &Source<'_, E>,
+        scratch: &mut Scratch<E::Compute>,
+    ) {
+        let Scratch { window, values, columns, .. } = scratch;
+        let live = y.live().start.max(bins.start)..y.live().end.min(bins.end);
+        if live.is_empty() || x.live().is_empty() {
+            return;
+        }
+        let width = x.bins();
+        let capacity = window.capacity();
+        if y.uniform() > 0 && x.uniform() > 0 && y.uniform() <= capacity {
+            // All bins at once if the window is high enough for the box, else bin by bin.
+            let at_once = if y.hull().len() <= capacity { live.len() } else { capacity / y.uniform() };
+            for first in live.clone().step_by(at_once) {
+                let y_bins = first..live.end.min(first + at_once);
+                let rows = y.pixels(y_bins.clone()).iter().map(|&row| row as usize);
+                let window = window.load(self.level, source, rows, x.hull());
+                let out = &mut values[(y_bins.start - bins.start) * width..(y_bins.end - bins.start) * width];
+                self.level.run(SumUnrolled { window, y, y_bins, x, out });
+            }
+            return;
+        }
+        for bin in live {
+            columns.clear();
+            columns.resize(x.hull().len(), Lanes::splat(Real::ZERO));
+            let (rows, weights) = (y.pixels(bin..bin + 1), y.weights(bin..bin + 1));
+            for (rows, weights) in rows.chunks(capacity).zip(weights.chunks(capacity)) {
+                let rows = rows.iter().map(|&row| row as usize);
+                let window = window.load(self.level, source, rows, x.hull());
+                self.level.run(SumRows { window, weights, hull: x.hull(), columns });
+            }
+            let out = &mut values[(bin - bins.start) * width..][..width];
+            self.level.run(SumColumns { columns, x, out });
+        }
+    }
+
+    fn max_samples(
+        &self,
+        y: AxisTaps<'_, E::Compute>,
+        x: AxisTaps<'_, E::Compute>,
+        bins: Range<usize>,
+        source: &Source<'_, E>,
+        scratch: &mut Scratch<E::Compute>,
+    ) {
+        let pairs_at_once = scratch.window.capacity() / 2 * 2;
+        for bin in bins.clone().filter(|_| !x.live().is_empty()) {
+            let (rows, weights) = (y.pixels(bin..bin + 1), y.weights(bin..bin + 1));
+            for (chunk, (rows, y_weights)) in
+                rows.chunks(pairs_at_once).zip(weights.chunks(pairs_at_once)).enumerate()
+            {
+                let rows = rows.iter().map(|&row| row as usize);
+                let window = scratch.window.load(self.level, source, rows, x.hull());
+                self.level.run(MaxSamples {
+                    window,
+                    y_weights,
+                    first: chunk * pairs_at_once / 2,
+                    x,
+                    corners: self.plan.reduce == Reduce::MaxCorner,
+                    best: maxima(&mut scratch.values, &mut scratch.numbers, bin - bins.start, x.bins()),
+                });
+            }
+        }
+    }
+
+    fn max_windows(
+        &self,
+        y: AxisTaps<'_, E::Compute>,
+        x: AxisTaps<'_, E::Compute>,
+        bins: Range<usize>,
+        source: &Source<'_, E>,
+        scratch: &mut Scratch<E::Compute>,
+    ) {
+        let rows_at_once = scratch.window.capacity();
+        for bin in bins.clone().filter(|_| !x.live().is_empty()) {
+            let &[top, bottom] = y.pixels(bin..bin + 1) else { continue };
+            let rows = top as usize..bottom as usize + 1;
+            for first in rows.clone().step_by(rows_at_once) {
+                let chunk = first..rows.end.min(first + rows_at_once);
+                let window = scratch.window.load(self.level, source, chunk, x.hull());
+                self.level.run(MaxWindow {
+                    window,
+                    first: first - rows.start,
+                    x,
+                    best: maxima(&mut scratch.values, &mut scratch.numbers, bin - bins.start, x.bins()),
+                });
+            }
+        }
+    }
+
+    /// Settles the bins that kernels know nothing of, and writes all.
+    fn store(
+        &self,
+        roi: &RoiTaps,
+        y: AxisTaps<'_, E::Compute>,
+        x: AxisTaps<'_, E::Compute>,
+        first_row: usize,
+        scratch: &mut Scratch<E::Compute>,
+    ) {
+        let Scratch { values, numbers, sources, .. } = scratch;
+        sources.clear();
+        sources.resize(numbers.len(), Lanes::splat(-1));
+        if self.plan.reduce != Reduce::Sum && roi.invalid == Invalid::Raise {
+            let map_width = self.features[roi.stage].shape()[3];
+            for (at, values) in values.iter_mut().enumerate() {
+                let bin = Maximum::new(self.plan.reduce, y, first_row + at / x.bins(), x, at % x.bins());
+                if numbers.is_empty() && bin.is_whole() {
+                    continue;
+                }
+                for (lane, value) in values.0.iter_mut().enumerate() {
+                    let number = numbers.get(at).map_or(NONE, |numbers| numbers.0[lane]);
+                    let from = bin.settle(value, number, map_width);
+                    if let Some(sources) = sources.get_mut(at) {
+                        sources.0[lane] = from;
+                    }
+                }
+            }
+        }
+        let channel = self.channels.start;
+        self.level.run(Store::new(self.out, roi.roi, channel, first_row, values, E::Output::narrow));
+        if let Some(argmax) = self.argmax {
+            self.level.run(Store::new(argmax, roi.roi, channel, first_row, sources, |source| source));
+        }
+    }
+}
+
+/// One row of bins of the maxima that are kept.
+fn maxima<'a, T>(
+    values: &'a mut [Lanes<T>],
+    numbers: &'a mut [Lanes<u32>],
+    row: usize,
+    width: usize,
+) -> Maxima<'a, T> {
+    let bins = row * width..(row + 1) * width;
+    Maxima { values: &mut values[bins.clone()], numbers: numbers.get_mut(bins) }
+}

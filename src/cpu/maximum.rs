@@ -1,0 +1,98 @@
+//! What a bin of maxima is beyond the pixels that were read: the samples off the map, and where a value
+//! came from in the caller's terms.
+
+use crate::cpu::simd::max::NONE;
+use crate::element::Real;
+use crate::taps::{AxisTaps, Reduce};
+
+/// The candidates of one bin on one axis.
+#[derive(Clone, Copy)]
+struct Side {
+    /// Number of the first one on the map; for windows, its pixel.
+    first: i64,
+    /// How many are on the map.
+    on_map: i64,
+    /// How many there are.
+    all: i64,
+}
+
+/// One bin.
+#[derive(Clone, Copy)]
+pub struct Maximum {
+    reduce: Reduce,
+    y: Side,
+    x: Side,
+}
+
+impl Side {
+    fn new<T>(reduce: Reduce, taps: AxisTaps<'_, T>, bin: usize) -> Self {
+        match (reduce, taps.pixels(bin..bin + 1)) {
+            (Reduce::MaxWindow, &[first, last]) => {
+                let on_map = i64::from(last - first) + 1;
+                Self { first: i64::from(first), on_map, all: on_map }
+            }
+            (Reduce::MaxWindow, _) => Self { first: 0, on_map: 0, all: 0 },
+            (_, pixels) => {
+                Self { first: taps.first_sample(bin), on_map: pixels.len() as i64 / 2, all: taps.samples() }
+            }
+        }
+    }
+}
+
+impl Maximum {
+    pub fn new<T>(reduce: Reduce, y: AxisTaps<'_, T>, y_bin: usize, x: AxisTaps<'_, T>, x_bin: usize) -> Self {
+        Self { reduce, y: Side::new(reduce, y, y_bin), x: Side::new(reduce, x, x_bin) }
+    }
+
+    /// Whether every candidate is on the map, and there is one.
+    pub fn is_whole(self) -> bool {
+        !self.is_empty() && self.first_off_map().is_none()
+    }
+
+    fn is_empty(self) -> bool {
+        self.y.on_map == 0 || self.x.on_map == 0
+    }
+
+    /// The number of the first sample off the map, if there is one: its value is 0.
+    fn first_off_map(self) -> Option<i64> {
+        let (y, x) = (self.y, self.x);
+        if y.all == 0 || x.all == 0 || (y.on_map == y.all && x.on_map == x.all) {
+            None
+        } else if self.is_empty() || y.first > 0 || x.first > 0 {
+            Some(0)
+        } else if x.on_map < x.all {
+            Some(x.on_map)
+        } else {
+            Some(y.on_map * x.all)
+        }
+    }
+
+    /// The number that api users know: of a pixel in the plane, or of a sample in the bin (for corners, four
+    /// each).
+    fn global(self, number: u32, map_width: usize) -> i64 {
+        let corners = if self.reduce == Reduce::MaxCorner { 4 } else { 1 };
+        let (sample, corner) = (i64::from(number) / corners, i64::from(number) % corners);
+        let row = self.y.first + sample / self.x.on_map;
+        let column = self.x.first + sample % self.x.on_map;
+        let width = if self.reduce == Reduce::MaxWindow { map_width as i64 } else { self.x.all };
+        (row * width + column) * corners + corner
+    }
+
+    /// Makes the final value of one lane from the largest of the candidates on the map, and says where it is
+    /// from; -1 for nowhere.
+    pub fn settle<T: Real>(self, value: &mut T, number: u32, map_width: usize) -> i64 {
+        let corners = if self.reduce == Reduce::MaxCorner { 4 } else { 1 };
+        if self.is_empty() {
+            *value = T::ZERO;
+            return self.first_off_map().map_or(-1, |sample| sample * corners);
+        }
+        let source = if number == NONE { -1 } else { self.global(number, map_width) };
+        match self.first_off_map() {
+            Some(zero) if *value < T::ZERO || (*value == T::ZERO && zero * corners < source) => {
+                *value = T::ZERO;
+                zero * corners
+            }
+            _ => source,
+        }
+    }
+}

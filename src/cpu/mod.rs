@@ -1,0 +1,73 @@
+//! The CPU engine: how a call's work is cut into tasks.
+//!
+//! A task owns one image, one block of 16 channels and a run of the image's boxes, and nobody else writes
+//! what it writes. Which thread runs it changes nothing in the result.
+
+pub(crate) mod gather;
+mod maximum;
+pub(crate) mod pool;
+pub(crate) mod simd;
+pub(crate) mod window;
+
+use crate::element::Element;
+use crate::error::Result;
+use crate::taps::Plan;
+use crate::view::{View, ViewMut};
+
+pub use pool::{num_threads, set_num_threads};
+pub use simd::Level;
+use simd::LANES;
+
+/// How a call is computed. It does not change the result, but for the last bits of levels without fused
+/// multiply-add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// The instruction set.
+    pub level: Level,
+    /// Most threads to use.
+    pub threads: usize,
+}
+
+impl Settings {
+    /// What the process is set to.
+    ///
+    /// # Errors
+    /// If an environment variable that sets it is wrong.
+    pub fn current() -> Result<Self> {
+        Ok(Self { level: Level::current()?, threads: num_threads()? })
+    }
+}
+
+/// Fewer results than this are computed faster than another thread wakes up.
+const RESULTS_WORTH_A_THREAD: usize = 16 << 10;
+
+/// With so many tasks a thread, no thread is left waiting long for the last one.
+const TASKS_PER_THREAD: usize = 4;
+
+/// Applies a plan: the forward pass of every operator.
+pub(crate) fn gather<E: Element>(
+    plan: &Plan<E::Compute>,
+    features: &[View<'_, E>],
+    out: &ViewMut<'_, E::Output>,
+    argmax: Option<&ViewMut<'_, i64>>,
+    settings: Settings,
+) {
+    let [rois, channels, height, width] = out.shape();
+    let results = rois * channels * height * width;
+    let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
+    let blocks = channels.div_ceil(LANES);
+    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks) });
+    pool::for_each(runs.len() * blocks, threads, |task| {
+        let first = task % blocks * LANES;
+        gather::Task {
+            plan,
+            rois: runs[task / blocks].clone(),
+            features,
+            channels: first..channels.min(first + LANES),
+            out,
+            argmax,
+            level: settings.level,
+        }
+        .run();
+    });
+}

@@ -1,0 +1,206 @@
+//! Instruction sets: which there are, which one is used, and how generic code is compiled for each.
+//!
+//! A kernel is written once, over arrays of [`LANES`] channels, and compiled for every [`Level`]: the compiler
+//! turns those arrays into registers of whatever width the level has. Only what it cannot find by itself
+//! stands in a file of the architecture.
+
+#![allow(unsafe_code, reason = "calling code that is compiled for another instruction set")]
+
+pub mod max;
+pub mod pack;
+pub mod store;
+pub mod sum;
+
+use std::env;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::element::Real;
+use crate::error::{Error, Result};
+
+/// Channels that are computed side by side.
+pub const LANES: usize = 16;
+
+/// One pixel of [`LANES`] channels.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Lanes<T>(pub [T; LANES]);
+
+impl<T: Copy> Lanes<T> {
+    /// The same value in every lane.
+    #[inline(always)]
+    pub fn splat(value: T) -> Self {
+        Self([value; LANES])
+    }
+}
+
+/// An instruction set that kernels are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Level {
+    /// What every CPU of the target has.
+    Scalar = 1,
+    /// x86-64 with AVX2, FMA and F16C.
+    Avx2 = 2,
+    /// x86-64 with AVX-512 F, BW, DQ and VL besides.
+    Avx512 = 3,
+    /// 64-bit ARM, where it is part of the target; unlike `Scalar`, with fused multiply-add.
+    Neon = 4,
+}
+
+/// The level that was set, 0 for none.
+static CHOSEN: AtomicU8 = AtomicU8::new(0);
+
+impl Level {
+    const ALL: [Self; 4] = [Self::Scalar, Self::Avx2, Self::Avx512, Self::Neon];
+
+    /// The name that `ROIALIGN_LEVEL` takes.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+            Self::Neon => "neon",
+        }
+    }
+
+    /// Whether this CPU has it.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => x86_64::has_avx2(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => x86_64::has_avx512(),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true,
+            #[allow(unreachable_patterns, reason = "all arms of the target stand above")]
+            _ => false,
+        }
+    }
+
+    /// All levels that this CPU has.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|level| level.is_available())
+    }
+
+    /// The level in use: set by [`Level::choose`], else by `ROIALIGN_LEVEL`, else the best that there is.
+    ///
+    /// # Errors
+    /// If the environment variable names no level, or one that this CPU does not have.
+    pub fn current() -> Result<Self> {
+        static DEFAULT: OnceLock<Result<Level>> = OnceLock::new();
+        let chosen = CHOSEN.load(Ordering::Relaxed);
+        match Self::ALL.into_iter().find(|&level| level as u8 == chosen) {
+            Some(level) => Ok(level),
+            None => DEFAULT
+                .get_or_init(|| match env::var("ROIALIGN_LEVEL") {
+                    Ok(name) => Self::by_name(&name),
+                    Err(_) => Ok(Self::best()),
+                })
+                .clone(),
+        }
+    }
+
+    /// Uses this level for all later calls of the process.
+    ///
+    /// # Errors
+    /// If this CPU does not have it.
+    pub fn choose(self) -> Result<()> {
+        let level = Self::by_name(self.name())?;
+        CHOSEN.store(level as u8, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn by_name(name: &str) -> Result<Self> {
+        Self::available().find(|level| level.name() == name).ok_or_else(|| Error::Level {
+            available: Self::available().map(Self::name).collect::<Vec<_>>().join(", "),
+            got: name.to_owned(),
+        })
+    }
+
+    fn best() -> Self {
+        Self::available().last().unwrap_or(Self::Scalar)
+    }
+
+    /// Runs a kernel compiled for this level.
+    #[inline(always)]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            Self::Scalar => kernel.run::<Plain>(),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: levels other than `Scalar` come from `available`, which asked the CPU.
+            Self::Avx2 => unsafe { x86_64::avx2(kernel) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Self::Avx512 => unsafe { x86_64::avx512(kernel) },
+            #[allow(unreachable_patterns, reason = "other architectures have only these two")]
+            _ => kernel.run::<Fused>(),
+        }
+    }
+}
+
+/// Code to compile for every level. `run` and all that it calls must be `#[inline(always)]`, or it would be
+/// compiled for the target's baseline.
+pub trait Kernel {
+    /// What it returns.
+    type Output;
+    /// The code.
+    fn run<I: Isa>(self) -> Self::Output;
+}
+
+/// What kernels may ask of a level.
+pub trait Isa {
+    /// `weight * value + sum`, fused where the level has an instruction for it: as a library call it would be
+    /// ten times slower.
+    fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T;
+}
+
+/// No fused multiply-add.
+pub struct Plain;
+
+impl Isa for Plain {
+    #[inline(always)]
+    fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
+        weight * value + sum
+    }
+}
+
+/// Fused multiply-add.
+pub struct Fused;
+
+impl Isa for Fused {
+    #[inline(always)]
+    fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
+        weight.mul_add(value, sum)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64 {
+    use super::{Fused, Kernel};
+
+    pub fn has_avx2() -> bool {
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+    }
+
+    pub fn has_avx512() -> bool {
+        has_avx2()
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub fn avx2<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Fused>()
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+    pub fn avx512<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Fused>()
+    }
+}

@@ -1,0 +1,147 @@
+//! Weighted sums of window pixels.
+
+use std::ops::Range;
+
+use crate::cpu::simd::{Isa, Kernel, Lanes};
+use crate::cpu::window::Loaded;
+use crate::element::Real;
+use crate::taps::AxisTaps;
+
+#[inline(always)]
+fn accumulate<I: Isa, T: Real>(sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) {
+    for (sum, &value) in sum.0.iter_mut().zip(&pixel.0) {
+        *sum = I::mul_add(weight, value, *sum);
+    }
+}
+
+/// The bins of a box whose taps are so few that the loops over them are unrolled.
+pub struct SumUnrolled<'a, T> {
+    /// The rows of the bins' y taps, in their order.
+    pub window: Loaded<'a, T>,
+    /// The bins' taps on y.
+    pub y: AxisTaps<'a, T>,
+    /// Their range, all live.
+    pub y_bins: Range<usize>,
+    /// The taps on x.
+    pub x: AxisTaps<'a, T>,
+    /// All bins of these rows.
+    pub out: &'a mut [Lanes<T>],
+}
+
+impl<T: Real> Kernel for SumUnrolled<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        macro_rules! unrolled {
+            ($($y:literal $x:literal),*) => {
+                match (self.y.uniform(), self.x.uniform()) {
+                    $(($y, $x) => self.bins::<I, $y, $x>(),)*
+                    (y, x) => unreachable!("{y} x {x} taps are not unrolled"),
+                }
+            };
+        }
+        unrolled!(1 1, 1 2, 1 3, 1 4, 2 1, 2 2, 2 3, 2 4, 3 1, 3 2, 3 3, 3 4, 4 1, 4 2, 4 3, 4 4);
+    }
+}
+
+impl<T: Real> SumUnrolled<'_, T> {
+    #[inline(always)]
+    fn bins<I: Isa, const Y: usize, const X: usize>(self) {
+        let x_bins = self.x.live();
+        let (columns, _) = self.x.pixels(x_bins.clone()).as_chunks::<X>();
+        let (x_weights, _) = self.x.weights(x_bins.clone()).as_chunks::<X>();
+        let (y_weights, _) = self.y.weights(self.y_bins.clone()).as_chunks::<Y>();
+        assert!(self.window.covers(&self.x.hull()) && self.window.len() >= Y * y_weights.len());
+        let rows = self.out.chunks_exact_mut(self.x.bins());
+        for (p, (y_weights, out)) in y_weights.iter().zip(rows).enumerate() {
+            let out = out[x_bins.clone()].iter_mut();
+            for ((columns, x_weights), out) in columns.iter().zip(x_weights).zip(out) {
+                let mut sum = Lanes::splat(T::ZERO);
+                for (&column, &x_weight) in columns.iter().zip(x_weights) {
+                    let mut vertical = Lanes::splat(T::ZERO);
+                    for (j, &y_weight) in y_weights.iter().enumerate() {
+                        // SAFETY: checked above; every pixel of an axis lies in its hull.
+                        let pixel = unsafe { self.window.pixel(p * Y + j, column) };
+                        accumulate::<I, T>(&mut vertical, y_weight, pixel);
+                    }
+                    accumulate::<I, T>(&mut sum, x_weight, &vertical);
+                }
+                *out = sum;
+            }
+        }
+    }
+}
+
+/// Rows that are summed in registers before they go to the columns: this also keeps the rounding error of a
+/// long sum down, as pairwise summation does.
+const ROWS_IN_REGISTERS: usize = 8;
+
+/// Adds weighted rows to a row of columns.
+pub struct SumRows<'a, T> {
+    /// The rows.
+    pub window: Loaded<'a, T>,
+    /// One for each row.
+    pub weights: &'a [T],
+    /// The columns to add up.
+    pub hull: Range<usize>,
+    /// One for each column.
+    pub columns: &'a mut [Lanes<T>],
+}
+
+impl<T: Real> Kernel for SumRows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        assert!(self.window.covers(&self.hull) && self.window.len() == self.weights.len());
+        for first in (0..self.weights.len()).step_by(ROWS_IN_REGISTERS) {
+            let rows = first..self.weights.len().min(first + ROWS_IN_REGISTERS);
+            for (column, sum) in self.hull.clone().zip(self.columns.iter_mut()) {
+                let mut vertical = Lanes::splat(T::ZERO);
+                for row in rows.clone() {
+                    // SAFETY: checked above.
+                    let pixel = unsafe { self.window.pixel(row, column as u32) };
+                    accumulate::<I, T>(&mut vertical, self.weights[row], pixel);
+                }
+                for (sum, value) in sum.0.iter_mut().zip(vertical.0) {
+                    *sum += value;
+                }
+            }
+        }
+    }
+}
+
+/// Makes a row of bins from a row of columns.
+pub struct SumColumns<'a, T> {
+    /// One for each column of the hull of `x`.
+    pub columns: &'a [Lanes<T>],
+    /// The taps on x.
+    pub x: AxisTaps<'a, T>,
+    /// All bins of the row.
+    pub out: &'a mut [Lanes<T>],
+}
+
+impl<T: Real> Kernel for SumColumns<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let first = self.x.hull().start;
+        for (bin, out) in self.out.iter_mut().enumerate() {
+            let mut sum = Lanes::splat(T::ZERO);
+            let pixels = self.x.pixels(bin..bin + 1);
+            let weights = self.x.weights(bin..bin + 1);
+            for (pixels, weights) in pixels.chunks(ROWS_IN_REGISTERS).zip(weights.chunks(ROWS_IN_REGISTERS)) {
+                let mut part = Lanes::splat(T::ZERO);
+                for (&pixel, &weight) in pixels.iter().zip(weights) {
+                    accumulate::<I, T>(&mut part, weight, &self.columns[pixel as usize - first]);
+                }
+                for (sum, value) in sum.0.iter_mut().zip(part.0) {
+                    *sum += value;
+                }
+            }
+            *out = sum;
+        }
+    }
+}

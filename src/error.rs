@@ -1,0 +1,136 @@
+//! The crate's one error type: built where the fact is known, worded for the caller.
+
+use std::fmt;
+
+/// Result of every fallible function of the crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What a call can refuse, with the argument's name, the index, what was expected and what came.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument has a value outside its range.
+    #[error("{name} must be {expected}, got {got}")]
+    Value {
+        /// The argument.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it was.
+        got: String,
+    },
+    /// An array has the wrong shape.
+    #[error("{name}: expected shape {expected}, got {got}")]
+    Shape {
+        /// The argument.
+        name: &'static str,
+        /// The shape that fits the other arguments.
+        expected: String,
+        /// The shape that came.
+        got: String,
+    },
+    /// An array has the wrong number of dimensions.
+    #[error("{name}: expected {expected}, got {got}")]
+    Dimensions {
+        /// The argument.
+        name: &'static str,
+        /// The dimensions that are wanted.
+        expected: &'static str,
+        /// The dimensions that came.
+        got: String,
+    },
+    /// Two arrays that must be as long as each other are not.
+    #[error("{name} has {got} entries for {expected} boxes")]
+    Length {
+        /// The argument.
+        name: &'static str,
+        /// The number of boxes.
+        expected: usize,
+        /// The number of entries.
+        got: usize,
+    },
+    /// A box belongs to no image.
+    #[error("boxes[{row}]: batch index {index} is out of range for {images} image{s}", s = if *images == 1 { "" } else { "s" })]
+    BatchIndex {
+        /// Row of the box.
+        row: usize,
+        /// Its batch index.
+        index: f64,
+        /// Number of images.
+        images: usize,
+    },
+    /// A batch index has a fraction or is not a number.
+    #[error("boxes[{row}]: batch index {index} is not an integer")]
+    FractionalBatchIndex {
+        /// Row of the box.
+        row: usize,
+        /// Its batch index.
+        index: f64,
+    },
+    /// A coordinate is NaN or infinite.
+    #[error("boxes[{row}]: coordinates must be finite, got {got}")]
+    NotFinite {
+        /// Row of the box.
+        row: usize,
+        /// The box.
+        got: String,
+    },
+    /// A coordinate or an extent is infinite after scaling.
+    #[error("boxes[{row}]: coordinates {got} overflow their dtype when multiplied by spatial_scale")]
+    Overflow {
+        /// Row of the box.
+        row: usize,
+        /// The box.
+        got: String,
+    },
+    /// There are boxes but no pixels to pool.
+    #[error("features: cannot pool {boxes} boxes from an empty array of shape {shape}")]
+    NoPixels {
+        /// Number of boxes.
+        boxes: usize,
+        /// Shape of the features.
+        shape: String,
+    },
+    /// `ROIALIGN_LEVEL` names no instruction set of this CPU.
+    #[error("ROIALIGN_LEVEL must be one of {available} on this CPU, got {got}")]
+    Level {
+        /// The names that this CPU offers.
+        available: String,
+        /// The name that came.
+        got: String,
+    },
+    /// An array has a dtype that cannot be used here.
+    #[error("{name}: dtype {got} is not supported; {hint}")]
+    Dtype {
+        /// The argument.
+        name: &'static str,
+        /// The dtype that came.
+        got: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Boxes without an image, although there is a choice.
+    #[error("batch_indices must be given for boxes of shape (K, 4) when there are {images} images")]
+    NoBatchIndices {
+        /// Number of images.
+        images: usize,
+    },
+    /// A result that the address space cannot hold.
+    #[error("a result of shape {shape} does not fit in memory")]
+    TooLarge {
+        /// Its shape.
+        shape: String,
+    },
+    /// Arguments that do not go together.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+/// A tuple as Python prints it.
+pub(crate) fn tuple<T: fmt::Display>(items: &[T]) -> String {
+    let items: Vec<_> = items.iter().map(ToString::to_string).collect();
+    match items.as_slice() {
+        [one] => format!("({one},)"),
+        many => format!("({})", many.join(", ")),
+    }
+}

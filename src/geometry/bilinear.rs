@@ -1,0 +1,38 @@
+//! Position → the two pixels that it lies between, on one axis. The border rule lives here.
+
+use crate::element::Real;
+
+/// The lower pixel and how far the position is on its way to the next one, in [0, 1).
+///
+/// The position must be within [-1, extent]; what lies past the outermost pixel centres takes the outermost
+/// pixel. Fraction 0 means that the next pixel takes no part, and there may be none. The fraction is exact.
+#[inline(always)]
+pub fn split<B: Real>(position: B, extent: usize) -> (u32, f64) {
+    if position <= B::default() {
+        return (0, 0.0);
+    }
+    let pixel = position.to_i64();
+    if pixel >= extent as i64 - 1 {
+        return (extent as u32 - 1, 0.0);
+    }
+    (pixel as u32, (position - B::from_i64(pixel)).to_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn inside_the_map_it_is_floor_and_fraction() {
+        assert_eq!(split(2.25f32, 5), (2, 0.25));
+        assert_eq!(split(3.0f64, 5), (3, 0.0));
+    }
+
+    #[test]
+    fn the_border_band_takes_the_outermost_pixel() {
+        assert_eq!(split(-1.0f32, 5), (0, 0.0));
+        assert_eq!(split(4.5f32, 5), (4, 0.0));
+        assert_eq!(split(5.0f32, 5), (4, 0.0));
+        assert_eq!(split(0.5f32, 1), (0, 0.0));
+    }
+}

@@ -1,0 +1,187 @@
+//! Box → bins → sample positions, on one axis.
+
+use std::ops::Range;
+
+use crate::element::Real;
+
+/// Where the samples of a bin lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Placement {
+    /// Sample i of n at (i + 1/2) / n of the bin, as in every library.
+    #[default]
+    Center,
+    /// Sample i of n at (i + 1) / (n + 1) of the bin: the thirds of the article.
+    Interior,
+}
+
+/// More samples than this in a bin say nothing new about a map that fits in memory, and would make a huge
+/// box slow where its coordinates are coarser than a pixel.
+const MOST_ADAPTIVE_SAMPLES: i64 = 1 << 22;
+
+/// Offsets inside the bin are the same for all bins: so many are kept, the division being the slow part.
+const KEPT_OFFSETS: usize = 8;
+
+/// The sample positions of one box on one axis.
+#[derive(Debug, Clone, Copy)]
+pub struct Grid<B> {
+    start: B,
+    bin: B,
+    samples: i64,
+    placement: Placement,
+    offsets: [B; KEPT_OFFSETS],
+}
+
+impl<B: Real> Grid<B> {
+    /// Cuts the box between `ends` (image pixels) into `bins`; `sampling_ratio` 0 takes one sample a pixel.
+    #[must_use]
+    pub fn new(
+        ends: [B; 2],
+        bins: usize,
+        spatial_scale: B,
+        sampling_ratio: u32,
+        aligned: bool,
+        placement: Placement,
+    ) -> Self {
+        let shift = B::from_f64(if aligned { 0.5 } else { 0.0 });
+        let start = ends[0] * spatial_scale - shift;
+        let mut side = (ends[1] * spatial_scale - shift) - start;
+        let one = B::from_i64(1);
+        if !aligned && side < one {
+            side = one;
+        }
+        let bin = side / B::from_i64(bins as i64);
+        let samples = match sampling_ratio {
+            0 => bin.ceil().to_i64().clamp(0, MOST_ADAPTIVE_SAMPLES),
+            fixed => i64::from(fixed),
+        };
+        let mut grid = Self { start, bin, samples, placement, offsets: [B::default(); KEPT_OFFSETS] };
+        for i in 0..grid.samples.min(KEPT_OFFSETS as i64) {
+            grid.offsets[i as usize] = grid.offset(i);
+        }
+        grid
+    }
+
+    /// Samples per bin, those off the map included.
+    #[must_use]
+    pub fn samples(&self) -> i64 {
+        self.samples
+    }
+
+    /// Where a sample lies.
+    #[must_use]
+    pub fn position(&self, bin: usize, sample: i64) -> B {
+        let offset =
+            if self.samples <= KEPT_OFFSETS as i64 { self.offsets[sample as usize] } else { self.offset(sample) };
+        (self.start + B::from_i64(bin as i64) * self.bin) + offset
+    }
+
+    /// Whether positions grow with the sample's number; they fall in an inverted box.
+    #[must_use]
+    pub fn ascending(&self) -> bool {
+        self.bin >= B::default()
+    }
+
+    /// The samples of a bin that count: those within one pixel of the map's outermost centres, both limits
+    /// included.
+    #[must_use]
+    pub fn inside(&self, bin: usize, extent: usize) -> Range<i64> {
+        let (low, high) = (B::from_i64(-1), B::from_i64(extent as i64));
+        let inside = |position: B| low <= position && position <= high;
+        if self.samples == 0 {
+            return 0..0;
+        }
+        if inside(self.position(bin, 0)) && inside(self.position(bin, self.samples - 1)) {
+            return 0..self.samples;
+        }
+        let ascending = self.ascending();
+        let first = self.first_not(|i| {
+            let position = self.position(bin, i);
+            if ascending { position < low } else { position > high }
+        });
+        let end = self.first_not(|i| {
+            let position = self.position(bin, i);
+            if ascending { position <= high } else { position >= low }
+        });
+        first..end.max(first)
+    }
+
+    fn offset(&self, sample: i64) -> B {
+        match self.placement {
+            Placement::Center => {
+                (B::from_i64(sample) + B::from_f64(0.5)) * self.bin / B::from_i64(self.samples)
+            }
+            Placement::Interior => B::from_i64(sample + 1) * self.bin / B::from_i64(self.samples + 1),
+        }
+    }
+
+    /// The first sample for which `holds` is false; rounding keeps positions monotone, so halving finds it.
+    fn first_not(&self, holds: impl Fn(i64) -> bool) -> i64 {
+        let (mut low, mut high) = (0, self.samples);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if holds(middle) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid(ends: [f64; 2], bins: usize, ratio: u32) -> Grid<f64> {
+        Grid::new(ends, bins, 1.0, ratio, false, Placement::Center)
+    }
+
+    #[test]
+    fn two_samples_lie_at_the_quarters() {
+        let grid = grid([0.0, 8.0], 2, 2);
+        assert_eq!([0, 1].map(|i| grid.position(1, i)), [5.0, 7.0]);
+    }
+
+    #[test]
+    fn interior_samples_lie_at_the_thirds() {
+        let grid = Grid::new([0.0, 9.0], 3, 1.0, 2, false, Placement::Interior);
+        assert_eq!([0, 1].map(|i| grid.position(1, i)), [4.0, 5.0]);
+    }
+
+    #[test]
+    fn adaptive_takes_one_sample_a_pixel() {
+        assert_eq!(grid([0.0, 58.0], 7, 0).samples(), 9);
+    }
+
+    #[test]
+    fn an_empty_aligned_box_has_no_samples() {
+        let grid = Grid::new([3.0, 3.0], 2, 1.0, 0, true, Placement::Center);
+        assert_eq!(grid.samples(), 0);
+        assert_eq!(grid.inside(0, 5), 0..0);
+    }
+
+    #[test]
+    fn both_limits_of_the_map_are_inside() {
+        let grid = grid([-1.5, 5.5], 7, 1);
+        assert_eq!(grid.position(0, 0), -1.0);
+        assert_eq!(grid.position(6, 0), 5.0);
+        assert_eq!((0..7).filter(|&bin| grid.inside(bin, 5) == (0..1)).count(), 7);
+    }
+
+    #[test]
+    fn a_huge_box_finds_its_samples_on_the_map() {
+        let large = grid([-1e6, 1e6], 1, 0).inside(0, 100);
+        assert_eq!(large.end - large.start, 101);
+        let huge = grid([-1e30, 1e30], 1, 0).inside(0, 100);
+        assert!(huge.end - huge.start <= 1);
+    }
+
+    #[test]
+    fn an_inverted_box_falls() {
+        let grid = Grid::new([8.0, -8.0], 1, 1.0, 16, true, Placement::Center);
+        let inside = grid.inside(0, 4);
+        assert!(!grid.ascending());
+        assert_eq!(inside.map(|i| grid.position(0, i)).collect::<Vec<_>>(), [4.0, 3.0, 2.0, 1.0, 0.0, -1.0]);
+    }
+}

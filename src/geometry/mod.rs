@@ -1,0 +1,57 @@
+//! From a box to positions on the map. Nothing here sees a channel or a pixel value.
+//!
+//! Positions are in the index frame: the centre of the pixel with index `i` is at `i`. They are computed in
+//! the dtype of the boxes, in the order of operations that the reference libraries use, because `ceil` and
+//! `floor` at integral edges depend on it.
+
+pub mod bilinear;
+pub mod grid;
+
+use crate::element::Real;
+
+/// Height and width of a map, a box's output, or anything else with two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Number of rows.
+    pub height: usize,
+    /// Number of columns.
+    pub width: usize,
+}
+
+/// One of the two axes of a map. All operators here treat them apart from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Axis {
+    /// Rows.
+    Y,
+    /// Columns.
+    X,
+}
+
+impl Axis {
+    /// The first and the second end of a box `x1, y1, x2, y2` on this axis.
+    pub(crate) fn ends<B: Copy>(self, corners: [B; 4]) -> [B; 2] {
+        match self {
+            Self::Y => [corners[1], corners[3]],
+            Self::X => [corners[0], corners[2]],
+        }
+    }
+}
+
+impl Extent {
+    /// The side along an axis.
+    #[must_use]
+    pub fn side(self, axis: Axis) -> usize {
+        match axis {
+            Axis::Y => self.height,
+            Axis::X => self.width,
+        }
+    }
+}
+
+/// Whether a box keeps finite ends and sides when it is scaled onto the map.
+pub(crate) fn stays_finite<B: Real>(corners: [B; 4], scale: B) -> bool {
+    [Axis::Y, Axis::X].into_iter().all(|axis| {
+        let [start, end] = axis.ends(corners);
+        (start * scale).is_finite() && (end * scale).is_finite() && (end * scale - start * scale).is_finite()
+    })
+}

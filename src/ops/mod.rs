@@ -1,0 +1,60 @@
+//! The operators: one file each, with its parameters, their check, and how a box becomes taps.
+
+mod roi_align;
+mod roi_pool;
+
+pub use roi_align::{Mode, RoiAlign};
+pub use roi_pool::{PoolMode, Quantization, RoiPool};
+
+use crate::element::Real;
+use crate::error::{Error, Result};
+use crate::geometry::{Axis, Extent};
+use crate::taps::{AxisSpan, AxisWriter, Reduce};
+
+/// What a `RoI` operator is, for every backend and both directions.
+pub trait RoiOp: Sync {
+    /// Refuses parameters that have no meaning.
+    ///
+    /// # Errors
+    /// Names the parameter.
+    fn check(&self) -> Result<()>;
+
+    /// Bins of a box.
+    fn output(&self) -> Extent;
+
+    /// Cells of the map per image pixel.
+    fn spatial_scale(&self) -> f64;
+
+    /// How the taps of a bin become one value.
+    fn reduce(&self) -> Reduce;
+
+    /// Writes the taps of one box on one axis: the only place where the operator's geometry stands.
+    ///
+    /// `ends` are the box's ends in image pixels, `extent` is the map's side.
+    fn axis<B: Real, T: Real>(
+        &self,
+        axis: Axis,
+        ends: [B; 2],
+        extent: usize,
+        taps: AxisWriter<'_, T>,
+    ) -> AxisSpan;
+}
+
+/// The checks that operators share.
+fn check_common(output: Extent, spatial_scale: f64) -> Result<()> {
+    if output.height == 0 || output.width == 0 {
+        return Err(Error::Value {
+            name: "output_size",
+            expected: "positive",
+            got: format!("({}, {})", output.height, output.width),
+        });
+    }
+    if !(spatial_scale.is_finite() && spatial_scale > 0.0) {
+        return Err(Error::Value {
+            name: "spatial_scale",
+            expected: "finite and positive",
+            got: spatial_scale.to_string(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! `RoI` Align: equal bins, no rounding, bilinear samples, their mean or maximum.
+//!
+//! K. He, G. Gkioxari, P. Dollár, R. Girshick, "Mask R-CNN", ICCV 2017, section 3.
+
+use super::{RoiOp, check_common};
+use crate::element::Real;
+use crate::error::{Error, Result};
+use crate::geometry::bilinear;
+use crate::geometry::grid::{Grid, Placement};
+use crate::geometry::{Axis, Extent};
+use crate::taps::{AxisSpan, AxisWriter, Reduce};
+
+/// How the samples of a bin become one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Their mean, as in every library.
+    #[default]
+    Avg,
+    /// The largest interpolated sample, as in mmcv and `OpenVINO`.
+    Max,
+    /// The largest weighted corner of all samples, as ONNX's reference defines it.
+    OnnxMax,
+}
+
+/// The parameters of `RoI` Align.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RoiAlign {
+    /// Bins of a box.
+    pub output: Extent,
+    /// Cells of the map per image pixel.
+    pub spatial_scale: f64,
+    /// Samples of a bin along y and along x; 0 or less takes one a pixel, rounded up.
+    pub sampling_ratio: [i64; 2],
+    /// Whether pixel centres lie at half-integers of the image (the half-pixel shift), and boxes keep their
+    /// size. Without it a side is widened to one cell.
+    pub aligned: bool,
+    /// Mean or maximum.
+    pub mode: Mode,
+    /// Where samples lie inside a bin.
+    pub placement: Placement,
+}
+
+/// More samples than this along a bin is a mistake, and would only cost time.
+const MOST_SAMPLES: i64 = 65_536;
+
+impl RoiOp for RoiAlign {
+    fn check(&self) -> Result<()> {
+        check_common(self.output, self.spatial_scale)?;
+        match self.sampling_ratio.into_iter().max() {
+            Some(ratio) if ratio > MOST_SAMPLES => Err(Error::Value {
+                name: "sampling_ratio",
+                expected: "at most 65536",
+                got: ratio.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn output(&self) -> Extent {
+        self.output
+    }
+
+    fn spatial_scale(&self) -> f64 {
+        self.spatial_scale
+    }
+
+    fn reduce(&self) -> Reduce {
+        match self.mode {
+            Mode::Avg => Reduce::Sum,
+            Mode::Max => Reduce::MaxSample,
+            Mode::OnnxMax => Reduce::MaxCorner,
+        }
+    }
+
+    fn axis<B: Real, T: Real>(
+        &self,
+        axis: Axis,
+        ends: [B; 2],
+        extent: usize,
+        mut taps: AxisWriter<'_, T>,
+    ) -> AxisSpan {
+        let bins = self.output.side(axis);
+        let grid = self.grid(axis, ends);
+        taps.set_samples(grid.samples());
+        let scale = 1.0 / grid.samples().max(1) as f64;
+        for bin in 0..bins {
+            let inside = grid.inside(bin, extent);
+            let at = |sample| bilinear::split(grid.position(bin, sample), extent);
+            match self.mode {
+                Mode::Avg if grid.ascending() => {
+                    inside.map(at).for_each(|(pixel, fraction)| taps.merge(pixel, fraction, scale));
+                    taps.end_merged(scale);
+                }
+                Mode::Avg => {
+                    inside.rev().map(at).for_each(|(pixel, fraction)| taps.merge(pixel, fraction, scale));
+                    taps.end_merged(scale);
+                }
+                Mode::Max | Mode::OnnxMax => {
+                    let first = inside.start;
+                    inside.map(at).for_each(|(pixel, fraction)| taps.sample(pixel, fraction));
+                    taps.end_samples(first);
+                }
+            }
+        }
+        taps.finish()
+    }
+}
+
+impl RoiAlign {
+    /// The sample positions of a box on one axis.
+    #[must_use]
+    pub fn grid<B: Real>(&self, axis: Axis, ends: [B; 2]) -> Grid<B> {
+        let [ratio_y, ratio_x] = self.sampling_ratio;
+        let ratio = if axis == Axis::Y { ratio_y } else { ratio_x };
+        let scale = B::from_f64(self.spatial_scale);
+        Grid::new(ends, self.output.side(axis), scale, ratio.max(0) as u32, self.aligned, self.placement)
+    }
+}

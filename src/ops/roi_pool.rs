@@ -1,0 +1,170 @@
+//! `RoI` pooling: the box and its bins are rounded to whole cells, whose maximum or mean is taken.
+//!
+//! R. Girshick, "Fast R-CNN", ICCV 2015, section 2.1.
+
+use std::ops::Range;
+
+use super::{RoiOp, check_common};
+use crate::element::Real;
+use crate::error::Result;
+use crate::geometry::{Axis, Extent};
+use crate::taps::{AxisSpan, AxisWriter, Reduce};
+
+/// How the cells of a bin become one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PoolMode {
+    /// The largest.
+    #[default]
+    Max,
+    /// The mean of those on the map.
+    Avg,
+}
+
+/// How a box and its bins are rounded to whole cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Quantization {
+    /// Rounded box with inclusive ends, overlapping bins: Caffe, torchvision, ONNX.
+    #[default]
+    Caffe,
+    /// Unrounded box that ends a pixel later, bins rounded outwards; mmcv.
+    Mmcv,
+    /// Floored box with exclusive ends, bins that share it without overlap; at least one cell.
+    Floor,
+    /// Floored box and extent, bins of equal whole size; what does not divide is dropped.
+    Truncate,
+}
+
+/// The parameters of `RoI` pooling.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RoiPool {
+    /// Bins of a box.
+    pub output: Extent,
+    /// Cells of the map per image pixel.
+    pub spatial_scale: f64,
+    /// Maximum or mean.
+    pub mode: PoolMode,
+    /// The rounding.
+    pub quantization: Quantization,
+}
+
+impl RoiOp for RoiPool {
+    fn check(&self) -> Result<()> {
+        check_common(self.output, self.spatial_scale)
+    }
+
+    fn output(&self) -> Extent {
+        self.output
+    }
+
+    fn spatial_scale(&self) -> f64 {
+        self.spatial_scale
+    }
+
+    fn reduce(&self) -> Reduce {
+        match self.mode {
+            PoolMode::Max => Reduce::MaxWindow,
+            PoolMode::Avg => Reduce::Sum,
+        }
+    }
+
+    fn axis<B: Real, T: Real>(
+        &self,
+        axis: Axis,
+        ends: [B; 2],
+        extent: usize,
+        mut taps: AxisWriter<'_, T>,
+    ) -> AxisSpan {
+        let bins = self.output.side(axis);
+        let clip = |edge: i64| edge.clamp(0, extent as i64) as u32;
+        for cells in self.quantization.windows(ends, B::from_f64(self.spatial_scale), bins) {
+            let pixels = clip(cells.start)..clip(cells.end);
+            match self.mode {
+                PoolMode::Max => taps.window(pixels),
+                PoolMode::Avg => {
+                    let scale = 1.0 / f64::from((pixels.end.saturating_sub(pixels.start)).max(1));
+                    pixels.for_each(|pixel| taps.merge(pixel, 0.0, scale));
+                    taps.end_merged(scale);
+                }
+            }
+        }
+        taps.finish()
+    }
+}
+
+/// Beyond any map, and far from overflowing when multiplied by a number of bins.
+const FAR: i64 = 1 << 40;
+
+impl Quantization {
+    /// The cells of each bin on one axis, not clipped to the map. `ends` are image pixels.
+    pub fn windows<B: Real>(
+        self,
+        ends: [B; 2],
+        spatial_scale: B,
+        bins: usize,
+    ) -> impl Iterator<Item = Range<i64>> {
+        let whole = |edge: B| edge.to_i64().clamp(-FAR, FAR);
+        let count = bins as i64;
+        let [start, end] = ends.map(|end| end * spatial_scale);
+        let first = match self {
+            Self::Caffe => whole(start.round()),
+            Self::Mmcv => 0,
+            Self::Floor | Self::Truncate => whole(start.floor()),
+        };
+        // For the first two the size of a bin, for the others its number of cells.
+        let (bin, size) = match self {
+            Self::Caffe => {
+                let cells = (whole(end.round()) - first + 1).max(1);
+                (B::from_i64(cells) / B::from_i64(count), 0)
+            }
+            Self::Mmcv => {
+                let widened = (ends[1] + B::from_i64(1)) * spatial_scale;
+                ((widened - start) / B::from_i64(count), 0)
+            }
+            Self::Floor => (B::default(), (whole(end.floor()) - first).max(1)),
+            Self::Truncate => (B::default(), whole((end - start).floor()).div_euclid(count).max(1)),
+        };
+        (0..count).map(move |i| match self {
+            Self::Caffe => {
+                let edge = |i: i64| B::from_i64(i) * bin;
+                first + whole(edge(i).floor())..first + whole(edge(i + 1).ceil())
+            }
+            Self::Mmcv if bin > B::default() => {
+                let edge = |i: i64| B::from_i64(i) * bin + start;
+                whole(edge(i).floor())..whole(edge(i + 1).ceil())
+            }
+            Self::Mmcv => 0..0,
+            Self::Floor => first + i * size / count..first + (i + 1) * size / count,
+            Self::Truncate => first + i * size..first + (i + 1) * size,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn windows(rule: Quantization, ends: [f64; 2], bins: usize) -> Vec<Range<i64>> {
+        rule.windows(ends, 1.0, bins).collect()
+    }
+
+    #[test]
+    fn caffe_bins_overlap_and_include_the_end() {
+        assert_eq!(windows(Quantization::Caffe, [0.0, 6.0], 2), [0..4, 3..7]);
+    }
+
+    #[test]
+    fn floor_bins_share_the_box() {
+        assert_eq!(windows(Quantization::Floor, [0.0, 7.0], 2), [0..3, 3..7]);
+    }
+
+    #[test]
+    fn truncate_drops_what_does_not_divide() {
+        assert_eq!(windows(Quantization::Truncate, [6.0, 10.53], 3), [6..7, 7..8, 8..9]);
+    }
+
+    #[test]
+    fn mmcv_rounds_bins_outwards() {
+        assert_eq!(windows(Quantization::Mmcv, [1.5, 5.5], 2), [1..4, 4..7]);
+        assert_eq!(windows(Quantization::Mmcv, [5.0, 4.0], 1), [0..0]);
+    }
+}

@@ -1,0 +1,23 @@
+//! The extension module `roialign_rs._core`: signatures and conversions, no logic.
+
+mod arrays;
+mod errors;
+mod explain;
+mod ops;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use super::explain::{pool_axis, sample_axis};
+    #[pymodule_export]
+    use super::ops::{get_num_threads, roi_align, roi_pool, set_num_threads, simd_level};
+
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,175 @@
+//! One thin function per operator and direction, and the process's settings.
+
+#![allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "Python's keywords, one by one")]
+#![allow(unsafe_code, reason = "typed views of arrays whose dtype was just matched")]
+
+use pyo3::prelude::*;
+
+use crate::cpu::{self, Level, Settings};
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::geometry::Extent;
+use crate::geometry::grid::Placement;
+use crate::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
+use crate::python::arrays::{AnyBoxes, Array4, Layout, Output, WithFeatures, with_features};
+use crate::run::{self, Invalid};
+use crate::view::View;
+
+/// Picks a variant by its name.
+pub fn choose<T: Copy>(name: &'static str, got: &str, choices: &[(&str, T)], expected: &'static str) -> Result<T> {
+    let found = choices.iter().find(|(choice, _)| *choice == got);
+    found.map(|&(_, value)| value).ok_or_else(|| Error::Value { name, expected, got: format!("{got:?}") })
+}
+
+pub fn placement(got: &str) -> Result<Placement> {
+    let choices = [("center", Placement::Center), ("interior", Placement::Interior)];
+    choose("sample_points", got, &choices, "\"center\" or \"interior\"")
+}
+
+pub fn quantization(got: &str) -> Result<Quantization> {
+    let choices = [
+        ("caffe", Quantization::Caffe),
+        ("mmcv", Quantization::Mmcv),
+        ("floor", Quantization::Floor),
+        ("truncate", Quantization::Truncate),
+    ];
+    choose("quantization", got, &choices, "\"caffe\", \"mmcv\", \"floor\" or \"truncate\"")
+}
+
+fn layout(got: &str) -> Result<Layout> {
+    choose("layout", got, &[("NCHW", Layout::Nchw), ("NHWC", Layout::Nhwc)], "\"NCHW\" or \"NHWC\"")
+}
+
+fn invalid(got: &str) -> Result<Invalid> {
+    let choices = [("raise", Invalid::Raise), ("zero", Invalid::Zero), ("nan", Invalid::Nan)];
+    choose("invalid", got, &choices, "\"raise\", \"zero\" or \"nan\"")
+}
+
+fn extent((height, width): (i64, i64)) -> Result<Extent> {
+    match (usize::try_from(height), usize::try_from(width)) {
+        (Ok(height), Ok(width)) => Ok(Extent { height, width }),
+        _ => Err(Error::Value { name: "output_size", expected: "positive", got: format!("({height}, {width})") }),
+    }
+}
+
+#[pyfunction]
+pub fn roi_align<'py>(
+    features: &Bound<'py, PyAny>,
+    boxes: &Bound<'py, PyAny>,
+    batch_indices: Option<&Bound<'py, PyAny>>,
+    output_size: (i64, i64),
+    spatial_scale: f64,
+    sampling_ratio: (i64, i64),
+    aligned: bool,
+    mode: &str,
+    sample_points: &str,
+    return_argmax: bool,
+    layout: &str,
+    out: Option<&Bound<'py, PyAny>>,
+    invalid: &str,
+) -> PyResult<Py<PyAny>> {
+    let modes = [("avg", Mode::Avg), ("max", Mode::Max), ("onnx_max", Mode::OnnxMax)];
+    let op = RoiAlign {
+        output: extent(output_size)?,
+        spatial_scale,
+        sampling_ratio: [sampling_ratio.0, sampling_ratio.1],
+        aligned,
+        mode: choose("mode", mode, &modes, "\"avg\", \"max\" or \"onnx_max\"")?,
+        placement: placement(sample_points)?,
+    };
+    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid)
+}
+
+#[pyfunction]
+pub fn roi_pool<'py>(
+    features: &Bound<'py, PyAny>,
+    boxes: &Bound<'py, PyAny>,
+    batch_indices: Option<&Bound<'py, PyAny>>,
+    output_size: (i64, i64),
+    spatial_scale: f64,
+    mode: &str,
+    quantization: &str,
+    return_argmax: bool,
+    layout: &str,
+    out: Option<&Bound<'py, PyAny>>,
+    invalid: &str,
+) -> PyResult<Py<PyAny>> {
+    let modes = [("max", PoolMode::Max), ("avg", PoolMode::Avg)];
+    let op = RoiPool {
+        output: extent(output_size)?,
+        spatial_scale,
+        mode: choose("mode", mode, &modes, "\"max\" or \"avg\"")?,
+        quantization: self::quantization(quantization)?,
+    };
+    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid)
+}
+
+fn forward<'py>(
+    op: &impl RoiOp,
+    features: &Bound<'py, PyAny>,
+    boxes: &Bound<'py, PyAny>,
+    batch_indices: Option<&Bound<'py, PyAny>>,
+    return_argmax: bool,
+    layout: &str,
+    out: Option<&Bound<'py, PyAny>>,
+    invalid: &str,
+) -> PyResult<Py<PyAny>> {
+    let array = Array4::new("features", features, self::layout(layout)?)?;
+    let invalid = self::invalid(invalid)?;
+    if return_argmax && !op.reduce().has_argmax() {
+        return Err(Error::Conflict("return_argmax needs a mode that takes a maximum".to_owned()).into());
+    }
+    let settings = Settings::current()?;
+    let rois = AnyBoxes::new(boxes, batch_indices, array.shape()[0])?;
+    let shape = run::output_shape(op, array.shape(), rois.len())?;
+    let inputs: Vec<_> = [features, boxes].into_iter().chain(batch_indices).collect();
+    let out = Output::values(&array, &inputs, shape, out)?;
+    let argmax = return_argmax.then(|| Output::argmax(&array, shape)).transpose()?;
+    let call = Forward { py: features.py(), op, rois, out: &out, argmax: argmax.as_ref(), invalid, settings };
+    with_features(&array, call)?;
+    Ok(match argmax {
+        Some(argmax) => (out.array, argmax.array).into_pyobject(features.py())?.into_any().unbind(),
+        None => out.array.into_any().unbind(),
+    })
+}
+
+struct Forward<'a, 'py, O> {
+    py: Python<'py>,
+    op: &'a O,
+    rois: AnyBoxes,
+    out: &'a Output<'py>,
+    argmax: Option<&'a Output<'py>>,
+    invalid: Invalid,
+    settings: Settings,
+}
+
+impl<'py, O: RoiOp> WithFeatures<'py> for Forward<'_, 'py, O> {
+    type Output = ();
+
+    fn run<E: Element>(self, features: View<'_, E>) -> PyResult<()> {
+        let Self { py, op, rois, out, argmax, invalid, settings } = self;
+        // SAFETY: `Output` made or checked the arrays for this type of features.
+        let (out, argmax) = unsafe { (out.view::<E::Output>(), argmax.map(|argmax| argmax.view::<i64>())) };
+        let argmax = argmax.as_ref();
+        py.detach(|| match rois {
+            AnyBoxes::F32(boxes) => run::forward(op, &features, &boxes, &out, argmax, invalid, settings),
+            AnyBoxes::F64(boxes) => run::forward(op, &features, &boxes, &out, argmax, invalid, settings),
+        })?;
+        Ok(())
+    }
+}
+
+#[pyfunction]
+pub fn get_num_threads() -> Result<usize> {
+    cpu::num_threads()
+}
+
+#[pyfunction]
+pub fn set_num_threads(n: i64) -> Result<()> {
+    cpu::set_num_threads(n)
+}
+
+#[pyfunction]
+pub fn simd_level() -> Result<&'static str> {
+    Level::current().map(Level::name)
+}

@@ -1,0 +1,145 @@
+//! Borrowed 4-d arrays with any strides: features going in, results coming out.
+//!
+//! The axes are always (image or roi, channel, row, column), whatever the memory order; strides are in
+//! bytes and may be negative, and nothing is assumed about alignment. Who reads or writes elements goes
+//! through a pointer made here.
+
+#![allow(unsafe_code, reason = "raw strided reads and writes start here")]
+
+use std::marker::PhantomData;
+
+use crate::element::Element;
+use crate::error::{Error, Result, tuple};
+
+/// Byte strides of a C-contiguous array.
+fn contiguous<E>(shape: [usize; 4]) -> [isize; 4] {
+    let mut strides = [size_of::<E>() as isize; 4];
+    for axis in (0..3).rev() {
+        strides[axis] = strides[axis + 1] * shape[axis + 1] as isize;
+    }
+    strides
+}
+
+fn check_length(name: &'static str, shape: [usize; 4], length: usize) -> Result<()> {
+    let elements = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
+    if elements == Some(length) {
+        return Ok(());
+    }
+    Err(Error::Shape { name, expected: tuple(&shape), got: tuple(&[length]) })
+}
+
+/// A read-only array.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a, E> {
+    base: *const u8,
+    shape: [usize; 4],
+    strides: [isize; 4],
+    borrow: PhantomData<&'a [E]>,
+}
+
+// SAFETY: a view only reads, and `E` is plain data (`Element: Sync`).
+unsafe impl<E: Element> Send for View<'_, E> {}
+// SAFETY: as above.
+unsafe impl<E: Element> Sync for View<'_, E> {}
+
+impl<'a, E: Element> View<'a, E> {
+    /// Views a C-contiguous slice.
+    ///
+    /// # Errors
+    /// If `shape` does not have `data.len()` elements.
+    pub fn new(data: &'a [E], shape: [usize; 4]) -> Result<Self> {
+        check_length("features", shape, data.len())?;
+        // SAFETY: the slice outlives 'a and has one element for each index.
+        Ok(unsafe { Self::from_raw(data.as_ptr().cast(), shape, contiguous::<E>(shape)) })
+    }
+
+    /// Views memory that somebody else owns.
+    ///
+    /// # Safety
+    /// For every index inside `shape` the element at `base + sum(index * strides)` must be initialised
+    /// memory that stays valid and unchanged during `'a`.
+    #[must_use]
+    pub unsafe fn from_raw(base: *const u8, shape: [usize; 4], strides: [isize; 4]) -> Self {
+        Self { base, shape, strides, borrow: PhantomData }
+    }
+
+    /// (images, channels, rows, columns).
+    #[must_use]
+    pub fn shape(&self) -> [usize; 4] {
+        self.shape
+    }
+
+    /// Bytes from one element to the next along each axis.
+    #[must_use]
+    pub fn strides(&self) -> [isize; 4] {
+        self.strides
+    }
+
+    /// Where an element lies. Reading there is sound if `index` is inside the shape.
+    pub(crate) fn pointer(&self, index: [usize; 4]) -> *const u8 {
+        debug_assert!(index.iter().zip(self.shape).all(|(&i, n)| i < n), "{index:?} in {:?}", self.shape);
+        self.base.wrapping_offset(offset(index, self.strides))
+    }
+}
+
+/// An array to write to, shared between the threads of one call.
+///
+/// Each element is written by one task only: that is how [`crate::cpu`] cuts its work, and what makes the
+/// shared writes sound.
+#[derive(Debug)]
+pub struct ViewMut<'a, E> {
+    base: *mut u8,
+    shape: [usize; 4],
+    strides: [isize; 4],
+    borrow: PhantomData<&'a mut [E]>,
+}
+
+// SAFETY: tasks write disjoint elements of plain data, and nobody reads before all tasks have ended.
+unsafe impl<E: Send> Send for ViewMut<'_, E> {}
+// SAFETY: as above.
+unsafe impl<E: Send> Sync for ViewMut<'_, E> {}
+
+impl<'a, E> ViewMut<'a, E> {
+    /// Views a C-contiguous slice.
+    ///
+    /// # Errors
+    /// If `shape` does not have `data.len()` elements.
+    pub fn new(data: &'a mut [E], shape: [usize; 4]) -> Result<Self> {
+        check_length("out", shape, data.len())?;
+        // SAFETY: the slice is borrowed mutably during 'a and has one element for each index.
+        Ok(unsafe { Self::from_raw(data.as_mut_ptr().cast(), shape, contiguous::<E>(shape)) })
+    }
+
+    /// Views memory that somebody else owns; it need not be initialised.
+    ///
+    /// # Safety
+    /// For every index inside `shape` the element at `base + sum(index * strides)` must be memory that
+    /// may be written during `'a`, that nobody else touches, and that no other index shares.
+    #[must_use]
+    pub unsafe fn from_raw(base: *mut u8, shape: [usize; 4], strides: [isize; 4]) -> Self {
+        Self { base, shape, strides, borrow: PhantomData }
+    }
+
+    /// (rois, channels, rows, columns).
+    #[must_use]
+    pub fn shape(&self) -> [usize; 4] {
+        self.shape
+    }
+
+    /// Bytes from one element to the next along each axis.
+    #[must_use]
+    pub fn strides(&self) -> [isize; 4] {
+        self.strides
+    }
+
+    /// Where an element lies. Writing there is sound if `index` is inside the shape and no other task
+    /// writes it.
+    pub(crate) fn pointer(&self, index: [usize; 4]) -> *mut u8 {
+        debug_assert!(index.iter().zip(self.shape).all(|(&i, n)| i < n), "{index:?} in {:?}", self.shape);
+        self.base.wrapping_offset(offset(index, self.strides))
+    }
+}
+
+fn offset(index: [usize; 4], strides: [isize; 4]) -> isize {
+    index.iter().zip(strides).map(|(&i, stride)| i as isize * stride).sum()
+}
