@@ -5,6 +5,32 @@ use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 use half::{bf16, f16};
 
+/// Applies `f` to each value. Unlike `array::map` it is sure to be inlined, and so compiled for its caller's
+/// instruction set.
+#[inline(always)]
+pub(crate) fn each<A: Copy, B: Copy + Default, const N: usize>(values: [A; N], f: impl Fn(A) -> B) -> [B; N] {
+    let mut results = [B::default(); N];
+    for (result, value) in results.iter_mut().zip(values) {
+        *result = f(value);
+    }
+    results
+}
+
+/// Conversions that an instruction set may have.
+pub trait Conversions {
+    /// Half floats, as bits, to `f32`.
+    #[inline(always)]
+    fn widen_f16(values: [u16; 8]) -> [f32; 8] {
+        each(values, |bits| f16::from_bits(bits).to_f32())
+    }
+
+    /// `f32` to half floats, as bits, rounded to nearest even.
+    #[inline(always)]
+    fn narrow_f16(values: [f32; 8]) -> [u16; 8] {
+        each(values, |value| f16::from_f32(value).to_bits())
+    }
+}
+
 /// A type that features and outputs may have.
 pub trait Element: Copy + Send + Sync + Debug + PartialEq + 'static {
     /// The type that taps are applied in.
@@ -12,33 +38,58 @@ pub trait Element: Copy + Send + Sync + Debug + PartialEq + 'static {
     /// The type of the result for features of this type.
     type Output: Element<Compute = Self::Compute>;
     /// To the compute type, exactly.
-    fn widen(self) -> Self::Compute;
+    fn widen<C: Conversions>(values: [Self; 8]) -> [Self::Compute; 8];
     /// From the compute type, rounded to nearest.
-    fn narrow(value: Self::Compute) -> Self;
+    fn narrow<C: Conversions>(values: [Self::Compute; 8]) -> [Self; 8];
 }
 
 macro_rules! element {
-    ($type:ty, $compute:ty, $output:ty, $widen:expr, $narrow:expr) => {
+    ($type:ty, $compute:ty, $output:ty, $conversions:ident, $widen:expr, $narrow:expr) => {
         impl Element for $type {
             type Compute = $compute;
             type Output = $output;
             #[inline(always)]
-            fn widen(self) -> $compute {
-                $widen(self)
+            fn widen<$conversions: Conversions>(values: [Self; 8]) -> [$compute; 8] {
+                $widen(values)
             }
             #[inline(always)]
-            fn narrow(value: $compute) -> Self {
-                $narrow(value)
+            fn narrow<$conversions: Conversions>(values: [$compute; 8]) -> [Self; 8] {
+                $narrow(values)
             }
         }
     };
 }
 
-element!(f32, f32, f32, |v| v, |v| v);
-element!(f64, f64, f64, |v| v, |v| v);
-element!(f16, f32, f16, f16::to_f32, f16::from_f32);
-element!(bf16, f32, bf16, bf16::to_f32, bf16::from_f32);
-element!(u8, f32, f32, f32::from, |v: f32| v.round() as u8);
+element!(f32, f32, f32, C, |values| values, |values| values);
+element!(f64, f64, f64, C, |values| values, |values| values);
+element!(f16, f32, f16, C, |values: [f16; 8]| C::widen_f16(each(values, f16::to_bits)), |values| each(
+    C::narrow_f16(values),
+    f16::from_bits
+));
+element!(bf16, f32, bf16, C, |values: [bf16; 8]| each(values, widen_bf16), |values: [f32; 8]| each(
+    values,
+    narrow_bf16
+));
+element!(u8, f32, f32, C, |values: [u8; 8]| each(values, f32::from), |values: [f32; 8]| each(
+    values,
+    |value| value.round() as u8
+));
+
+/// A bfloat16 is the upper half of a float. The `half` crate branches on NaN, which keeps loops from being
+/// vectorised.
+#[inline(always)]
+fn widen_bf16(value: bf16) -> f32 {
+    f32::from_bits(u32::from(value.to_bits()) << 16)
+}
+
+/// Rounds to nearest even by adding half of the last place that stays; NaN keeps its sign and becomes quiet.
+#[inline(always)]
+fn narrow_bf16(value: f32) -> bf16 {
+    let bits = value.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    let quiet = bits >> 16 | 0x40;
+    bf16::from_bits(if value.is_nan() { quiet } else { rounded } as u16)
+}
 
 /// A type to compute in: `f32` or `f64`. Boxes have one, weights have one.
 pub trait Real:
@@ -58,7 +109,7 @@ pub trait Real:
     const NAN: Self;
     /// Below every number.
     const NEG_INFINITY: Self;
-    /// The lowest finite `f32`, where `RoI` pooling starts in every peer and dtype.
+    /// The lowest finite `f32`, where RoI pooling starts in every peer and dtype.
     const LOWEST_F32: Self;
 
     /// From `f64`, rounded to nearest.
@@ -131,3 +182,24 @@ macro_rules! real {
 
 real!(f32);
 real!(f64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Portable;
+    impl Conversions for Portable {}
+
+    #[test]
+    fn bfloat16_agrees_with_the_half_crate() {
+        let special =
+            [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE, 0.0, -0.0];
+        let spread = (0..1 << 16).map(|i| f32::from_bits(i * 65_521));
+        for value in spread.chain(special) {
+            let [ours, ..] = bf16::narrow::<Portable>([value; 8]);
+            assert_eq!(ours.to_bits(), bf16::from_f32(value).to_bits(), "{value}");
+            let [widened, ..] = bf16::widen::<Portable>([ours; 8]);
+            assert!(widened.is_nan() && value.is_nan() || widened == ours.to_f32(), "{value}");
+        }
+    }
+}

@@ -92,7 +92,7 @@ pub enum Error {
         shape: String,
     },
     /// `ROIALIGN_LEVEL` names no instruction set of this CPU.
-    #[error("ROIALIGN_LEVEL must be one of {available} on this CPU, got {got}")]
+    #[error("ROIALIGN_LEVEL must be one of {available} on this CPU, got {got:?}")]
     Level {
         /// The names that this CPU offers.
         available: String,

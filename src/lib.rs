@@ -1,4 +1,4 @@
-//! `RoI` Align and its family on plain arrays: multithreaded SIMD on the CPU.
+//! RoI Align and its family on plain arrays: multithreaded SIMD on the CPU.
 //!
 //! Every operator first turns each box into a small table of *taps*, once per box and not per channel; kernels
 //! only apply tables. All geometry, rounding and border rules stand in the code that makes tables:

@@ -95,6 +95,11 @@ impl<'a, T> AxisTaps<'a, T> {
         self.span.live.clone()
     }
 
+    /// Whether all these bins are between the first and the last that have entries.
+    pub fn is_live(&self, bins: &Range<usize>) -> bool {
+        self.span.live.start <= bins.start && bins.end <= self.span.live.end
+    }
+
     /// From the first pixel that is read to the last.
     pub fn hull(&self) -> Range<usize> {
         self.span.hull.clone()

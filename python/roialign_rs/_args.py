@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any, SupportsIndex, TypeAlias, Union
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Boxes: TypeAlias = Union[ArrayLike, Sequence[ArrayLike]]
+Boxes: TypeAlias = ArrayLike | Sequence[ArrayLike]
 """(K, 4) or (K, 5), or one (K_i, 4) for each image."""
 
-Pair: TypeAlias = Union[SupportsIndex, tuple[SupportsIndex, SupportsIndex]]
+Pair: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 """One integer for both axes, or (y, x)."""
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def array(value: ArrayLike) -> NDArray[Any]:
+def array(value: Any) -> NDArray[Any]:
     """View anything array-like as an array, without a copy where that is possible."""
     if isinstance(value, np.ndarray):
         return value
@@ -38,15 +38,13 @@ def pair(name: str, value: Pair) -> tuple[int, int]:
         if isinstance(value, (tuple, list, np.ndarray)):
             y, x = value
             return _integer(y), _integer(x)
-        both = _integer(value)  # type: ignore[arg-type]
+        both = _integer(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be an integer or a pair of integers, got {value!r}") from None
     return both, both
 
 
-def boxes(
-    value: Boxes, batch_indices: ArrayLike | None, images: int
-) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
     """Make one table of boxes, and the image of each where the table does not say it.
 
     Parameters
@@ -92,7 +90,9 @@ def _floats(table: NDArray[Any]) -> NDArray[Any]:
         return table
     if table.size == 0 and table.ndim == 1:
         return table.astype(np.float64).reshape(0, 4)
-    if table.dtype.isnative and (table.dtype == np.float16 or table.dtype.name == "bfloat16"):
+    if not table.dtype.isnative:
+        return table
+    if table.dtype == np.float16 or table.dtype.name == "bfloat16":
         return table.astype(np.float32)
     return table.astype(np.float64) if table.dtype.kind in "iu" else table
 
@@ -100,7 +100,7 @@ def _floats(table: NDArray[Any]) -> NDArray[Any]:
 def _indices(indices: NDArray[Any], count: int) -> NDArray[np.int64]:
     if indices.size == 0 and count == 0:
         return np.empty(0, np.int64)
-    if indices.dtype.kind not in "iu":
+    if indices.dtype.kind not in "iu" or not indices.dtype.isnative:
         raise TypeError(f"batch_indices: dtype {indices.dtype} is not supported; use integers")
     if indices.shape != (count,):
         raise ValueError(f"batch_indices: expected shape ({count},), got {indices.shape}")

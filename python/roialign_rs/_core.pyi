@@ -3,6 +3,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "__version__",
+    "get_num_threads",
+    "pool_axis",
+    "roi_align",
+    "roi_pool",
+    "sample_axis",
+    "set_num_threads",
+    "simd_level",
+]
+
 __version__: str
 
 def roi_align(
@@ -42,9 +53,7 @@ def sample_axis(
     aligned: bool,
     sample_points: str,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]: ...
-def pool_axis(
-    ends: tuple[float, float], bins: int, spatial_scale: float, quantization: str
-) -> NDArray[np.int64]: ...
+def pool_axis(ends: tuple[float, float], bins: int, spatial_scale: float, quantization: str) -> NDArray[np.int64]: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
 def simd_level() -> str: ...

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::cpu::maximum::Maximum;
 use crate::cpu::simd::max::{MaxSamples, MaxWindow, Maxima, NONE};
-use crate::cpu::simd::store::Store;
+use crate::cpu::simd::store::{Fence, MOST_BINS, Store, store_sources};
 use crate::cpu::simd::sum::{SumColumns, SumRows, SumUnrolled};
 use crate::cpu::simd::{Lanes, Level};
 use crate::cpu::window::{Source, Window};
@@ -23,10 +23,9 @@ pub struct Task<'a, E: Element> {
     pub out: &'a ViewMut<'a, E::Output>,
     pub argmax: Option<&'a ViewMut<'a, i64>>,
     pub level: Level,
+    /// Whether to write past the caches.
+    pub stream: bool,
 }
-
-/// Bins that are kept in the first-level cache until they are stored.
-const MOST_BINS: usize = 256;
 
 /// What a thread keeps from task to task and from call to call.
 struct Scratch<T> {
@@ -35,6 +34,7 @@ struct Scratch<T> {
     numbers: Vec<Lanes<u32>>,
     sources: Vec<Lanes<i64>>,
     columns: Vec<Lanes<T>>,
+    rows: Vec<u32>,
 }
 
 impl<T: Real> Scratch<T> {
@@ -50,6 +50,7 @@ impl<T: Real> Scratch<T> {
                     numbers: Vec::new(),
                     sources: Vec::new(),
                     columns: Vec::new(),
+                    rows: Vec::new(),
                 }));
                 kept.len() - 1
             });
@@ -63,14 +64,29 @@ impl<E: Element> Task<'_, E> {
     pub fn run(self) {
         Scratch::with(|scratch| {
             let (first, ..) = self.plan.roi(self.rois.start);
-            let source =
-                Source { features: &self.features[first.stage], image: first.image, channels: self.channels.clone() };
+            let source = Source {
+                features: &self.features[first.stage],
+                image: first.image,
+                channels: self.channels.clone(),
+            };
             let tallest = self.rois.clone().map(|at| self.plan.roi(at).1.hull().len()).max();
             scratch.window.reset(source.features.shape()[3], tallest.unwrap_or(0));
             for at in self.rois.clone() {
+                if at + 1 < self.rois.end {
+                    self.prefetch(at + 1, &source, &scratch.window);
+                }
                 self.roi(at, &source, scratch);
             }
+            self.level.run(Fence);
         });
+    }
+
+    /// Memory is on its way for one box while another one is computed.
+    fn prefetch(&self, at: usize, source: &Source<'_, E>, window: &Window<E::Compute>) {
+        let (_, y, x) = self.plan.roi(at);
+        if !x.live().is_empty() {
+            window.prefetch(self.level, source, y.pixels(y.live()), x.hull());
+        }
     }
 
     fn roi(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) {
@@ -86,7 +102,9 @@ impl<E: Element> Task<'_, E> {
                 (_, Reduce::MaxWindow) => (Real::LOWEST_F32, NONE),
             };
             let count = rows.len() * size.width;
-            scratch.values.clear();
+            if !(self.plan.reduce == Reduce::Sum && y.is_live(&rows) && x.is_live(&(0..size.width))) {
+                scratch.values.clear();
+            }
             scratch.values.resize(count, Lanes::splat(value));
             scratch.numbers.clear();
             if self.argmax.is_some() {
@@ -95,7 +113,9 @@ impl<E: Element> Task<'_, E> {
             if roi.invalid == Invalid::Raise {
                 match self.plan.reduce {
                     Reduce::Sum => self.sum(y, x, rows.clone(), source, scratch),
-                    Reduce::MaxSample | Reduce::MaxCorner => self.max_samples(y, x, rows.clone(), source, scratch),
+                    Reduce::MaxSample | Reduce::MaxCorner => {
+                        self.max_samples(y, x, rows.clone(), source, scratch);
+                    }
                     Reduce::MaxWindow => self.max_windows(y, x, rows.clone(), source, scratch),
                 }
             }
@@ -123,8 +143,7 @@ impl<E: Element> Task<'_, E> {
             let at_once = if y.hull().len() <= capacity { live.len() } else { capacity / y.uniform() };
             for first in live.clone().step_by(at_once) {
                 let y_bins = first..live.end.min(first + at_once);
-                let rows = y.pixels(y_bins.clone()).iter().map(|&row| row as usize);
-                let window = window.load(self.level, source, rows, x.hull());
+                let window = window.load(self.level, source, y.pixels(y_bins.clone()), x.hull());
                 let out = &mut values[(y_bins.start - bins.start) * width..(y_bins.end - bins.start) * width];
                 self.level.run(SumUnrolled { window, y, y_bins, x, out });
             }
@@ -135,7 +154,6 @@ impl<E: Element> Task<'_, E> {
             columns.resize(x.hull().len(), Lanes::splat(Real::ZERO));
             let (rows, weights) = (y.pixels(bin..bin + 1), y.weights(bin..bin + 1));
             for (rows, weights) in rows.chunks(capacity).zip(weights.chunks(capacity)) {
-                let rows = rows.iter().map(|&row| row as usize);
                 let window = window.load(self.level, source, rows, x.hull());
                 self.level.run(SumRows { window, weights, hull: x.hull(), columns });
             }
@@ -158,7 +176,6 @@ impl<E: Element> Task<'_, E> {
             for (chunk, (rows, y_weights)) in
                 rows.chunks(pairs_at_once).zip(weights.chunks(pairs_at_once)).enumerate()
             {
-                let rows = rows.iter().map(|&row| row as usize);
                 let window = scratch.window.load(self.level, source, rows, x.hull());
                 self.level.run(MaxSamples {
                     window,
@@ -183,13 +200,13 @@ impl<E: Element> Task<'_, E> {
         let rows_at_once = scratch.window.capacity();
         for bin in bins.clone().filter(|_| !x.live().is_empty()) {
             let &[top, bottom] = y.pixels(bin..bin + 1) else { continue };
-            let rows = top as usize..bottom as usize + 1;
-            for first in rows.clone().step_by(rows_at_once) {
-                let chunk = first..rows.end.min(first + rows_at_once);
-                let window = scratch.window.load(self.level, source, chunk, x.hull());
+            scratch.rows.clear();
+            scratch.rows.extend(top..=bottom);
+            for (chunk, rows) in scratch.rows.chunks(rows_at_once).enumerate() {
+                let window = scratch.window.load(self.level, source, rows, x.hull());
                 self.level.run(MaxWindow {
                     window,
-                    first: first - rows.start,
+                    first: chunk * rows_at_once,
                     x,
                     best: maxima(&mut scratch.values, &mut scratch.numbers, bin - bins.start, x.bins()),
                 });
@@ -212,7 +229,7 @@ impl<E: Element> Task<'_, E> {
         if self.plan.reduce != Reduce::Sum && roi.invalid == Invalid::Raise {
             let map_width = self.features[roi.stage].shape()[3];
             for (at, values) in values.iter_mut().enumerate() {
-                let bin = Maximum::new(self.plan.reduce, y, first_row + at / x.bins(), x, at % x.bins());
+                let bin = Maximum::new(self.plan.reduce, &y, first_row + at / x.bins(), &x, at % x.bins());
                 if numbers.is_empty() && bin.is_whole() {
                     continue;
                 }
@@ -226,9 +243,9 @@ impl<E: Element> Task<'_, E> {
             }
         }
         let channel = self.channels.start;
-        self.level.run(Store::new(self.out, roi.roi, channel, first_row, values, E::Output::narrow));
+        self.level.run(Store::new(self.out, roi.roi, channel, first_row, values, self.stream));
         if let Some(argmax) = self.argmax {
-            self.level.run(Store::new(argmax, roi.roi, channel, first_row, sources, |source| source));
+            store_sources(argmax, roi.roi, channel, first_row, sources);
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Maximum {
 }
 
 impl Side {
-    fn new<T>(reduce: Reduce, taps: AxisTaps<'_, T>, bin: usize) -> Self {
+    fn new<T>(reduce: Reduce, taps: &AxisTaps<'_, T>, bin: usize) -> Self {
         match (reduce, taps.pixels(bin..bin + 1)) {
             (Reduce::MaxWindow, &[first, last]) => {
                 let on_map = i64::from(last - first) + 1;
@@ -40,7 +40,13 @@ impl Side {
 }
 
 impl Maximum {
-    pub fn new<T>(reduce: Reduce, y: AxisTaps<'_, T>, y_bin: usize, x: AxisTaps<'_, T>, x_bin: usize) -> Self {
+    pub fn new<T>(
+        reduce: Reduce,
+        y: &AxisTaps<'_, T>,
+        y_bin: usize,
+        x: &AxisTaps<'_, T>,
+        x_bin: usize,
+    ) -> Self {
         Self { reduce, y: Side::new(reduce, y, y_bin), x: Side::new(reduce, x, x_bin) }
     }
 

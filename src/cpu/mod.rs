@@ -15,8 +15,8 @@ use crate::taps::Plan;
 use crate::view::{View, ViewMut};
 
 pub use pool::{num_threads, set_num_threads};
-pub use simd::Level;
 use simd::LANES;
+pub use simd::Level;
 
 /// How a call is computed. It does not change the result, but for the last bits of levels without fused
 /// multiply-add.
@@ -40,6 +40,9 @@ impl Settings {
 
 /// Fewer results than this are computed faster than another thread wakes up.
 const RESULTS_WORTH_A_THREAD: usize = 16 << 10;
+
+/// A smaller output stays in the caches, for whoever reads it next.
+const BYTES_WORTH_STREAMING: usize = 4 << 20;
 
 /// With so many tasks a thread, no thread is left waiting long for the last one.
 const TASKS_PER_THREAD: usize = 4;
@@ -67,6 +70,7 @@ pub(crate) fn gather<E: Element>(
             out,
             argmax,
             level: settings.level,
+            stream: results * size_of::<E::Output>() > BYTES_WORTH_STREAMING,
         }
         .run();
     });

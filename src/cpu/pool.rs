@@ -1,4 +1,4 @@
-//! Our own rayon pool: built on first use, resized on request, made anew in a forked child.
+//! Our own rayon pool: built on first use, replaced by a larger one when asked for more, made anew in a forked child.
 //!
 //! A pool's threads do not survive `fork`, and waiting for them in the child would last for ever. The child
 //! therefore starts from an empty slot and leaves the parent's pool untouched.
@@ -97,12 +97,13 @@ pub fn map<R: Send + Sync>(count: usize, threads: usize, work: impl Fn(usize) ->
     results.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
-/// The pool with the helpers of `threads` threads, or none if the system refuses to start them.
+/// A pool with helpers for `threads` threads at least, or none if the system refuses to start them.
 fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
     let mut slot = slot().lock().unwrap_or_else(PoisonError::into_inner);
-    let fits = slot.as_ref().is_some_and(|pool| pool.current_num_threads() == threads - 1);
+    let fits = slot.as_ref().is_some_and(|pool| pool.current_num_threads() >= threads - 1);
     if !fits {
-        let builder = ThreadPoolBuilder::new().num_threads(threads - 1).thread_name(|i| format!("roialign-{i}"));
+        let builder =
+            ThreadPoolBuilder::new().num_threads(threads - 1).thread_name(|i| format!("roialign-{i}"));
         *slot = builder.build().ok().map(Arc::new);
     }
     slot.clone()

@@ -7,10 +7,9 @@
 
 #![allow(unsafe_code, reason = "unchecked pixel reads, behind one check per load")]
 
-use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::ops::Range;
 
-use crate::cpu::simd::pack::Pack;
+use crate::cpu::simd::pack::{Pack, Prefetch};
 use crate::cpu::simd::{Lanes, Level};
 use crate::element::{Element, Real};
 use crate::view::View;
@@ -25,7 +24,7 @@ const SMALLEST_TILE: usize = 16;
 /// The memory of a window, kept by its thread from call to call.
 #[derive(Debug)]
 pub struct Window<T> {
-    pixels: Vec<Lanes<T>>,
+    pixels: Box<[Lanes<T>]>,
     slots: Vec<Slot>,
     rows: Vec<usize>,
     width: usize,
@@ -54,7 +53,7 @@ pub struct Source<'a, E> {
 
 impl<T> Default for Window<T> {
     fn default() -> Self {
-        Self { pixels: Vec::new(), slots: Vec::new(), rows: Vec::new(), width: 0, tile_shift: 0 }
+        Self { pixels: Box::default(), slots: Vec::new(), rows: Vec::new(), width: 0, tile_shift: 0 }
     }
 }
 
@@ -84,14 +83,14 @@ impl<T: Real> Window<T> {
         &mut self,
         level: Level,
         source: &Source<'_, E>,
-        rows: impl Iterator<Item = usize> + Clone,
+        rows: &[u32],
         columns: Range<usize>,
     ) -> Loaded<'_, T> {
         let [_, _, height, width] = source.features.shape();
         assert!(width == self.width && columns.end <= width && columns.start < columns.end);
-        self.rows.clear();
         let capacity = self.slots.len();
-        let (low, high) = rows.clone().fold((usize::MAX, 0), |(low, high), y| (low.min(y), high.max(y)));
+        let (low, high) = rows.iter().fold((u32::MAX, 0), |(low, high), &y| (low.min(y), high.max(y)));
+        let (low, high) = (low as usize, high as usize);
         assert!(high < height);
         // Rows that span more than the window take its slots one after the other, and nothing of it stays.
         let spread = high - low >= capacity;
@@ -99,47 +98,103 @@ impl<T: Real> Window<T> {
             self.slots.fill(EMPTY);
         }
         let base = low - low % capacity;
-        for (i, row) in rows.enumerate() {
-            let slot = match row - base {
-                _ if spread => i,
-                ahead if ahead >= capacity => ahead - capacity,
-                within => within,
-            };
-            self.fill(level, source, slot, row, columns.clone());
-            self.rows.push(slot * self.width);
+        let needed = self.tiles(&columns);
+        self.rows.resize(rows.len(), 0);
+        // Bins that follow each other often share a row.
+        let (mut before, mut at) = (u32::MAX, 0);
+        for (i, &row) in rows.iter().enumerate() {
+            if row != before {
+                before = row;
+                let row = row as usize;
+                let slot = match row - base {
+                    _ if spread => i,
+                    ahead if ahead >= capacity => ahead - capacity,
+                    within => within,
+                };
+                let held = self.slots[slot];
+                if held.row != row || needed & !held.tiles != 0 {
+                    self.fill(level, source, slot, row, needed);
+                }
+                at = slot * self.width;
+            }
+            self.rows[i] = at;
         }
-        Loaded { pixels: &self.pixels, rows: &self.rows, first_column: columns.start, end_column: columns.end }
+        Loaded {
+            pixels: &self.pixels,
+            rows: &self.rows,
+            first_column: columns.start,
+            end_column: columns.end,
+        }
     }
 
-    /// Packs what a slot lacks of a row.
-    #[inline]
+    /// Brings nearer what [`Self::load`] would have to pack.
+    pub fn prefetch<E: Element<Compute = T>>(
+        &self,
+        level: Level,
+        source: &Source<'_, E>,
+        rows: &[u32],
+        columns: Range<usize>,
+    ) {
+        let capacity = self.slots.len();
+        let needed = self.tiles(&columns);
+        let (mut before, mut base) = (u32::MAX, 0);
+        for &row in rows {
+            if row == before {
+                continue;
+            }
+            before = row;
+            let row = row as usize;
+            if row < base || row - base >= capacity {
+                base = row - row % capacity;
+            }
+            let held = self.slots[row - base];
+            let missing = if held.row == row { needed & !held.tiles } else { needed };
+            for run in self.runs(missing) {
+                level.run(Prefetch::new(source, row, run.start, run.len()));
+            }
+        }
+    }
+
+    /// Packs what a slot lacks of the needed tiles of a row.
     fn fill<E: Element<Compute = T>>(
         &mut self,
         level: Level,
         source: &Source<'_, E>,
         slot: usize,
         row: usize,
-        columns: Range<usize>,
+        needed: u64,
     ) {
         let held = &mut self.slots[slot];
         if held.row != row {
             *held = Slot { row, tiles: 0 };
         }
-        let (first, last) = (columns.start >> self.tile_shift, (columns.end - 1) >> self.tile_shift);
-        let needed = (u64::MAX >> (63 - (last - first))) << first;
-        let mut missing = needed & !held.tiles;
+        let missing = needed & !held.tiles;
         held.tiles |= needed;
-        while missing != 0 {
-            let first = missing.trailing_zeros();
-            let tiles = (!(missing >> first)).trailing_zeros();
-            missing &= !((u64::MAX >> (64 - tiles)) << first);
-            let from = (first as usize) << self.tile_shift;
-            let to = ((first + tiles) as usize) << self.tile_shift;
-            let run = from..to.min(self.width);
+        for run in self.runs(missing) {
             let at = slot * self.width;
             let pixels = &mut self.pixels[at + run.start..at + run.end];
             level.run(Pack::new(source, row, run.start, pixels));
         }
+    }
+
+    /// The tiles that columns lie in.
+    fn tiles(&self, columns: &Range<usize>) -> u64 {
+        let (first, last) = (columns.start >> self.tile_shift, (columns.end - 1) >> self.tile_shift);
+        (u64::MAX >> (63 - (last - first))) << first
+    }
+
+    /// The columns of tiles, neighbours together.
+    fn runs(&self, mut tiles: u64) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let (shift, width) = (self.tile_shift, self.width);
+        std::iter::from_fn(move || {
+            let first = tiles.trailing_zeros();
+            if first == 64 {
+                return None;
+            }
+            let count = (!(tiles >> first)).trailing_zeros();
+            tiles &= !((u64::MAX >> (64 - count)) << first);
+            Some((first as usize) << shift..(((first + count) as usize) << shift).min(width))
+        })
     }
 }
 
@@ -164,31 +219,34 @@ impl<'w, T> Loaded<'w, T> {
         self.first_column <= columns.start && columns.end <= self.end_column
     }
 
+    /// One of the rows.
+    #[inline(always)]
+    pub fn row(&self, row: usize) -> Row<'w, T> {
+        Row { pixels: &self.pixels[self.rows[row]..] }
+    }
+}
+
+/// A row that is ready to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'w, T> {
+    pixels: &'w [Lanes<T>],
+}
+
+impl<'w, T> Row<'w, T> {
     /// A pixel.
     ///
     /// # Safety
-    /// `row` must be below [`Self::len`], and the column one that the window [covers](Self::covers).
+    /// The column must be one that the window [covers](Loaded::covers).
     #[inline(always)]
-    pub unsafe fn pixel(&self, row: usize, column: u32) -> &'w Lanes<T> {
-        debug_assert!(row < self.rows.len());
-        debug_assert!((self.first_column..self.end_column).contains(&(column as usize)));
-        // SAFETY: the caller keeps the row in bounds; each row has a whole width of pixels behind its start.
-        unsafe { self.pixels.get_unchecked(self.rows.get_unchecked(row) + column as usize) }
+    pub unsafe fn pixel(&self, column: u32) -> &'w Lanes<T> {
+        // SAFETY: a row has a whole width of pixels behind its start, and covered columns lie inside it.
+        unsafe { self.pixels.get_unchecked(column as usize) }
     }
 }
 
 /// Zeros that cost nothing until they are touched.
-fn zeroed<T: Real>(count: usize) -> Vec<Lanes<T>> {
-    let layout = Layout::array::<Lanes<T>>(count).expect("a window is far smaller than the address space");
-    if layout.size() == 0 {
-        return Vec::new();
-    }
-    // SAFETY: the layout is not empty, belongs to a vector of this length, and zero bytes are a valid `Real`.
-    unsafe {
-        let memory = alloc_zeroed(layout).cast::<Lanes<T>>();
-        if memory.is_null() {
-            handle_alloc_error(layout);
-        }
-        Vec::from_raw_parts(memory, count, count)
-    }
+fn zeroed<T: Real>(count: usize) -> Box<[Lanes<T>]> {
+    let pixels = Box::new_zeroed_slice(count);
+    // SAFETY: zero bytes are a valid `Real`.
+    unsafe { pixels.assume_init() }
 }

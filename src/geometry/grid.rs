@@ -70,8 +70,11 @@ impl<B: Real> Grid<B> {
     /// Where a sample lies.
     #[must_use]
     pub fn position(&self, bin: usize, sample: i64) -> B {
-        let offset =
-            if self.samples <= KEPT_OFFSETS as i64 { self.offsets[sample as usize] } else { self.offset(sample) };
+        let offset = if self.samples <= KEPT_OFFSETS as i64 {
+            self.offsets[sample as usize]
+        } else {
+            self.offset(sample)
+        };
         (self.start + B::from_i64(bin as i64) * self.bin) + offset
     }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::geometry::{Axis, Extent};
 use crate::taps::{AxisSpan, AxisWriter, Reduce};
 
-/// What a `RoI` operator is, for every backend and both directions.
+/// What a RoI operator is, for every backend and both directions.
 pub trait RoiOp: Sync {
     /// Refuses parameters that have no meaning.
     ///

@@ -1,4 +1,4 @@
-//! `RoI` Align: equal bins, no rounding, bilinear samples, their mean or maximum.
+//! RoI Align: equal bins, no rounding, bilinear samples, their mean or maximum.
 //!
 //! K. He, G. Gkioxari, P. Dollár, R. Girshick, "Mask R-CNN", ICCV 2017, section 3.
 
@@ -16,13 +16,13 @@ pub enum Mode {
     /// Their mean, as in every library.
     #[default]
     Avg,
-    /// The largest interpolated sample, as in mmcv and `OpenVINO`.
+    /// The largest interpolated sample, as in mmcv and OpenVINO.
     Max,
     /// The largest weighted corner of all samples, as ONNX's reference defines it.
     OnnxMax,
 }
 
-/// The parameters of `RoI` Align.
+/// The parameters of RoI Align.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RoiAlign {
     /// Bins of a box.

@@ -1,4 +1,4 @@
-//! `RoI` pooling: the box and its bins are rounded to whole cells, whose maximum or mean is taken.
+//! RoI pooling: the box and its bins are rounded to whole cells, whose maximum or mean is taken.
 //!
 //! R. Girshick, "Fast R-CNN", ICCV 2015, section 2.1.
 
@@ -34,7 +34,7 @@ pub enum Quantization {
     Truncate,
 }
 
-/// The parameters of `RoI` pooling.
+/// The parameters of RoI pooling.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RoiPool {
     /// Bins of a box.
@@ -107,8 +107,7 @@ impl Quantization {
         let [start, end] = ends.map(|end| end * spatial_scale);
         let first = match self {
             Self::Caffe => whole(start.round()),
-            Self::Mmcv => 0,
-            Self::Floor | Self::Truncate => whole(start.floor()),
+            Self::Mmcv | Self::Floor | Self::Truncate => whole(start.floor()),
         };
         // For the first two the size of a bin, for the others its number of cells.
         let (bin, size) = match self {
@@ -132,7 +131,7 @@ impl Quantization {
                 let edge = |i: i64| B::from_i64(i) * bin + start;
                 whole(edge(i).floor())..whole(edge(i + 1).ceil())
             }
-            Self::Mmcv => 0..0,
+            Self::Mmcv => first..first,
             Self::Floor => first + i * size / count..first + (i + 1) * size / count,
             Self::Truncate => first + i * size..first + (i + 1) * size,
         })
@@ -165,6 +164,6 @@ mod tests {
     #[test]
     fn mmcv_rounds_bins_outwards() {
         assert_eq!(windows(Quantization::Mmcv, [1.5, 5.5], 2), [1..4, 4..7]);
-        assert_eq!(windows(Quantization::Mmcv, [5.0, 4.0], 1), [0..0]);
+        assert!(windows(Quantization::Mmcv, [5.0, 4.0], 2).iter().all(|cells| *cells == (5..5)));
     }
 }

@@ -178,7 +178,9 @@ impl<'py> Output<'py> {
             return Err(Error::Conflict("out is read-only".to_owned()).into());
         }
         if overlaps_itself(&array) {
-            return Err(Error::Conflict("out has elements that share memory with each other".to_owned()).into());
+            return Err(
+                Error::Conflict("out has elements that share memory with each other".to_owned()).into()
+            );
         }
         for input in inputs.iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
             if overlap(&array, input)? {
@@ -251,12 +253,9 @@ impl AnyBoxes {
     ) -> PyResult<Self> {
         const HINT: &str = "use float32 or float64";
         let boxes = untyped("boxes", boxes)?;
-        let (rows, columns) = match *boxes.shape() {
-            [rows, columns @ (4 | 5)] => (rows, columns),
-            _ => {
-                let expected = "shape (K, 4) or (K, 5)";
-                return Err(Error::Dimensions { name: "boxes", expected, got: tuple(boxes.shape()) }.into());
-            }
+        let &[rows, columns @ (4 | 5)] = boxes.shape() else {
+            let expected = "shape (K, 4) or (K, 5)";
+            return Err(Error::Dimensions { name: "boxes", expected, got: tuple(boxes.shape()) }.into());
         };
         let given = batch_indices.map(indices).transpose()?;
         let images = match (columns, given) {
@@ -270,10 +269,11 @@ impl AnyBoxes {
             (_, None) => return Err(Error::NoBatchIndices { images }.into()),
         };
         let descr = boxes.dtype();
-        // SAFETY: each arm names the type that the type number stands for.
         match descr.num() {
             _ if descr.is_native_byteorder() == Some(false) => Err(unsupported("boxes", &descr, HINT)),
+            // SAFETY: type number 11 is float32.
             11 => Ok(Self::F32(unsafe { read_boxes(&boxes, images) })),
+            // SAFETY: type number 12 is float64.
             12 => Ok(Self::F64(unsafe { read_boxes(&boxes, images) })),
             _ => Err(unsupported("boxes", &descr, HINT)),
         }
@@ -308,12 +308,17 @@ unsafe fn read_boxes<B: Real>(boxes: &Bound<'_, PyUntypedArray>, images: Option<
 
 /// Reads a 1-d array of int64.
 fn indices(array: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
-    let name = "batch_indices";
-    let array = array.cast::<numpy::PyArray1<i64>>().map_err(|_| {
-        let got = array.get_type().to_string();
-        Error::Dtype { name, got, hint: "use a 1-d array of int64" }
-    })?;
-    Ok(array.try_readonly()?.as_array().iter().map(|&index| index as f64).collect())
+    let array = untyped("batch_indices", array)?;
+    let descr = array.dtype();
+    if array.ndim() != 1 || !descr.is_equiv_to(&numpy::dtype::<i64>(array.py())) {
+        return Err(unsupported("batch_indices", &descr, "use a 1-d array of int64"));
+    }
+    let (base, stride) = (data(&array), array.strides()[0]);
+    let at = |row: usize| {
+        // SAFETY: the row is inside the array, whose dtype was just checked.
+        unsafe { base.wrapping_offset(row as isize * stride).cast::<i64>().read_unaligned() }
+    };
+    Ok((0..array.shape()[0]).map(|row| at(row) as f64).collect())
 }
 
 fn untyped<'py>(name: &'static str, array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
@@ -354,7 +359,8 @@ fn overlap(a: &Bound<'_, PyUntypedArray>, b: &Bound<'_, PyUntypedArray>) -> PyRe
 
 /// Whether two elements may share memory: each stride must pass all that the smaller ones reach.
 fn overlaps_itself(array: &Bound<'_, PyUntypedArray>) -> bool {
-    let mut axes: Vec<_> = array.shape().iter().copied().zip(array.strides().iter().map(|s| s.unsigned_abs())).collect();
+    let mut axes: Vec<_> =
+        array.shape().iter().copied().zip(array.strides().iter().map(|s| s.unsigned_abs())).collect();
     axes.retain(|&(side, _)| side > 1);
     axes.sort_unstable_by_key(|&(_, stride)| stride);
     let mut reach = array.dtype().itemsize();

@@ -1,6 +1,6 @@
 //! The geometry of one axis of one box, for explanations.
 
-#![allow(clippy::fn_params_excessive_bools, reason = "Python's keywords, one by one")]
+#![allow(clippy::too_many_arguments, reason = "Python's keywords, one by one")]
 
 use numpy::prelude::*;
 use numpy::{PyArray2, PyArray3};
@@ -66,6 +66,7 @@ pub fn pool_axis<'py>(
     quantization: &str,
 ) -> PyResult<Bound<'py, PyArray2<i64>>> {
     let rule = self::quantization(quantization)?;
-    let edges = rule.windows([ends.0, ends.1], spatial_scale, bins).flat_map(|cells| [cells.start, cells.end]);
+    let edges =
+        rule.windows([ends.0, ends.1], spatial_scale, bins).flat_map(|cells| [cells.start, cells.end]);
     numpy::PyArray1::from_iter(py, edges).reshape([bins, 2])
 }

@@ -5,16 +5,15 @@ mod errors;
 mod explain;
 mod ops;
 
-use pyo3::prelude::*;
-
-#[pymodule(gil_used = false)]
+#[pyo3::pymodule(gil_used = false)]
 mod _core {
+    use pyo3::types::{PyModule, PyModuleMethods};
+    use pyo3::{Bound, PyResult};
+
     #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
     #[pymodule_export]
     use super::ops::{get_num_threads, roi_align, roi_pool, set_num_threads, simd_level};
-
-    use super::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

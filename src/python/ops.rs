@@ -1,8 +1,13 @@
 //! One thin function per operator and direction, and the process's settings.
 
-#![allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "Python's keywords, one by one")]
+#![allow(
+    clippy::too_many_arguments,
+    clippy::fn_params_excessive_bools,
+    reason = "Python's keywords, one by one"
+)]
 #![allow(unsafe_code, reason = "typed views of arrays whose dtype was just matched")]
 
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 
 use crate::cpu::{self, Level, Settings};
@@ -16,7 +21,12 @@ use crate::run::{self, Invalid};
 use crate::view::View;
 
 /// Picks a variant by its name.
-pub fn choose<T: Copy>(name: &'static str, got: &str, choices: &[(&str, T)], expected: &'static str) -> Result<T> {
+pub fn choose<T: Copy>(
+    name: &'static str,
+    got: &str,
+    choices: &[(&str, T)],
+    expected: &'static str,
+) -> Result<T> {
     let found = choices.iter().find(|(choice, _)| *choice == got);
     found.map(|&(_, value)| value).ok_or_else(|| Error::Value { name, expected, got: format!("{got:?}") })
 }
@@ -45,10 +55,31 @@ fn invalid(got: &str) -> Result<Invalid> {
     choose("invalid", got, &choices, "\"raise\", \"zero\" or \"nan\"")
 }
 
-fn extent((height, width): (i64, i64)) -> Result<Extent> {
+/// An integer of any size: beyond the range of `i64` it is as far as that goes, which no argument allows.
+#[derive(Clone, Copy)]
+pub struct Int(i64);
+
+impl<'py> FromPyObject<'_, 'py> for Int {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        object.extract().map(Self).or_else(|error| {
+            if !error.is_instance_of::<PyOverflowError>(object.py()) {
+                return Err(error);
+            }
+            Ok(Self(if object.lt(0)? { i64::MIN } else { i64::MAX }))
+        })
+    }
+}
+
+fn extent((Int(height), Int(width)): (Int, Int)) -> Result<Extent> {
     match (usize::try_from(height), usize::try_from(width)) {
         (Ok(height), Ok(width)) => Ok(Extent { height, width }),
-        _ => Err(Error::Value { name: "output_size", expected: "positive", got: format!("({height}, {width})") }),
+        _ => Err(Error::Value {
+            name: "output_size",
+            expected: "positive",
+            got: format!("({height}, {width})"),
+        }),
     }
 }
 
@@ -57,9 +88,9 @@ pub fn roi_align<'py>(
     features: &Bound<'py, PyAny>,
     boxes: &Bound<'py, PyAny>,
     batch_indices: Option<&Bound<'py, PyAny>>,
-    output_size: (i64, i64),
+    output_size: (Int, Int),
     spatial_scale: f64,
-    sampling_ratio: (i64, i64),
+    sampling_ratio: (Int, Int),
     aligned: bool,
     mode: &str,
     sample_points: &str,
@@ -72,7 +103,7 @@ pub fn roi_align<'py>(
     let op = RoiAlign {
         output: extent(output_size)?,
         spatial_scale,
-        sampling_ratio: [sampling_ratio.0, sampling_ratio.1],
+        sampling_ratio: [sampling_ratio.0.0, sampling_ratio.1.0],
         aligned,
         mode: choose("mode", mode, &modes, "\"avg\", \"max\" or \"onnx_max\"")?,
         placement: placement(sample_points)?,
@@ -85,7 +116,7 @@ pub fn roi_pool<'py>(
     features: &Bound<'py, PyAny>,
     boxes: &Bound<'py, PyAny>,
     batch_indices: Option<&Bound<'py, PyAny>>,
-    output_size: (i64, i64),
+    output_size: (Int, Int),
     spatial_scale: f64,
     mode: &str,
     quantization: &str,
@@ -165,8 +196,8 @@ pub fn get_num_threads() -> Result<usize> {
 }
 
 #[pyfunction]
-pub fn set_num_threads(n: i64) -> Result<()> {
-    cpu::set_num_threads(n)
+pub fn set_num_threads(n: Int) -> Result<()> {
+    cpu::set_num_threads(n.0)
 }
 
 #[pyfunction]

@@ -24,7 +24,7 @@ struct Best<'a, T> {
     out_number: Option<&'a mut Lanes<u32>>,
 }
 
-impl<'a, T: Real> Maxima<'a, T> {
+impl<T: Real> Maxima<'_, T> {
     #[inline(always)]
     fn bin(&mut self, bin: usize) -> Best<'_, T> {
         let out = &mut self.values[bin];
@@ -92,10 +92,11 @@ impl<T: Real> MaxSamples<'_, T> {
             let mut best = self.best.bin(bin);
             for (i, wy) in y_weights.iter().enumerate() {
                 let first = (self.first + i) * columns.len();
+                let window = [self.window.row(2 * i), self.window.row(2 * i + 1)];
                 for (j, (columns, wx)) in columns.iter().zip(x_weights).enumerate() {
                     let number = (first + j) as u32;
                     // SAFETY: checked above; every pixel of an axis lies in its hull.
-                    let pixel = |y: usize, x: usize| unsafe { self.window.pixel(2 * i + y, columns[x]) };
+                    let pixel = |y: usize, x: usize| unsafe { window[y].pixel(columns[x]) };
                     if CORNERS {
                         for corner in 0..4 {
                             let (y, x) = (corner / 2, corner % 2);
@@ -157,9 +158,10 @@ impl<T: Real> Kernel for MaxWindow<'_, T> {
             let mut best = self.best.bin(bin);
             for row in 0..self.window.len() {
                 let number = (self.first + row) * width;
+                let window = self.window.row(row);
                 for column in first..=last {
                     // SAFETY: checked above; every pixel of an axis lies in its hull.
-                    let pixel = unsafe { self.window.pixel(row, column) };
+                    let pixel = unsafe { window.pixel(column) };
                     best.offer::<false>(pixel, (number + (column - first) as usize) as u32);
                 }
             }

@@ -10,12 +10,14 @@ pub mod max;
 pub mod pack;
 pub mod store;
 pub mod sum;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 use std::env;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::element::Real;
+use crate::element::{Conversions, Real};
 use crate::error::{Error, Result};
 
 /// Channels that are computed side by side.
@@ -152,14 +154,46 @@ pub trait Kernel {
 }
 
 /// What kernels may ask of a level.
-pub trait Isa {
+pub trait Isa: Conversions {
     /// `weight * value + sum`, fused where the level has an instruction for it: as a library call it would be
     /// ten times slower.
     fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T;
+
+    /// Rows become columns.
+    #[inline(always)]
+    fn transpose<T: Real>(block: [[T; 8]; 8]) -> [[T; 8]; 8] {
+        let mut columns = [[T::ZERO; 8]; 8];
+        for (r, row) in block.into_iter().enumerate() {
+            for (c, value) in row.into_iter().enumerate() {
+                columns[c][r] = value;
+            }
+        }
+        columns
+    }
+
+    /// Writes 32 bytes past the caches, if the level can.
+    ///
+    /// # Safety
+    /// 32 bytes must be readable at `from`, and writable at `to`, which must be a multiple of 32.
+    #[inline(always)]
+    unsafe fn stream(from: *const u8, to: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { to.copy_from_nonoverlapping(from, 32) }
+    }
+
+    /// Makes streamed bytes visible to other threads.
+    #[inline(always)]
+    fn fence() {}
+
+    /// Starts to bring a cache line nearer.
+    #[inline(always)]
+    fn prefetch(_from: *const u8) {}
 }
 
 /// No fused multiply-add.
 pub struct Plain;
+
+impl Conversions for Plain {}
 
 impl Isa for Plain {
     #[inline(always)]
@@ -168,39 +202,14 @@ impl Isa for Plain {
     }
 }
 
-/// Fused multiply-add.
+/// Fused multiply-add, and whatever else the compiler finds.
 pub struct Fused;
+
+impl Conversions for Fused {}
 
 impl Isa for Fused {
     #[inline(always)]
     fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
         weight.mul_add(value, sum)
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86_64 {
-    use super::{Fused, Kernel};
-
-    pub fn has_avx2() -> bool {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
-    }
-
-    pub fn has_avx512() -> bool {
-        has_avx2()
-            && is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-    }
-
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub fn avx2<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Fused>()
-    }
-
-    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
-    pub fn avx512<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Fused>()
     }
 }

@@ -2,40 +2,59 @@
 
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
 use crate::cpu::window::Source;
-use crate::element::Element;
+use crate::element::{Element, Real};
 
 /// Packs a run of columns of one row.
 pub struct Pack<'a, E: Element> {
-    from: *const u8,
+    from: Planes<E>,
+    to: &'a mut [Lanes<E::Compute>],
+}
+
+/// One row of some channels of one image.
+struct Planes<E> {
+    base: *const u8,
     channel_stride: isize,
     column_stride: isize,
     channels: usize,
-    to: &'a mut [Lanes<E::Compute>],
+    element: std::marker::PhantomData<E>,
 }
 
 impl<'a, E: Element> Pack<'a, E> {
     /// Packs as many columns as `to` has pixels, starting with `column`.
     pub fn new(source: &Source<'_, E>, row: usize, column: usize, to: &'a mut [Lanes<E::Compute>]) -> Self {
+        Self { from: Planes::new(source, row, column, to.len()), to }
+    }
+}
+
+impl<E: Element> Planes<E> {
+    fn new(source: &Source<'_, E>, row: usize, column: usize, columns: usize) -> Self {
         let [images, channels, height, width] = source.features.shape();
         assert!(source.image < images && source.channels.end <= channels && source.channels.len() <= LANES);
-        assert!(row < height && column + to.len() <= width);
+        assert!(row < height && column + columns <= width);
         let [_, channel_stride, _, column_stride] = source.features.strides();
         Self {
-            from: source.features.pointer([source.image, source.channels.start, row, column]),
+            base: source.features.pointer([source.image, source.channels.start, row, column]),
             channel_stride,
             column_stride,
             channels: source.channels.len(),
-            to,
+            element: std::marker::PhantomData,
         }
     }
 
     #[inline(always)]
-    fn read(&self, channel: usize, column: usize) -> E::Compute {
-        let from = self
-            .from
-            .wrapping_offset(channel as isize * self.channel_stride + column as isize * self.column_stride);
+    fn at(&self, channel: usize, column: usize) -> *const u8 {
+        let offset = channel as isize * self.channel_stride + column as isize * self.column_stride;
+        self.base.wrapping_offset(offset)
+    }
+
+    /// One element in each of eight lanes.
+    ///
+    /// # Safety
+    /// The channel and the column must be inside.
+    #[inline(always)]
+    unsafe fn one<I: Isa>(&self, channel: usize, column: usize) -> E::Compute {
         // SAFETY: `new` checked that the run and the channels lie inside the view, whose elements may be read.
-        unsafe { from.cast::<E>().read_unaligned() }.widen()
+        E::widen::<I>([unsafe { self.at(channel, column).cast::<E>().read_unaligned() }; 8])[0]
     }
 }
 
@@ -43,11 +62,105 @@ impl<E: Element> Kernel for Pack<'_, E> {
     type Output = ();
 
     #[inline(always)]
-    fn run<I: Isa>(mut self) {
-        let to = std::mem::take(&mut self.to);
-        for (column, pixel) in to.iter_mut().enumerate() {
-            for (channel, lane) in pixel.0[..self.channels].iter_mut().enumerate() {
-                *lane = self.read(channel, column);
+    fn run<I: Isa>(self) {
+        let size = size_of::<E>() as isize;
+        let Self { from, to } = self;
+        if from.column_stride == size {
+            pack_planes::<I, E>(&from, to);
+        } else if from.channel_stride == size && from.channels == LANES {
+            pack_pixels::<I, E>(&from, to);
+        } else {
+            for (column, pixel) in to.iter_mut().enumerate() {
+                for (channel, lane) in pixel.0[..from.channels].iter_mut().enumerate() {
+                    // SAFETY: the loops end where the run and the channels end.
+                    *lane = unsafe { from.one::<I>(channel, column) };
+                }
+            }
+        }
+    }
+}
+
+/// Rows of planes: transposed eight by eight.
+#[inline(always)]
+fn pack_planes<I: Isa, E: Element>(from: &Planes<E>, to: &mut [Lanes<E::Compute>]) {
+    let (blocks, rest) = to.as_chunks_mut::<8>();
+    let done = 8 * blocks.len();
+    for half in 0..from.channels.div_ceil(8) {
+        let channels = 8.min(from.channels - 8 * half);
+        // Lanes without a channel repeat the last one; nobody looks at them.
+        let mut planes = [from.base; 8];
+        for (channel, plane) in planes.iter_mut().enumerate() {
+            *plane = from.at(8 * half + channel.min(channels - 1), 0);
+        }
+        for (i, pixels) in blocks.iter_mut().enumerate() {
+            let mut rows = [[E::Compute::ZERO; 8]; 8];
+            for (plane, row) in planes.iter().zip(&mut rows) {
+                // SAFETY: `new` checked that run and channels are inside; columns are neighbours.
+                *row = E::widen::<I>(unsafe { plane.cast::<[E; 8]>().add(i).read_unaligned() });
+            }
+            let columns = I::transpose(rows);
+            for (pixel, column) in pixels.iter_mut().zip(columns) {
+                pixel.0.as_chunks_mut::<8>().0[half] = column;
+            }
+        }
+    }
+    for (i, pixel) in rest.iter_mut().enumerate() {
+        for (channel, lane) in pixel.0[..from.channels].iter_mut().enumerate() {
+            // SAFETY: the rest and the channels are inside.
+            *lane = unsafe { from.one::<I>(channel, done + i) };
+        }
+    }
+}
+
+/// Pixels whose channels are neighbours: copied.
+#[inline(always)]
+fn pack_pixels<I: Isa, E: Element>(from: &Planes<E>, to: &mut [Lanes<E::Compute>]) {
+    let size = size_of::<E>() as isize;
+    for (column, pixel) in to.iter_mut().enumerate() {
+        let (halves, _) = pixel.0.as_chunks_mut::<8>();
+        for (i, half) in halves.iter_mut().enumerate() {
+            let at = from.at(0, column).wrapping_offset(8 * i as isize * size);
+            // SAFETY: the pixel is inside, and has 16 channels side by side.
+            *half = E::widen::<I>(unsafe { at.cast::<[E; 8]>().read_unaligned() });
+        }
+    }
+}
+
+/// Brings the memory of a run of columns nearer.
+pub struct Prefetch<E> {
+    from: Planes<E>,
+    columns: usize,
+}
+
+/// Bytes that come together.
+const CACHE_LINE: usize = 64;
+
+impl<E: Element> Prefetch<E> {
+    /// Of so many columns of a row.
+    pub fn new(source: &Source<'_, E>, row: usize, column: usize, columns: usize) -> Self {
+        Self { from: Planes::new(source, row, column, columns), columns }
+    }
+}
+
+impl<E: Element> Kernel for Prefetch<E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let size = size_of::<E>();
+        let (lines, step) = if self.from.column_stride == size as isize {
+            ((self.columns * size).div_ceil(CACHE_LINE), CACHE_LINE as isize)
+        } else if self.from.channel_stride == size as isize {
+            (self.columns, self.from.column_stride)
+        } else {
+            return;
+        };
+        let rows = if step == CACHE_LINE as isize { self.from.channels } else { 1 };
+        for row in 0..rows {
+            let mut at = self.from.at(row, 0);
+            for _ in 0..lines {
+                I::prefetch(at);
+                at = at.wrapping_offset(step);
             }
         }
     }

@@ -1,67 +1,212 @@
 //! From `[bin][16 channels]` in the compute type to the output, in any dtype and layout.
 
+use std::mem::MaybeUninit;
+
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
+use crate::element::{Element, Real};
 use crate::view::ViewMut;
 
-/// Writes some rows of bins of one box.
-pub struct Store<'a, T, E, F> {
-    to: *mut u8,
+/// Bins that are turned at once, so that what is staged stays in the first-level cache.
+pub const MOST_BINS: usize = 256;
+
+/// Where some rows of bins of one box go.
+struct Target<E> {
+    base: *mut u8,
     channel_stride: isize,
     row_stride: isize,
     column_stride: isize,
     channels: usize,
     width: usize,
-    bins: &'a [Lanes<T>],
-    narrow: F,
     element: std::marker::PhantomData<E>,
 }
 
-impl<'a, T: Copy, E: Copy, F: Fn(T) -> E> Store<'a, T, E, F> {
-    /// Writes `bins`, the rows from `row` on, to as many channels as there are, at most 16, from `channel` on.
-    ///
-    /// `narrow` makes an element of the output from a value.
-    pub fn new(
-        out: &ViewMut<'_, E>,
-        roi: usize,
-        channel: usize,
-        row: usize,
-        bins: &'a [Lanes<T>],
-        narrow: F,
-    ) -> Self {
+impl<E> Target<E> {
+    /// From `row` on, for as many channels as there are, at most 16, from `channel` on.
+    fn new(out: &ViewMut<'_, E>, roi: usize, channel: usize, row: usize, bins: usize) -> Self {
         let [rois, channels, height, width] = out.shape();
-        assert!(roi < rois && channel < channels && row + bins.len() / width <= height);
+        assert!(roi < rois && channel < channels && row + bins.div_ceil(width) <= height);
         let [_, channel_stride, row_stride, column_stride] = out.strides();
         Self {
-            to: out.pointer([roi, channel, row, 0]),
+            base: out.pointer([roi, channel, row, 0]),
             channel_stride,
             row_stride,
             column_stride,
             channels: LANES.min(channels - channel),
             width,
-            bins,
-            narrow,
             element: std::marker::PhantomData,
         }
     }
+
+    #[inline(always)]
+    fn at(&self, channel: usize, bin: usize) -> *mut u8 {
+        let (y, x) = (bin / self.width, bin % self.width);
+        let offset = channel as isize * self.channel_stride
+            + y as isize * self.row_stride
+            + x as isize * self.column_stride;
+        self.base.wrapping_offset(offset)
+    }
+
+    /// Whether the bins of a channel are neighbours in memory, row after row.
+    fn has_dense_maps(&self) -> bool {
+        let size = size_of::<E>() as isize;
+        self.column_stride == size && self.row_stride == size * self.width as isize
+    }
 }
 
-impl<T: Copy, E: Copy, F: Fn(T) -> E> Kernel for Store<'_, T, E, F> {
+/// Writes some rows of bins of one box.
+pub struct Store<'a, E: Element> {
+    target: Target<E>,
+    bins: &'a [Lanes<E::Compute>],
+    stream: bool,
+}
+
+impl<'a, E: Element> Store<'a, E> {
+    /// The rows from `row` on. `stream`: past the caches, for an output that they could not hold.
+    pub fn new(
+        out: &ViewMut<'_, E>,
+        roi: usize,
+        channel: usize,
+        row: usize,
+        bins: &'a [Lanes<E::Compute>],
+        stream: bool,
+    ) -> Self {
+        Self { target: Target::new(out, roi, channel, row, bins.len()), bins, stream }
+    }
+}
+
+impl<E: Element> Kernel for Store<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        for channel in 0..self.channels {
-            for (y, row) in self.bins.chunks_exact(self.width).enumerate() {
-                let to = self
-                    .to
-                    .wrapping_offset(channel as isize * self.channel_stride + y as isize * self.row_stride);
-                for (x, bin) in row.iter().enumerate() {
-                    let to = to.wrapping_offset(x as isize * self.column_stride);
-                    // SAFETY: `new` checked that the bins and channels lie inside the view; no other task
-                    // writes this box's channels.
-                    unsafe { to.cast::<E>().write_unaligned((self.narrow)(bin.0[channel])) };
+        let Self { target, bins, stream } = self;
+        if target.has_dense_maps() {
+            for (i, bins) in bins.chunks(MOST_BINS).enumerate() {
+                store_maps::<I, E>(&target, i * MOST_BINS, bins, stream);
+            }
+        } else if target.channel_stride == size_of::<E>() as isize && target.channels == LANES {
+            store_pixels::<I, E>(&target, bins, stream);
+        } else {
+            for channel in 0..target.channels {
+                for (at, bin) in bins.iter().enumerate() {
+                    let [value, ..] = E::narrow::<I>([bin.0[channel]; 8]);
+                    // SAFETY: `Target::new` checked that bins and channels are inside; no other task writes them.
+                    unsafe { target.at(channel, at).cast::<E>().write_unaligned(value) };
                 }
             }
         }
+    }
+}
+
+/// Maps whose bins are neighbours: turned in a stage, then written in runs as long as they are in memory.
+#[inline(always)]
+fn store_maps<I: Isa, E: Element>(
+    target: &Target<E>,
+    first: usize,
+    bins: &[Lanes<E::Compute>],
+    stream: bool,
+) {
+    let count = bins.len();
+    let mut stage = [const { MaybeUninit::<E>::uninit() }; LANES * MOST_BINS];
+    let stage = stage.as_mut_ptr().cast::<E>();
+    // Where a block of eight bins starts: the last one goes back over bins that are done.
+    let blocks = count.div_ceil(8);
+    let start = |block: usize| (8 * block).min(count - 8);
+    for half in 0..target.channels.div_ceil(8) {
+        for block in 0..if count < 8 { 0 } else { blocks } {
+            let first = start(block);
+            let mut pixels = [[E::Compute::ZERO; 8]; 8];
+            for (pixel, bin) in pixels.iter_mut().zip(&bins[first..first + 8]) {
+                *pixel = bin.0.as_chunks::<8>().0[half];
+            }
+            let maps = I::transpose(pixels);
+            // SAFETY: the stage has 16 maps of at most 256 bins; this is inside map `8 * half + channel`.
+            let to = unsafe { stage.add(8 * half * count + first) };
+            for (channel, map) in maps.iter().enumerate() {
+                // SAFETY: as above.
+                unsafe { to.add(channel * count).cast::<[E; 8]>().write_unaligned(E::narrow::<I>(*map)) };
+            }
+        }
+        for (i, bin) in bins.iter().enumerate().filter(|_| count < 8) {
+            let pixel = E::narrow::<I>(bin.0.as_chunks::<8>().0[half]);
+            for (channel, &value) in pixel.iter().enumerate() {
+                // SAFETY: as above.
+                unsafe { stage.add((8 * half + channel) * count + i).write(value) };
+            }
+        }
+    }
+    let bytes = count * size_of::<E>();
+    // SAFETY: the stage was written as far as there are channels; `Target::new` checked that they and the bins are
+    // inside, dense maps have their bins side by side, and no other task writes them.
+    unsafe {
+        if target.channel_stride == bytes as isize {
+            write::<I>(stage.cast(), target.at(0, first), target.channels * bytes, stream);
+        } else {
+            for channel in 0..target.channels {
+                write::<I>(stage.add(channel * count).cast(), target.at(channel, first), bytes, stream);
+            }
+        }
+    }
+}
+
+/// Bins whose channels are neighbours: written as they are.
+#[inline(always)]
+fn store_pixels<I: Isa, E: Element>(target: &Target<E>, bins: &[Lanes<E::Compute>], stream: bool) {
+    for (y, row) in bins.chunks(target.width).enumerate() {
+        for (x, bin) in row.iter().enumerate() {
+            let (halves, _) = bin.0.as_chunks::<8>();
+            let pixel = [E::narrow::<I>(halves[0]), E::narrow::<I>(halves[1])];
+            let to = target
+                .base
+                .wrapping_offset(y as isize * target.row_stride + x as isize * target.column_stride);
+            // SAFETY: `Target::new` checked that the bins are inside, with 16 channels each.
+            unsafe { write::<I>((&raw const pixel).cast(), to, size_of_val(&pixel), stream) };
+        }
+    }
+}
+
+/// Copies bytes, past the caches if asked to: whole lines of 32 bytes, what is before and after them as usual.
+///
+/// # Safety
+/// So many bytes must be readable at `from` and writable at `to`.
+#[inline(always)]
+unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
+    const LINE: usize = 32;
+    // SAFETY: all offsets are at most `bytes`; streamed lines start at multiples of their size.
+    unsafe {
+        let head = to.align_offset(LINE);
+        if !stream || bytes < head + LINE {
+            return to.copy_from_nonoverlapping(from, bytes);
+        }
+        to.copy_from_nonoverlapping(from, head);
+        let lines = (bytes - head) / LINE;
+        for line in 0..lines {
+            I::stream(from.add(head + line * LINE), to.add(head + line * LINE));
+        }
+        let done = head + lines * LINE;
+        to.add(done).copy_from_nonoverlapping(from.add(done), bytes - done);
+    }
+}
+
+/// Writes where the maxima of some rows of bins came from.
+pub fn store_sources(out: &ViewMut<'_, i64>, roi: usize, channel: usize, row: usize, bins: &[Lanes<i64>]) {
+    let target = Target::new(out, roi, channel, row, bins.len());
+    for channel in 0..target.channels {
+        for (at, bin) in bins.iter().enumerate() {
+            // SAFETY: `Target::new` checked that bins and channels are inside; no other task writes them.
+            unsafe { target.at(channel, at).cast::<i64>().write_unaligned(bin.0[channel]) };
+        }
+    }
+}
+
+/// Makes what was streamed visible to other threads.
+pub struct Fence;
+
+impl Kernel for Fence {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        I::fence();
     }
 }

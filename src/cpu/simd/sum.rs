@@ -56,13 +56,17 @@ impl<T: Real> SumUnrolled<'_, T> {
         let rows = self.out.chunks_exact_mut(self.x.bins());
         for (p, (y_weights, out)) in y_weights.iter().zip(rows).enumerate() {
             let out = out[x_bins.clone()].iter_mut();
+            let mut window = [self.window.row(p * Y); Y];
+            for (j, row) in window.iter_mut().enumerate() {
+                *row = self.window.row(p * Y + j);
+            }
             for ((columns, x_weights), out) in columns.iter().zip(x_weights).zip(out) {
                 let mut sum = Lanes::splat(T::ZERO);
                 for (&column, &x_weight) in columns.iter().zip(x_weights) {
                     let mut vertical = Lanes::splat(T::ZERO);
-                    for (j, &y_weight) in y_weights.iter().enumerate() {
+                    for (row, &y_weight) in window.iter().zip(y_weights) {
                         // SAFETY: checked above; every pixel of an axis lies in its hull.
-                        let pixel = unsafe { self.window.pixel(p * Y + j, column) };
+                        let pixel = unsafe { row.pixel(column) };
                         accumulate::<I, T>(&mut vertical, y_weight, pixel);
                     }
                     accumulate::<I, T>(&mut sum, x_weight, &vertical);
@@ -96,13 +100,18 @@ impl<T: Real> Kernel for SumRows<'_, T> {
     fn run<I: Isa>(self) {
         assert!(self.window.covers(&self.hull) && self.window.len() == self.weights.len());
         for first in (0..self.weights.len()).step_by(ROWS_IN_REGISTERS) {
-            let rows = first..self.weights.len().min(first + ROWS_IN_REGISTERS);
+            let count = ROWS_IN_REGISTERS.min(self.weights.len() - first);
+            let weights = &self.weights[first..first + count];
+            let mut window = [self.window.row(first); ROWS_IN_REGISTERS];
+            for (j, row) in window[..count].iter_mut().enumerate() {
+                *row = self.window.row(first + j);
+            }
             for (column, sum) in self.hull.clone().zip(self.columns.iter_mut()) {
                 let mut vertical = Lanes::splat(T::ZERO);
-                for row in rows.clone() {
+                for (row, &weight) in window.iter().zip(weights) {
                     // SAFETY: checked above.
-                    let pixel = unsafe { self.window.pixel(row, column as u32) };
-                    accumulate::<I, T>(&mut vertical, self.weights[row], pixel);
+                    let pixel = unsafe { row.pixel(column as u32) };
+                    accumulate::<I, T>(&mut vertical, weight, pixel);
                 }
                 for (sum, value) in sum.0.iter_mut().zip(vertical.0) {
                     *sum += value;

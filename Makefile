@@ -1,0 +1,79 @@
+# Everything a developer or CI runs. Needs Rust and Python >= 3.10; the rest goes into .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# rustup's default place, for shells that were open before it was installed.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+# maturin installs here, whatever else is active.
+export VIRTUAL_ENV := $(abspath $(VENV))
+unexport CONDA_PREFIX
+# One Python for maturin, Cargo and clippy: another would rebuild PyO3.
+export PYO3_PYTHON := $(abspath $(BIN)/python)
+
+SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint format bench wheel docs clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Pool boxes of a photograph, print a table, write demo/*.png
+	$(BIN)/python demo/demo.py
+
+test: $(VENV)/.test ## Rust and Python tests
+	cargo test --locked
+	$(BIN)/python -m pytest
+
+check: lint test ## What CI runs
+
+lint: $(VENV)/.lint ## Formatting, lints and types
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --features python -- -D warnings
+	cargo clippy --locked --all-targets --all-features -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/stubtest roialign_rs._core
+
+format: $(VENV)/.lint ## Format, and fix what lints can
+	cargo fmt
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.test ## Time us beside other libraries (BENCH="--rows 1,3 --page README.md")
+	$(BIN)/python benches/python/compare.py $(BENCH)
+
+wheel: $(VENV)/.created ## Wheel and source distribution in dist/
+	$(BIN)/maturin build --release --locked --sdist --out dist
+
+docs: $(VENV)/.demo ## Write docs/article.md and its pictures anew
+	$(BIN)/python docs/make_article.py
+
+clean: ## Remove what was built or downloaded here
+	cargo clean
+	rm -rf $(VENV) dist python/roialign_rs/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo 'Python 3.10 or newer is needed: make PYTHON=/path/to/python3 ...'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet 'maturin>=1.9.4,<2'
+	touch $@
+
+# The extension in release mode, importable from python/, with what one of the extras lists.
+$(VENV)/.demo: $(VENV)/.created $(SOURCES)
+	$(BIN)/maturin develop --release --locked --extras demo
+	touch $@
+
+$(VENV)/.test: $(VENV)/.created $(SOURCES)
+	$(BIN)/maturin develop --release --locked --extras test
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.created $(SOURCES)
+	$(BIN)/maturin develop --release --locked --extras lint,test
+	touch $@

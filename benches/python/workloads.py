@@ -1,0 +1,122 @@
+"""The table of workloads (``benches/workloads.json``), with its features and boxes.
+
+The generator is described in the table itself; ``benches/workloads/mod.rs`` is its twin in Rust.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+TABLE = Path(__file__).parents[1] / "workloads.json"
+
+GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+UNIT_BITS = 24
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One row of the table."""
+
+    id: str
+    name: str
+    shape: tuple[int, int, int, int]
+    num_boxes: int
+    output_size: tuple[int, int]
+    sampling_ratio: int
+    stride: int
+    side: tuple[float, float]
+    seed: int
+    check: int
+
+    @property
+    def spatial_scale(self) -> float:
+        return 1.0 / self.stride
+
+    @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        return (self.num_boxes, self.shape[1], *self.output_size)
+
+    @property
+    def summary(self) -> str:
+        """The row in words: map, boxes, output, sampling."""
+        size = "x".join(map(str, self.shape))
+        bins = "x".join(map(str, self.output_size))
+        sampling = self.sampling_ratio or "adaptive"
+        return f"{size}; {self.num_boxes}; {bins}; {sampling}"
+
+    def features(self) -> NDArray[np.float32]:
+        """The map, uniform in [-1, 1)."""
+        flat = np.empty(int(np.prod(self.shape)), np.float32)
+        # In blocks, so that the integers behind a large map never exist all at once.
+        for start in range(0, flat.size, 1 << 20):
+            block = flat[start : start + (1 << 20)]
+            block[:] = 2.0 * unit(2 * self.seed + 1, start, block.size) - 1.0
+        return flat.reshape(self.shape)
+
+    def boxes(self) -> NDArray[np.float32]:
+        """(K, 5): batch index, x1, y1, x2, y2 in image pixels."""
+        images, _, height, width = self.shape
+        u = unit(2 * self.seed, 0, 4 * self.num_boxes).reshape(-1, 4)
+        box_width, box_height = (log_uniform(u[:, i], *self.side) for i in (0, 1))
+        left = u[:, 2] * (width * self.stride - box_width)
+        top = u[:, 3] * (height * self.stride - box_height)
+        batch = np.arange(self.num_boxes) * images // self.num_boxes
+        columns = (batch, left, top, left + box_width, top + box_height)
+        boxes = np.stack(columns, axis=1).astype(np.float32)
+        if fnv1a(boxes.astype("<f4").tobytes()) != self.check:
+            raise AssertionError(f"workload {self.id}: these boxes are not the table's")
+        return boxes
+
+
+def load(path: Path = TABLE) -> list[Workload]:
+    """Every row of the table, in its order."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["workloads"]
+    return [
+        Workload(
+            id=row["id"],
+            name=row["name"],
+            shape=tuple(row["features"]),
+            num_boxes=row["boxes"],
+            output_size=tuple(row["output_size"]),
+            sampling_ratio=row["sampling_ratio"],
+            stride=row["stride"],
+            side=tuple(row["side"]),
+            seed=row["seed"],
+            check=row["check"],
+        )
+        for row in rows
+    ]
+
+
+def unit(stream: int, start: int, count: int) -> NDArray[np.float64]:
+    """Numbers ``start .. start + count`` of a SplitMix64 stream, in [0, 1)."""
+    # Arrays of uint64 wrap without a word, which is the arithmetic that SplitMix64 is defined in.
+    z = np.arange(start + 1, start + count + 1, dtype=np.uint64) * GOLDEN_GAMMA + np.uint64(stream)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return (z >> np.uint64(64 - UNIT_BITS)).astype(np.float64) / float(1 << UNIT_BITS)
+
+
+def log_uniform(u: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """``low * (high / low) ** u`` from square roots: one binary digit of u at a time."""
+    digits = (u * (1 << UNIT_BITS)).astype(np.int64)
+    value = np.full(u.shape, float(low))
+    factor = np.float64(high) / np.float64(low)
+    for bit in reversed(range(UNIT_BITS)):
+        factor = np.sqrt(factor)
+        value = np.where(digits >> bit & 1, value * factor, value)
+    return value
+
+
+def fnv1a(data: bytes) -> int:
+    """FNV-1a, 32 bits: enough to see that two languages made the same boxes."""
+    state = 0x811C9DC5
+    for byte in data:
+        state = (state ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return state

@@ -1,0 +1,141 @@
+"""The command line, ``python -m roialign_rs``: one function per subcommand, listed in `COMMANDS`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from roialign_rs import explain, roi_align, roi_pool
+
+if TYPE_CHECKING:
+    from roialign_rs._explanation import Explanation, Floats
+
+Subcommands = Any
+"""What `argparse.ArgumentParser.add_subparsers` returns; its type has no public name."""
+
+
+def add_explain(subcommands: Subcommands) -> None:
+    """Add ``explain``, which shows what both operators do to one box of a picture."""
+    parser = subcommands.add_parser(
+        "explain",
+        help="show what RoI pooling and RoI Align do to one box of a picture",
+        description="Take the block means of a picture as a feature map and show what RoI pooling and RoI Align do to "
+        "one box: in words, and with --save as a picture.",
+    )
+    add = parser.add_argument
+    add("image", metavar="IMAGE", type=Path, help="a picture, in any format that Pillow reads")
+    add("--box", nargs=4, type=float, required=True, metavar=("X1", "Y1", "X2", "Y2"), help="corners, in pixels")
+    add("--stride", type=_positive, default=32, metavar="N", help="pixels per cell of the map (32)")
+    add("--output-size", type=_size, default=(3, 3), metavar="SIZE", help="bins, 3 or 2x5 for height x width (3)")
+    add("--sampling-ratio", type=_size, default=(2, 2), metavar="SIZE", help="points per bin; 0: by its size (2)")
+    add("--sample-points", choices=("center", "interior"), default="center", help="their places in a bin (center)")
+    add("--quantization", choices=("caffe", "mmcv", "floor", "truncate"), default="truncate", help="(truncate)")
+    add("--aligned", action=argparse.BooleanOptionalAction, default=True, help="half-pixel shift in RoI Align (on)")
+    add("--save", type=Path, metavar="PICTURE", help="write a picture too; its ending chooses the format")
+    parser.set_defaults(run=run_explain, parser=parser)
+
+
+def run_explain(arguments: argparse.Namespace) -> None:
+    """Print the explanation of one box, and save its picture if asked to."""
+    values = block_means(read_luminance(arguments.image), arguments.stride)
+    explanation = explain(
+        arguments.box,
+        arguments.output_size,
+        spatial_scale=1 / arguments.stride,
+        map_size=values.shape,
+        sampling_ratio=arguments.sampling_ratio,
+        aligned=arguments.aligned,
+        sample_points=arguments.sample_points,
+        quantization=arguments.quantization,
+    )
+    print(explanation)
+    print(pooled_values(explanation, values, arguments.sampling_ratio))
+    if arguments.save:
+        explanation.plot(values=values).savefig(arguments.save, dpi=110)
+        print(f"\nwrote {arguments.save}")
+
+
+def read_luminance(path: Path) -> Floats:
+    """Read a picture upright as grey values from 0 to 1, (H, W)."""
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise ImportError("reading a picture needs Pillow: pip install 'roialign_rs[plot]'") from None
+    with Image.open(path) as picture:
+        return np.asarray(ImageOps.exif_transpose(picture).convert("L"), dtype=np.float64) / 255
+
+
+def block_means(picture: Floats, stride: int) -> Floats:
+    """Average blocks of `stride` x `stride` pixels; the last ones in a row or column may be smaller."""
+    sums, counts = picture, np.ones_like(picture)
+    for axis, extent in enumerate(picture.shape):
+        sums, counts = (np.add.reduceat(part, np.arange(0, extent, stride), axis) for part in (sums, counts))
+    return sums / counts
+
+
+def pooled_values(explanation: Explanation, values: Floats, sampling_ratio: tuple[int, int]) -> str:
+    """Tabulate what the two operators return for the box."""
+    features, scale = values[None, None], explanation.spatial_scale
+    pooled = roi_pool(
+        features,
+        [explanation.box],
+        explanation.output_size,
+        spatial_scale=scale,
+        quantization=explanation.quantization,
+    )
+    aligned = roi_align(
+        features,
+        [explanation.box],
+        explanation.output_size,
+        spatial_scale=scale,
+        sampling_ratio=sampling_ratio,
+        aligned=explanation.aligned,
+        sample_points=explanation.placement,
+    )
+    results = {"RoI pooling, the largest of each bin": pooled, "RoI Align, the mean of each bin": aligned}
+    lines: list[str] = []
+    for title, result in results.items():
+        lines += ["", title, *("  " + " ".join(f"{value:.3f}" for value in row) for row in result[0, 0])]
+    return "\n".join(lines)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return number
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Read "3" as 3 x 3 and "2x5" as 2 high, 5 wide."""
+    try:
+        numbers = [int(part) for part in text.split("x")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise argparse.ArgumentTypeError(f"expected a number such as 3 or height x width such as 2x5, got {text!r}")
+    return numbers[0], numbers[-1]
+
+
+COMMANDS = (add_explain,)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one subcommand; an error of the user's ends with one line and exit status 2."""
+    parser = argparse.ArgumentParser(prog="python -m roialign_rs", description="RoI pooling and RoI Align, explained.")
+    subcommands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for add in COMMANDS:
+        add(subcommands)
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (ImportError, OSError, ValueError) as error:
+        arguments.parser.exit(2, f"{arguments.parser.prog}: error: {error}\n")
+
+
+if __name__ == "__main__":
+    main()

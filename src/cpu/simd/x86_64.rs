@@ -1,0 +1,153 @@
+//! What the compiler does not find by itself on x86-64: transposes, half floats, streaming stores, prefetch.
+
+#[allow(clippy::wildcard_imports, reason = "intrinsics carry their own prefix")]
+use std::arch::x86_64::*;
+
+use super::{Isa, Kernel};
+use crate::element::{Conversions, Real};
+
+pub fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+}
+
+pub fn has_avx512() -> bool {
+    has_avx2()
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx>()
+}
+
+#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+pub fn avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx>()
+}
+
+/// What both levels share; the compiler widens the rest to AVX-512 where it may.
+pub struct Avx;
+
+impl Conversions for Avx {
+    #[inline(always)]
+    fn widen_f16(values: [u16; 8]) -> [f32; 8] {
+        // SAFETY: this level has F16C; arrays and vectors have the same bytes.
+        unsafe { std::mem::transmute(_mm256_cvtph_ps(std::mem::transmute::<[u16; 8], __m128i>(values))) }
+    }
+
+    #[inline(always)]
+    fn narrow_f16(values: [f32; 8]) -> [u16; 8] {
+        // SAFETY: as above.
+        unsafe {
+            let values = std::mem::transmute::<[f32; 8], __m256>(values);
+            std::mem::transmute(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(values))
+        }
+    }
+}
+
+impl Isa for Avx {
+    #[inline(always)]
+    fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
+        weight.mul_add(value, sum)
+    }
+
+    #[inline(always)]
+    fn transpose<T: Real>(block: [[T; 8]; 8]) -> [[T; 8]; 8] {
+        // SAFETY: this level has AVX, and a `Real` of four bytes is `f32`, one of eight is `f64`.
+        unsafe {
+            if size_of::<T>() == 4 {
+                std::mem::transmute_copy(&transpose_f32(std::mem::transmute_copy(&block)))
+            } else {
+                std::mem::transmute_copy(&transpose_f64(std::mem::transmute_copy(&block)))
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn stream(from: *const u8, to: *mut u8) {
+        // SAFETY: the caller gives 32 readable bytes, and 32 writable ones that are aligned.
+        unsafe { _mm256_stream_si256(to.cast(), _mm256_loadu_si256(from.cast())) }
+    }
+
+    #[inline(always)]
+    fn fence() {
+        // SAFETY: every x86-64 CPU has it.
+        unsafe { _mm_sfence() }
+    }
+
+    #[inline(always)]
+    fn prefetch(from: *const u8) {
+        // SAFETY: a prefetch may name any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
+}
+
+#[inline(always)]
+unsafe fn transpose_f32(r: [__m256; 8]) -> [__m256; 8] {
+    // SAFETY: the caller has AVX.
+    unsafe {
+        // Pairs of rows, quadruples inside each half of a register, then the halves.
+        let (a0, a1) = (_mm256_unpacklo_ps(r[0], r[1]), _mm256_unpackhi_ps(r[0], r[1]));
+        let (a2, a3) = (_mm256_unpacklo_ps(r[2], r[3]), _mm256_unpackhi_ps(r[2], r[3]));
+        let (a4, a5) = (_mm256_unpacklo_ps(r[4], r[5]), _mm256_unpackhi_ps(r[4], r[5]));
+        let (a6, a7) = (_mm256_unpacklo_ps(r[6], r[7]), _mm256_unpackhi_ps(r[6], r[7]));
+        let (b0, b1) = (_mm256_shuffle_ps::<0x44>(a0, a2), _mm256_shuffle_ps::<0xee>(a0, a2));
+        let (b2, b3) = (_mm256_shuffle_ps::<0x44>(a1, a3), _mm256_shuffle_ps::<0xee>(a1, a3));
+        let (b4, b5) = (_mm256_shuffle_ps::<0x44>(a4, a6), _mm256_shuffle_ps::<0xee>(a4, a6));
+        let (b6, b7) = (_mm256_shuffle_ps::<0x44>(a5, a7), _mm256_shuffle_ps::<0xee>(a5, a7));
+        [
+            _mm256_permute2f128_ps::<0x20>(b0, b4),
+            _mm256_permute2f128_ps::<0x20>(b1, b5),
+            _mm256_permute2f128_ps::<0x20>(b2, b6),
+            _mm256_permute2f128_ps::<0x20>(b3, b7),
+            _mm256_permute2f128_ps::<0x31>(b0, b4),
+            _mm256_permute2f128_ps::<0x31>(b1, b5),
+            _mm256_permute2f128_ps::<0x31>(b2, b6),
+            _mm256_permute2f128_ps::<0x31>(b3, b7),
+        ]
+    }
+}
+
+/// Four blocks of 4 x 4: each is transposed, and two change places.
+#[inline(always)]
+unsafe fn transpose_f64(r: [[__m256d; 2]; 8]) -> [[__m256d; 2]; 8] {
+    // SAFETY: the caller has AVX.
+    unsafe {
+        let left = [
+            transpose_4x4_f64([r[0][0], r[1][0], r[2][0], r[3][0]]),
+            transpose_4x4_f64([r[4][0], r[5][0], r[6][0], r[7][0]]),
+        ];
+        let right = [
+            transpose_4x4_f64([r[0][1], r[1][1], r[2][1], r[3][1]]),
+            transpose_4x4_f64([r[4][1], r[5][1], r[6][1], r[7][1]]),
+        ];
+        [
+            [left[0][0], left[1][0]],
+            [left[0][1], left[1][1]],
+            [left[0][2], left[1][2]],
+            [left[0][3], left[1][3]],
+            [right[0][0], right[1][0]],
+            [right[0][1], right[1][1]],
+            [right[0][2], right[1][2]],
+            [right[0][3], right[1][3]],
+        ]
+    }
+}
+
+#[inline(always)]
+unsafe fn transpose_4x4_f64([a, b, c, d]: [__m256d; 4]) -> [__m256d; 4] {
+    // SAFETY: the caller has AVX.
+    unsafe {
+        let (ab_low, ab_high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+        let (cd_low, cd_high) = (_mm256_unpacklo_pd(c, d), _mm256_unpackhi_pd(c, d));
+        [
+            _mm256_permute2f128_pd::<0x20>(ab_low, cd_low),
+            _mm256_permute2f128_pd::<0x20>(ab_high, cd_high),
+            _mm256_permute2f128_pd::<0x31>(ab_low, cd_low),
+            _mm256_permute2f128_pd::<0x31>(ab_high, cd_high),
+        ]
+    }
+}

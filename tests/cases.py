@@ -1,0 +1,220 @@
+"""The one registry of cases: random, but always the same, and spread evenly over what can vary.
+
+``OPERATORS`` has a row for each operator: which options are varied, and how many cases are drawn. Tests ask for cases
+and never name an operator, so that a new row is tested everywhere. To see a case again: ``case("roi_align", 17)``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import oracles
+
+import roialign_rs as ra
+
+SEED = 20240607
+
+SHAPES = ((1, 1), (1, 7), (6, 1), (5, 5), (6, 9), (9, 20), (13, 17), (23, 19))
+BOXES = (1, 2, 3, 4, 1, 2, 3, 20)
+CHANNELS = (1, 3, 16, 17, 40)
+IMAGES = (1, 2, 3)
+OUTPUT_SIZES = (1, 2, 3, 7, (2, 3), (3, 2), (1, 5), (4, 1), (7, 7))
+SPATIAL_SCALES = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 2.0, 0.3, 1 / 7)
+SAMPLING_RATIOS = (0, 1, 2, 3, 4, -1, (2, 0), (0, 3), (1, 4), (3, 2))
+DTYPES = tuple((features, boxes) for features in ("float32", "float64", "float16") for boxes in ("float32", "float64"))
+DTYPES += (("float32", "float32"),) * 2
+VALUES = ("normal", "negative", "whole")
+BOX_KINDS = ("inside", "across", "outside", "empty", "inverted", "tiny", "huge", "thin", "whole", "dyadic", "mixed")
+"""Where boxes lie on the map. "whole" has sides of whole cells, which is where rounding decides about bins and sample
+counts; "dyadic" makes all coordinates and weights of a call exact, on the borders too; "mixed" is any of the others."""
+
+EXACT_OPTIONS = {
+    "output_size": (1, 2, 4, (2, 4), (4, 1)),
+    "spatial_scale": (1.0, 0.5, 0.25, 0.03125, 2.0),
+    "sampling_ratio": (1, 2, 4, (1, 2), (4, 1)),
+    "sample_points": ("center",),
+}
+"""What the options are drawn from instead where boxes are dyadic: powers of two."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A row of the registry."""
+
+    name: str
+    count: int
+    options: dict[str, tuple] = field(default_factory=dict)
+    reduces_by_maximum: Any = None
+    """``Case`` -> whether the result is chosen, so that there is an argmax."""
+
+
+OPERATORS = {
+    row.name: row
+    for row in (
+        Operator(
+            "roi_align",
+            count=6500,
+            options={
+                "output_size": OUTPUT_SIZES,
+                "spatial_scale": SPATIAL_SCALES,
+                "sampling_ratio": SAMPLING_RATIOS,
+                "aligned": (True, False),
+                "mode": ("avg", "max", "onnx_max"),
+                "sample_points": ("center", "interior"),
+            },
+            reduces_by_maximum=lambda case: case.options["mode"] != "avg",
+        ),
+        Operator(
+            "roi_pool",
+            count=3500,
+            options={
+                "output_size": OUTPUT_SIZES,
+                "spatial_scale": SPATIAL_SCALES,
+                "mode": ("max", "avg"),
+                "quantization": ("caffe", "mmcv", "floor", "truncate"),
+            },
+            reduces_by_maximum=lambda case: case.options["mode"] == "max",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call: what it is called with, and how to make the arrays."""
+
+    op: str
+    index: int
+    shape: tuple[int, int, int, int]
+    boxes: int
+    box_kind: str
+    values: str
+    features_dtype: str
+    boxes_dtype: str
+    options: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Name for messages."""
+        return f"{self.op}-{self.index:05}"
+
+    @property
+    def exact(self) -> bool:
+        """Whether all coordinates and weights are exact in float32."""
+        return self.box_kind == "dyadic"
+
+    @property
+    def has_argmax(self) -> bool:
+        """Whether the result is chosen from candidates."""
+        return bool(OPERATORS[self.op].reduces_by_maximum(self))
+
+    def inputs(self) -> dict[str, np.ndarray]:
+        """The arrays, by argument name; the same ones each time."""
+        rng = np.random.default_rng([SEED, self.index, len(self.op)])
+        images = rng.integers(0, self.shape[0], self.boxes)
+        return {"features": draw_features(self, rng), "boxes": draw_boxes(self, rng), "batch_indices": images}
+
+    def run(self, backend: str = "cpu", **overrides: Any) -> Any:
+        """Call the operator, with some arguments replaced or added."""
+        assert backend == "cpu", f"no way to call an operator on {backend} yet"
+        return getattr(ra, self.op)(**{**self.inputs(), **self.options, **overrides})
+
+    def truth(self, **overrides: Any) -> oracles.Pooled:
+        """What the definition gives."""
+        return getattr(oracles, self.op)(**{**self.inputs(), **self.options, **overrides})
+
+    def __str__(self) -> str:
+        """Everything about the case, ready to be pasted."""
+        n, c, h, w = self.shape
+        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return (
+            f"{self.id}: features ({n}, {c}, {h}, {w}) {self.features_dtype} ({self.values}), "
+            f"{self.boxes} boxes {self.boxes_dtype} ({self.box_kind})\n"
+            f"    import cases; case = cases.case({self.op!r}, {self.index}); inputs = case.inputs()\n"
+            f"    roialign_rs.{self.op}(**inputs, {options})"
+        )
+
+
+def case(op: str, index: int) -> Case:
+    """Draw a case; the kind of box goes round with the index, all else is random."""
+    rng = np.random.default_rng([SEED, index, len(op), 1])
+    box_kind = BOX_KINDS[index % len(BOX_KINDS)]
+
+    def one_of(choices):
+        return choices[rng.integers(len(choices))]
+
+    options = {}
+    for name, choices in OPERATORS[op].options.items():
+        options[name] = one_of(EXACT_OPTIONS.get(name, choices) if box_kind == "dyadic" else choices)
+    features_dtype, boxes_dtype = one_of(DTYPES)
+    return Case(
+        op=op,
+        index=index,
+        shape=(one_of(IMAGES), one_of(CHANNELS), *one_of(SHAPES)),
+        boxes=one_of(BOXES),
+        box_kind=box_kind,
+        values=one_of(VALUES),
+        features_dtype=features_dtype,
+        boxes_dtype=boxes_dtype,
+        options=options,
+    )
+
+
+def cases(op: str, first: int = 0, count: int | None = None) -> Iterator[Case]:
+    """Cases of an operator, all of them if not told otherwise."""
+    end = OPERATORS[op].count
+    yield from (case(op, index) for index in range(first, end if count is None else min(first + count, end)))
+
+
+def blocks(size: int) -> list[tuple[str, int]]:
+    """(operator, first index) of each block of so many cases, over the whole registry."""
+    return [(row.name, first) for row in OPERATORS.values() for first in range(0, row.count, size)]
+
+
+def draw_features(case: Case, rng: np.random.Generator) -> np.ndarray:
+    """Make a map. Dyadic boxes get whole numbers, so that the whole calculation is exact."""
+    if case.values == "whole" or case.exact:
+        return rng.integers(-50, 51, case.shape).astype(case.features_dtype)
+    values = rng.standard_normal(case.shape, np.float32)
+    return (-abs(values) - 0.125 if case.values == "negative" else values).astype(case.features_dtype)
+
+
+def draw_boxes(case: Case, rng: np.random.Generator) -> np.ndarray:
+    """Make boxes in image pixels whose scaled coordinates are of the case's kind."""
+    extent = np.array(case.shape[:1:-1], np.float64)
+    # A maximum over samples off the map costs the oracle memory, a mean does not.
+    reach = 20.0 if case.has_argmax else 1000.0
+    rows = [draw_box(case.box_kind, extent, reach, rng) for _ in range(case.boxes)]
+    return (np.array(rows) / case.options["spatial_scale"]).astype(case.boxes_dtype)
+
+
+def draw_box(kind: str, extent: np.ndarray, reach: float, rng: np.random.Generator) -> np.ndarray:
+    """One box in cells of a map of this (width, height), x1, y1, x2, y2; a huge one extends to about ``reach``."""
+    if kind == "mixed":
+        kind = BOX_KINDS[rng.integers(len(BOX_KINDS) - 1)]
+    if kind == "dyadic":
+        first, last = rng.integers(-6, 2 * extent + 7, (2, 2)) / 2
+        return np.array([*first, *last])
+    if kind == "whole":
+        first = np.floor(rng.uniform(-2, extent))
+        return np.array([*first, *(first + rng.integers(0, 60, 2))])
+    low, high = np.sort(rng.uniform(0, extent, (2, 2)), axis=0)
+    if kind == "across":
+        low, high = low - rng.uniform(0, extent) * rng.integers(0, 2, 2), high + rng.uniform(0, extent)
+    elif kind == "outside":
+        low = low + (2 * extent + 2) * rng.permutation([rng.choice([-1, 1]), rng.integers(-1, 2)])
+        high = low + rng.uniform(0, extent)
+    elif kind == "empty":
+        high = np.where(rng.permutation([True, rng.random() < 0.5]), low, high)
+    elif kind == "inverted":
+        swap = rng.permutation([True, rng.random() < 0.5])
+        low, high = np.where(swap, high, low), np.where(swap, low, high)
+    elif kind == "tiny":
+        high = low + 10 ** rng.uniform(-4, -0.5, 2)
+    elif kind == "huge":
+        high = low + rng.uniform(1, 6) * reach
+        low = low - rng.uniform(0, 6) * reach
+    elif kind == "thin":
+        high = low + rng.permutation([rng.uniform(0, 0.5), rng.uniform(10, 30)])
+    return np.array([*low, *high])

@@ -1,0 +1,67 @@
+"""What all tests share: backends, optional things that may be missing, and how loud that is.
+
+``ROIALIGN_REQUIRE=cpu,gpu,torchvision`` makes it an error when a named backend or library is missing; without it tests
+that need it are skipped. ``ROIALIGN_PARITY_DIR`` is the folder of literal results that ``test_literal.py`` reads.
+"""
+
+import importlib.util
+import os
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import roialign_rs as ra
+
+settings.register_profile(
+    "suite",
+    max_examples=120,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")
+
+BACKENDS: dict[str, Callable[[], bool]] = {"cpu": lambda: True}
+"""Where operators can run, and whether that is possible here. Tests that use ``backend`` run once on each."""
+
+OPTIONAL = {"torchvision": lambda: importlib.util.find_spec("torchvision") is not None}
+
+
+def required() -> set[str]:
+    """Names in ``ROIALIGN_REQUIRE``."""
+    return {name.strip() for name in os.environ.get("ROIALIGN_REQUIRE", "").split(",") if name.strip()}
+
+
+def pytest_configure(config):
+    """Refuse to start without what is required; a skip would hide it."""
+    present = {name for name, probe in {**BACKENDS, **OPTIONAL}.items() if probe()}
+    missing = required() - present
+    if missing:
+        raise pytest.UsageError(f"ROIALIGN_REQUIRE names {', '.join(sorted(missing))}, which cannot run here")
+
+
+def pytest_report_header(config):
+    """Say what is not tested, at the top of every run."""
+    lines = [f"threads: {ra.get_num_threads()}"]
+    lines += [f"not here: {name}" for name, probe in {**BACKENDS, **OPTIONAL}.items() if not probe()]
+    if not os.environ.get("ROIALIGN_PARITY_DIR"):
+        lines.append("not here: literal results of mmcv and Detectron2 (ROIALIGN_PARITY_DIR is not set)")
+    return lines
+
+
+@pytest.fixture(params=list(BACKENDS))
+def backend(request):
+    """Give the name of a backend; the test is skipped where it cannot run."""
+    if not BACKENDS[request.param]():
+        pytest.skip(f"no {request.param} here")
+    return request.param
+
+
+@pytest.fixture
+def thread_count():
+    """Give a setter of the number of threads, put back afterwards."""
+    before = ra.get_num_threads()
+    yield ra.set_num_threads
+    ra.set_num_threads(before)

@@ -1,0 +1,134 @@
+"""The command line: explain a box of a picture in words, and as a picture."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from PIL import Image
+
+import roialign_rs as ra
+from roialign_rs.__main__ import block_means, main
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    plt.switch_backend("Agg")
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """Give a grey picture of 100 x 70 pixels, brighter to the right."""
+    path = tmp_path / "ramp.png"
+    Image.fromarray(np.tile(np.arange(100, dtype=np.uint8) * 2, (70, 1))).save(path)
+    return path
+
+
+def explain(picture, *options):
+    main(["explain", str(picture), "--box", "10", "5", "80.5", "60", *map(str, options)])
+
+
+def test_explain_prints_the_explanation(picture, capsys):
+    explain(picture, "--stride", 16, "--output-size", 3)
+    printed = capsys.readouterr().out
+    # ceil(70 / 16) and ceil(100 / 16) cells
+    expected = ra.explain((10, 5, 80.5, 60), 3, spatial_scale=1 / 16, map_size=(5, 7))
+    assert printed.startswith(str(expected))
+
+
+def test_explain_prints_what_both_operators_return(picture, capsys):
+    explain(picture, "--stride", 10, "--output-size", "1x2", "--quantization", "floor")
+    lines = capsys.readouterr().out.splitlines()
+    # Cells are means of ten columns, 9, 29, 49, ... over 255; the bins end with columns 3 and 7.
+    assert lines[lines.index("RoI pooling, the largest of each bin") + 1].split() == ["0.271", "0.584"]
+    x = np.array([10 + 70.5 / 4, 10 + 70.5 * 3 / 4])
+    expected = [f"{value:.3f}" for value in (2 * x - 1) / 255]
+    assert lines[lines.index("RoI Align, the mean of each bin") + 1].split() == expected
+
+
+def test_options_reach_the_explanation(picture, capsys):
+    explain(
+        picture,
+        *("--stride", 8, "--output-size", "2x4", "--sampling-ratio", "3x1", "--sample-points", "interior"),
+        *("--quantization", "mmcv", "--no-aligned"),
+    )
+    expected = ra.explain(
+        (10, 5, 80.5, 60),
+        (2, 4),
+        spatial_scale=1 / 8,
+        map_size=(9, 13),
+        sampling_ratio=(3, 1),
+        sample_points="interior",
+        quantization="mmcv",
+        aligned=False,
+    )
+    assert capsys.readouterr().out.startswith(str(expected))
+
+
+def test_save_writes_a_picture(picture, tmp_path, capsys):
+    target = tmp_path / "explained.png"
+    explain(picture, "--stride", 16, "--save", target)
+    assert f"wrote {target}" in capsys.readouterr().out
+    with Image.open(target) as saved:
+        assert min(saved.size) > 500
+
+
+def test_block_means_of_a_size_that_stride_does_not_divide():
+    pixels = np.arange(15.0).reshape(3, 5)
+    expected = [[(0 + 1 + 5 + 6) / 4, (2 + 3 + 7 + 8) / 4, (4 + 9) / 2], [10.5, 12.5, 14]]
+    np.testing.assert_allclose(block_means(pixels, 2), expected)
+
+
+def test_colours_and_rotation_are_read_as_viewers_show_them(tmp_path, capsys):
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    Image.new("RGB", (64, 32), (255, 255, 255)).save(path, exif=exif)
+    main(["explain", str(path), "--box", "0", "0", "32", "64", "--stride", "16", "--output-size", "1"])
+    printed = capsys.readouterr().out
+    assert "map 4 x 2" in printed
+    assert "1.000" in printed.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["explain"], "the following arguments are required: IMAGE, --box"),
+        (["explain", "x.png", "--box", "1", "2", "3"], "argument --box: expected 4 arguments"),
+        (["explain", "x.png", "--box", "1", "2", "3", "four"], "argument --box: invalid float value: 'four'"),
+        (["explain", "x.png", "--box", "1", "2", "3", "4"], "No such file or directory: 'x.png'"),
+        (["explain", "PICTURE", "--box", "1", "2", "nan", "4"], "box: coordinates must be finite"),
+        (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--stride", "0"], "--stride: must be at least 1, got 0"),
+        (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--output-size", "0"], "output_size: must be at least 1"),
+        (
+            ["explain", "PICTURE", "--box", "1", "2", "3", "4", "--output-size", "2x3x4"],
+            "--output-size: expected a number such as 3 or height x width such as 2x5, got '2x3x4'",
+        ),
+        (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--quantization", "round"], "invalid choice: 'round'"),
+        (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--save", "x.nonsense"], "nonsense"),
+        (["explain", __file__, "--box", "1", "2", "3", "4"], "cannot identify image file"),
+    ],
+)
+def test_mistakes_end_with_one_message(arguments, message, picture, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([str(picture) if argument == "PICTURE" else argument for argument in arguments])
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["PIL", "matplotlib.pyplot"])
+def test_what_is_missing_is_named(missing, picture, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(SystemExit):
+        explain(picture, "--save", tmp_path / "explained.png")
+    assert "pip install 'roialign_rs[plot]'" in capsys.readouterr().err
+
+
+def test_python_m_runs_it(picture):
+    command = [sys.executable, "-m", "roialign_rs", "explain", str(picture), "--box", "10", "5", "80", "60"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "RoI Align rounds nothing" in done.stdout

@@ -1,0 +1,50 @@
+"""Importing the package starts nothing and brings nothing along."""
+
+import sys
+
+import pytest
+from subprocesses import python
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_import_starts_no_thread():
+    code = """
+import os, numpy
+before = os.listdir("/proc/self/task")
+import roialign_rs
+print(len(os.listdir("/proc/self/task")) - len(before), len(before))
+"""
+    added, before = python(code).split()
+    assert int(before) >= 1
+    assert added == "0"
+
+
+def test_import_brings_only_numpy():
+    code = """
+import sys
+import numpy
+before = {name.partition(".")[0] for name in sys.modules}
+import roialign_rs
+after = {name.partition(".")[0] for name in sys.modules} - before
+print(" ".join(sorted(name for name in after if name not in sys.stdlib_module_names)))
+"""
+    assert python(code) == "roialign_rs"
+
+
+@pytest.mark.parametrize(
+    "name", ["torch", "torchvision", "jax", "matplotlib", "PIL", "onnx", "onnxruntime", "openvino"]
+)
+def test_import_does_not_need(name):
+    code = f"""
+import sys
+sys.modules[{name!r}] = None
+import roialign_rs, numpy
+roialign_rs.roi_align(numpy.ones((1, 1, 4, 4)), numpy.ones((1, 4)), 2)
+print(sys.modules[{name!r}])
+"""
+    assert python(code) == "None"
+
+
+def test_wrong_settings_do_not_stop_the_import():
+    code = "import roialign_rs; print(roialign_rs.__version__ != '')"
+    assert python(code, ROIALIGN_NUM_THREADS="none", ROIALIGN_LEVEL="none") == "True"

@@ -1,0 +1,74 @@
+"""Instruction sets: each that this CPU has really runs, matches the definition, and agrees with the others."""
+
+import pytest
+from subprocesses import python
+
+NAMES = ("scalar", "avx2", "avx512", "neon")
+FUSED = ("avx2", "avx512", "neon")
+
+CHECK = """
+import hashlib
+import cases, roialign_rs as ra
+from checks import check
+digest = hashlib.sha256()
+for op in cases.OPERATORS:
+    for index in range(0, cases.OPERATORS[op].count, 29):
+        case = cases.case(op, index)
+        check(case)
+        digest.update(case.run().tobytes())
+print(ra.simd_level(), digest.hexdigest())
+"""
+
+
+@pytest.fixture(scope="module")
+def results():
+    """Digest of the results of every level that runs here; the others must refuse by name."""
+    found = {}
+    for name in NAMES:
+        code = f"""
+import roialign_rs as ra
+try:
+    ra.simd_level()
+except ValueError as error:
+    print(error)
+else:
+    exec({CHECK!r})
+"""
+        first, _, rest = python(code, timeout=240, ROIALIGN_LEVEL=name).partition(" ")
+        if first == name:
+            found[name] = rest
+        else:
+            assert first == "ROIALIGN_LEVEL"
+            assert f'on this CPU, got "{name}"' in rest
+    return found
+
+
+def test_every_level_that_is_here_matches_the_definition(results):
+    assert "scalar" in results
+    assert len(results) >= 2 or not set(FUSED) & set(results)
+
+
+def test_levels_with_fused_multiply_add_give_the_same_bits(results):
+    assert len({results[name] for name in FUSED if name in results}) <= 1
+
+
+def test_the_default_is_one_of_them(results):
+    assert python("import roialign_rs as ra; print(ra.simd_level())") in results
+
+
+@pytest.mark.parametrize("value", ["sse9", "AVX2", "", "avx2,avx512", "1"])
+def test_a_wrong_level_in_the_environment(value):
+    code = """
+import numpy as np
+import roialign_rs as ra
+for use in (ra.simd_level, lambda: ra.roi_align(np.ones((1, 1, 4, 4)), np.ones((1, 4)), 2)):
+    for _ in range(2):
+        try:
+            use()
+        except ValueError as error:
+            print(error)
+"""
+    lines = python(code, ROIALIGN_LEVEL=value).splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("ROIALIGN_LEVEL must be one of scalar") for line in lines)
+    assert all(line.endswith(f'on this CPU, got "{value}"') for line in lines)

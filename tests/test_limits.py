@@ -1,0 +1,189 @@
+"""Whatever is huge: boxes, results, maps, and numbers of boxes and samples. Cost stays small, or there is an error."""
+
+from dataclasses import replace
+
+import cases
+import numpy as np
+import pytest
+from checks import check
+from subprocesses import python
+
+import roialign_rs as ra
+
+every_op = pytest.mark.parametrize("op", cases.OPERATORS)
+
+ONES = np.ones((1, 1, 4, 4))
+HUGE = np.array(
+    [
+        (-1e9, -1e9, 1e9, 1e9),
+        (0, 0, 1e9, 1e9),
+        (1e9, 1e9, -1e9, -1e9),
+        (-1e9, 1, 1e9, 2),
+        (1e9, 1e9, 2e9, 2e9),
+    ]
+)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+@every_op
+def test_huge_boxes_cost_no_more_than_others(op, real):
+    """The time limit is the test: sample by sample they would take years."""
+    features = np.random.default_rng(2).standard_normal((1, 16, 50, 50)).astype(np.float32)
+    for case in cases.cases(op, count=40):
+        options = {**case.options, "output_size": 7, "spatial_scale": 1.0}
+        output = getattr(ra, op)(features, HUGE.astype(real), **options)
+        assert np.isfinite(output).all()
+        assert np.abs(output).max() <= np.abs(features).max()
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_boxes_at_the_limit_of_their_dtype(real):
+    most = np.finfo(real).max
+    rows = np.array([(0, 0, most, most), (-most / 4, -most / 4, most / 4, most / 4), (most,) * 4], real)
+    for mode in ("avg", "max", "onnx_max"):
+        assert np.isfinite(ra.roi_align(ONES, rows, 3, mode=mode)).all()
+    for quantization in ("caffe", "mmcv", "floor", "truncate"):
+        assert np.isfinite(ra.roi_pool(ONES, rows, 3, quantization=quantization)).all()
+
+
+def test_adaptive_mean_of_a_large_box_is_exact():
+    """2^20 x 2^20 samples, one a cell, of which those at -1 to 4 are on the map."""
+    side = 2.0**20
+    output = ra.roi_align(ONES, np.array([[-side / 2, -side / 2, side / 2, side / 2]]), 1)
+    np.testing.assert_allclose(output, 36 / side**2, rtol=1e-12)
+
+
+def test_the_most_samples_match_few():
+    """65536 x 65536 samples in a bin of a plane, whose mean is its middle."""
+    plane = np.arange(8.0) + 10 * np.arange(8.0)[:, None]
+    output = ra.roi_align(plane[None, None], np.array([[1.5, 1.5, 5.5, 5.5]]), 1, sampling_ratio=65536)
+    np.testing.assert_allclose(output, 33, rtol=1e-12)
+
+
+@every_op
+def test_results_that_memory_cannot_hold(op):
+    """10^13 elements and more; in a process of its own, whose address space makes it certain."""
+    code = f"""
+import resource
+import numpy as np
+import roialign_rs as ra
+resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
+for size in [(10**7, 10**6), (2**40, 2**40), (2**62, 3)]:
+    for argmax in (False, True):
+        try:
+            ra.{op}(np.ones((1, 1, 4, 4), np.float32), np.ones((1, 4)), size, mode="max", return_argmax=argmax)
+        except MemoryError as error:
+            print("MemoryError", error)
+"""
+    assert python(code).count("MemoryError") == 6
+
+
+@pytest.mark.parametrize("mode", ["avg", "max", "onnx_max"])
+def test_many_samples_of_many_boxes_take_little_memory(mode):
+    """A table of all of them at once would need 4 GB."""
+    code = f"""
+import resource
+import numpy as np
+import roialign_rs as ra
+features = np.arange(4096, dtype=np.float32).reshape(1, 1, 64, 64)
+boxes = np.tile(np.array([[0, 0, 60, 60]], np.float32), (4000, 1))
+few = ra.roi_align(features, boxes[:1], 1, sampling_ratio=(1, 65536), mode={mode!r})
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+output = ra.roi_align(features, boxes, 1, sampling_ratio=(1, 65536), mode={mode!r})
+print((output == few).all())
+"""
+    assert python(code, ROIALIGN_NUM_THREADS="2") == "True"
+
+
+@every_op
+def test_more_boxes_than_are_planned_at_once(op):
+    """One call is many calls, also on so wide a map that few boxes fit into a plan."""
+    rng = np.random.default_rng(8)
+    features = rng.standard_normal((2, 1, 3, 20_000), np.float32)
+    boxes = np.sort(rng.uniform(0, 20_000, (3000, 2, 2)), axis=1)
+    boxes[:, :, 1] /= 5000
+    boxes = boxes.reshape(-1, 4).astype(np.float32)
+    images = rng.integers(0, 2, len(boxes))
+    call = getattr(ra, op)
+    output = call(features, boxes, (2, 5), batch_indices=images)
+    for start in range(0, len(boxes), 40):
+        part = slice(start, start + 40)
+        alone = call(features, boxes[part], (2, 5), batch_indices=images[part])
+        np.testing.assert_array_equal(output[part], alone)
+
+
+@pytest.mark.parametrize("shape", [(2, 100_000_000), (2, 5_000_000_000), (5_000_000_000, 2)], ids=str)
+@every_op
+def test_sides_that_hardly_fit(op, shape):
+    """A map that takes no memory, its strides being 0: the right pixels, or an error that blames it."""
+    code = f"""
+import resource
+import numpy as np
+import roialign_rs as ra
+resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+h, w = {shape}
+features = np.broadcast_to(np.float32(3), (1, 1, h, w))
+box = np.array([[w - 2.0, h - 2.0, w - 1.0, h - 1.0]])
+try:
+    output = ra.{op}(features, box, 1)
+    _, pixels = ra.roi_pool(features, box, 2, return_argmax=True)
+    expected = [(h - 2) * w + w - 2, h * w - w - 1, h * w - 2, h * w - 1]
+    print((output == 3).all() and pixels.ravel().tolist() == expected)
+except (ValueError, MemoryError) as error:
+    print("features" in str(error))
+"""
+    assert python(code) == "True"
+
+
+LARGE_SIZES = [(14, 14), (1, 300), (300, 1), (17, 40), (56, 56)]
+
+
+@pytest.mark.parametrize("size", LARGE_SIZES, ids=str)
+@every_op
+def test_large_output_sizes_match_the_definition(op, size):
+    for index in range(7):
+        case = cases.case(op, index * (len(cases.BOX_KINDS) + 1))
+        options = {**case.options, "output_size": size}
+        if "sampling_ratio" in options:
+            options["sampling_ratio"] = (1, 2)
+        check(replace(case, boxes=2, options=options))
+
+
+def placed(array, offset):
+    """A copy of the array, so many bytes after a multiple of 64."""
+    memory = np.empty(array.nbytes + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + offset
+    copy = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@every_op
+def test_results_larger_than_the_caches(op, layout, dtype):
+    """They may be written another way; the bits are those of small calls, wherever the result lies."""
+    rng = np.random.default_rng(9)
+    features = rng.standard_normal((2, 35, 20, 20)).astype(dtype)
+    features = np.moveaxis(features, 1, -1) if layout == "NHWC" else features
+    boxes = np.sort(rng.uniform(-2, 22, (1500, 2, 2)), axis=1).reshape(-1, 4).astype(np.float32)
+    images = rng.integers(0, 2, len(boxes))
+    call = getattr(ra, op)
+    parts = [slice(start, start + 50) for start in range(0, len(boxes), 50)]
+    small = [call(features, boxes[part], 7, batch_indices=images[part], layout=layout) for part in parts]
+    expected = np.concatenate(small)
+    assert expected.nbytes > 4 << 20
+    np.testing.assert_array_equal(call(features, boxes, 7, batch_indices=images, layout=layout), expected)
+    size = np.dtype(dtype).itemsize
+    for offset in (0, size, 16, 32, 32 + size):
+        out = placed(np.full_like(expected, 77), offset)
+        call(features, boxes, 7, batch_indices=images, layout=layout, out=out)
+        np.testing.assert_array_equal(out, expected)
+    wide = np.full((len(boxes), *(side + 2 for side in expected.shape[1:])), 77, dtype)
+    inner = wide[:, 1:-1, 1:-1, 1:-1]
+    call(features, boxes, 7, batch_indices=images, layout=layout, out=inner)
+    np.testing.assert_array_equal(inner, expected)
+    inner[...] = 77
+    assert (wide == 77).all()

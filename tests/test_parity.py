@@ -1,0 +1,70 @@
+"""Every case of the registry against the literal definition: values, dtype, and what the maximum chose."""
+
+from dataclasses import replace
+
+import cases
+import pytest
+from checks import check
+
+BLOCK = 250
+
+
+@pytest.mark.parametrize(("op", "first"), cases.blocks(BLOCK))
+def test_random_cases_match_the_definition(op, first, backend):
+    failures, count = [], 0
+    for case in cases.cases(op, first, BLOCK):
+        count += 1
+        try:
+            check(case, backend)
+        except Exception as error:
+            failures.append((case, error))
+    if failures:
+        listed = "\n".join(f"{type(error).__name__}: {error}" for _, error in failures[:3])
+        ids = " ".join(f"{case.index}" for case, _ in failures[:40])
+        pytest.fail(f"{len(failures)} of {count} cases of {op} fail: {ids}\n{listed}", pytrace=False)
+
+
+def test_the_registry_has_ten_thousand_cases():
+    assert sum(row.count for row in cases.OPERATORS.values()) >= 10_000
+
+
+@pytest.mark.parametrize("op", cases.OPERATORS)
+def test_the_mix_has_everything_often_enough(op):
+    seen = {}
+    for case in cases.cases(op):
+        values = {"kind": case.box_kind, "dtypes": (case.features_dtype, case.boxes_dtype), "map": case.shape[2:]}
+        values |= {"images": case.shape[0], "channels": case.shape[1], "values": case.values, "boxes": case.boxes}
+        for name, value in (values | case.options).items():
+            seen[name, value] = seen.get((name, value), 0) + 1
+    wanted = {("kind", kind) for kind in cases.BOX_KINDS} | {("map", shape) for shape in cases.SHAPES}
+    wanted |= {("dtypes", dtypes) for dtypes in cases.DTYPES} | {("channels", n) for n in cases.CHANNELS}
+    wanted |= {(name, value) for name, values in cases.OPERATORS[op].options.items() for value in values}
+    rare = {what: seen.get(what, 0) for what in wanted if seen.get(what, 0) < 50}
+    assert not rare
+
+
+LARGE_MAPS = [(3, 4000), (4000, 3), (700, 900), (1, 20000), (20000, 1)]
+"""(H, W): long rows, long columns, and more than fits in a cache; what is kept of a map at a time must not show."""
+
+
+@pytest.mark.parametrize("shape", LARGE_MAPS, ids=str)
+@pytest.mark.parametrize("op", cases.OPERATORS)
+def test_large_maps_match_the_definition(op, shape, backend):
+    indices = range(6 * len(cases.BOX_KINDS)) if max(shape) > 10_000 else range(3 * len(cases.BOX_KINDS))
+    for index in indices:
+        case = cases.case(op, index)
+        if case.box_kind in ("inside", "thin", "across", "huge"):
+            options = {**case.options, "output_size": (3, 2)}
+            if "sampling_ratio" in options:
+                options["sampling_ratio"] = (3, 2)
+            check(replace(case, shape=(1, 17, *shape), boxes=12, options=options), backend)
+
+
+@pytest.mark.parametrize("op", cases.OPERATORS)
+def test_many_boxes_match_the_definition(op, backend):
+    for index in range(2 * len(cases.BOX_KINDS)):
+        case = cases.case(op, index)
+        options = {**case.options, "output_size": 2}
+        if "sampling_ratio" in options:
+            options["sampling_ratio"] = 2
+        check(replace(case, shape=(3, 33, 50, 60), boxes=150, options=options), backend)
