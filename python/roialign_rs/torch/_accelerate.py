@@ -95,7 +95,9 @@ def _install() -> None:
 
         originals = {name: torch.library.get_kernel(f"torchvision::{name}", "CPU") for name in _KERNELS}
     except (ImportError, RuntimeError) as error:
-        raise ImportError("accelerate() needs torchvision and its operators: pip install 'roialign_rs[torch]'") from error
+        raise ImportError(
+            "accelerate() needs torchvision and its operators: pip install 'roialign_rs[torch]'"
+        ) from error
     _library = torch.library.Library("torchvision", "IMPL")
     for name, kernel in _KERNELS.items():
         switch = _switch(kernel, originals[name])
@@ -103,27 +105,29 @@ def _install() -> None:
 
 
 def _switch(kernel: Callable[..., Any], original: Any) -> Callable[..., Any]:
-    def call(keyset: torch._C.DispatchKeySet, input: Tensor, rois: Tensor, *args: Any) -> Any:
-        if _handles and _fits(input, rois):
-            return kernel(input, rois, *args)
-        return original.call_boxed(keyset, input, rois, *args)
+    def call(keyset: torch._C.DispatchKeySet, features: Tensor, rois: Tensor, *args: Any) -> Any:
+        if _handles and _fits(features, rois):
+            return kernel(features, rois, *args)
+        return original.call_boxed(keyset, features, rois, *args)
 
     return call
 
 
-def _fits(input: Tensor, rois: Tensor) -> bool:
+def _fits(features: Tensor, rois: Tensor) -> bool:
     """Whether it is what torchvision takes; if not, its kernel shall say so in its words."""
-    same = input.dtype == rois.dtype and input.dtype in _FLOATS
-    return same and input.dim() == 4 and rois.dim() == 2 and rois.size(1) == 5
+    same = features.dtype == rois.dtype and features.dtype in _FLOATS
+    return same and features.dim() == 4 and rois.dim() == 2 and rois.size(1) == 5
 
 
-def _roi_align_backward(grad: Tensor, rois: Tensor, spatial_scale: float, _height: int, _width: int, *rest: Any) -> Tensor:
+def _roi_align_backward(
+    grad: Tensor, rois: Tensor, spatial_scale: float, _height: int, _width: int, *rest: Any
+) -> Tensor:
     *input_shape, sampling_ratio, aligned = rest
     return _kernels.roi_align_backward(grad, rois, input_shape, spatial_scale, sampling_ratio, aligned)
 
 
-def _roi_pool(input: Tensor, rois: Tensor, spatial_scale: float, height: int, width: int) -> tuple[Tensor, Tensor]:
-    pooled, argmax = _kernels.roi_pool(input, rois, spatial_scale, height, width)
+def _roi_pool(features: Tensor, rois: Tensor, spatial_scale: float, height: int, width: int) -> tuple[Tensor, Tensor]:
+    pooled, argmax = _kernels.roi_pool(features, rois, spatial_scale, height, width)
     return pooled, argmax.to(torch.int32)
 
 

@@ -13,7 +13,7 @@ from roialign_rs.torch import _kernels
 
 @torch.library.custom_op("roialign_rs::roi_align", mutates_args=(), device_types="cpu")
 def roi_align(
-    input: Tensor,
+    features: Tensor,
     boxes: Tensor,
     spatial_scale: float,
     pooled_height: int,
@@ -23,12 +23,12 @@ def roi_align(
     box_grad: bool,
 ) -> Tensor:
     """Pool (K, 5) boxes. ``box_grad`` only says what the backward pass will do."""
-    return _kernels.roi_align(input, boxes, spatial_scale, pooled_height, pooled_width, sampling_ratio, aligned)
+    return _kernels.roi_align(features, boxes, spatial_scale, pooled_height, pooled_width, sampling_ratio, aligned)
 
 
 @roi_align.register_fake
 def _(
-    input: Tensor,
+    features: Tensor,
     boxes: Tensor,
     spatial_scale: float,
     pooled_height: int,
@@ -37,8 +37,8 @@ def _(
     aligned: bool,
     box_grad: bool,
 ) -> Tensor:
-    dtype = torch.float32 if input.dtype == torch.uint8 else input.dtype
-    return input.new_empty((boxes.size(0), input.size(1), pooled_height, pooled_width), dtype=dtype)
+    dtype = torch.float32 if features.dtype == torch.uint8 else features.dtype
+    return features.new_empty((boxes.size(0), features.size(1), pooled_height, pooled_width), dtype=dtype)
 
 
 @torch.library.custom_op("roialign_rs::roi_align_backward", mutates_args=(), device_types="cpu")
@@ -58,34 +58,34 @@ def _(
 
 @torch.library.custom_op("roialign_rs::roi_align_box_gradient", mutates_args=(), device_types="cpu")
 def roi_align_box_gradient(
-    grad: Tensor, input: Tensor, boxes: Tensor, spatial_scale: float, sampling_ratio: int, aligned: bool
+    grad: Tensor, features: Tensor, boxes: Tensor, spatial_scale: float, sampling_ratio: int, aligned: bool
 ) -> Tensor:
     """Gradient for (K, 5) boxes."""
-    return _kernels.roi_align_box_gradient(grad, input, boxes, spatial_scale, sampling_ratio, aligned)
+    return _kernels.roi_align_box_gradient(grad, features, boxes, spatial_scale, sampling_ratio, aligned)
 
 
 @roi_align_box_gradient.register_fake
 def _(
-    grad: Tensor, input: Tensor, boxes: Tensor, spatial_scale: float, sampling_ratio: int, aligned: bool
+    grad: Tensor, features: Tensor, boxes: Tensor, spatial_scale: float, sampling_ratio: int, aligned: bool
 ) -> Tensor:
     return torch.empty_like(boxes, memory_format=torch.contiguous_format)
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    input, boxes, spatial_scale, _, _, sampling_ratio, aligned, box_grad = inputs
-    ctx.save_for_backward(boxes, input if box_grad else None)
-    ctx.input_shape = input.shape
+    features, boxes, spatial_scale, _, _, sampling_ratio, aligned, box_grad = inputs
+    ctx.save_for_backward(boxes, features if box_grad else None)
+    ctx.input_shape = features.shape
     ctx.options = (spatial_scale, sampling_ratio, aligned)
     ctx.box_grad = box_grad
 
 
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-    boxes, input = ctx.saved_tensors
+    boxes, features = ctx.saved_tensors
     grad_input = grad_boxes = None
     if ctx.needs_input_grad[0]:
         grad_input = roi_align_backward(grad, boxes, ctx.input_shape, *ctx.options)
     if ctx.needs_input_grad[1] and ctx.box_grad:
-        grad_boxes = roi_align_box_gradient(grad, input, boxes, *ctx.options)
+        grad_boxes = roi_align_box_gradient(grad, features, boxes, *ctx.options)
     return (grad_input, grad_boxes, *[None] * 6)
 
 

@@ -12,11 +12,11 @@ from roialign_rs.torch._memory import as_array, as_tensor
 
 
 def roi_align(
-    input: Tensor, boxes: Tensor, spatial_scale: float, height: int, width: int, sampling_ratio: int, aligned: bool
+    features: Tensor, boxes: Tensor, spatial_scale: float, height: int, width: int, sampling_ratio: int, aligned: bool
 ) -> Tensor:
     """Pool (K, 5) boxes."""
     pooled = ra.roi_align(
-        as_array(input),
+        as_array(features),
         as_array(boxes),
         (height, width),
         spatial_scale=spatial_scale,
@@ -42,12 +42,12 @@ def roi_align_backward(
 
 
 def roi_align_box_gradient(
-    grad: Tensor, input: Tensor, boxes: Tensor, spatial_scale: float, sampling_ratio: int, aligned: bool
+    grad: Tensor, features: Tensor, boxes: Tensor, spatial_scale: float, sampling_ratio: int, aligned: bool
 ) -> Tensor:
     """Gradient for (K, 5) boxes; that of the image's number is 0."""
     gradient = ra.roi_align_box_gradient(
         as_array(grad),
-        as_array(input),
+        as_array(features),
         as_array(boxes),
         spatial_scale=spatial_scale,
         sampling_ratio=sampling_ratio,
@@ -58,10 +58,10 @@ def roi_align_box_gradient(
 
 
 def roi_pool(
-    input: Tensor, boxes: Tensor, spatial_scale: float, height: int, width: int, with_argmax: bool = True
+    features: Tensor, boxes: Tensor, spatial_scale: float, height: int, width: int, with_argmax: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Pool (K, 5) boxes; also the int64 place of each maximum, or an empty tensor."""
-    args = (as_array(input), as_array(boxes), (height, width))
+    args = (as_array(features), as_array(boxes), (height, width))
     if not with_argmax:
         return as_tensor(ra.roi_pool(*args, spatial_scale=spatial_scale)), torch.empty(0, dtype=torch.int64)
     pooled, argmax = ra.roi_pool(*args, spatial_scale=spatial_scale, return_argmax=True)
@@ -103,7 +103,7 @@ def multiscale_roi_align(
 ) -> Tensor:
     """Pool each of (K, 5) boxes from its map."""
     pooled = ra.multiscale_roi_align(
-        [as_array(map) for map in features],
+        [as_array(one) for one in features],
         as_array(boxes),
         (height, width),
         spatial_scales=tuple(spatial_scales),

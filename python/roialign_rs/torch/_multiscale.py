@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from roialign_rs.torch import _align, _pyramid
@@ -84,11 +83,11 @@ class MultiScaleRoIAlign(nn.Module):
         (K, C, height, width) tensor
             Contiguous, of the first map's dtype.
         """
-        features = [map for name, map in x.items() if name in self.featmap_names]
+        features = [one for name, one in x.items() if name in self.featmap_names]
         if not features:
             raise ValueError(f"x: has none of the maps {self.featmap_names}, only {list(x)}")
-        for name, map in zip(self.featmap_names, features, strict=False):
-            check_input(f"x[{name!r}]", map)
+        for name, one in zip(self.featmap_names, features, strict=False):
+            check_input(f"x[{name!r}]", one)
         if self.scales is None:
             self.scales = _scales(features, image_shapes)
         return self._pool(features, as_boxes(boxes), self.scales)
@@ -97,8 +96,8 @@ class MultiScaleRoIAlign(nn.Module):
         size, dtype = self.output_size, features[0].dtype
         if len(features) == 1:
             return _align.roi_align(features[0], boxes, scales[0], *size, self.sampling_ratio, False, self.box_grad)
-        if any(map.dtype != dtype for map in features):  # autocast may leave maps of several
-            features = [map.float() if map.dtype.itemsize < 4 else map for map in features]
+        if any(one.dtype != dtype for one in features):  # autocast may leave maps of several
+            features = [one.float() if one.dtype.itemsize < 4 else one for one in features]
         finest, coarsest = (-int(math.log2(scale)) for scale in (scales[0], scales[-1]))
         levels = coarsest - finest + 1
         stages = _pyramid.assign_stages(boxes, levels, finest, self.canonical_scale, self.canonical_level)
@@ -123,4 +122,4 @@ def _scales(features: list[Tensor], image_shapes: Sequence[tuple[int, int]]) -> 
     if not image_shapes:
         raise ValueError("image_shapes: expected the size of at least one image")
     height = max(shape[0] for shape in image_shapes)
-    return [2.0 ** round(math.log2(map.shape[2] / height)) for map in features]
+    return [2.0 ** round(math.log2(one.shape[2] / height)) for one in features]

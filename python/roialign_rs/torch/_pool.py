@@ -14,19 +14,19 @@ from roialign_rs.torch._align import no_second_gradient
 
 @torch.library.custom_op("roialign_rs::roi_pool", mutates_args=(), device_types="cpu")
 def roi_pool(
-    input: Tensor, boxes: Tensor, spatial_scale: float, pooled_height: int, pooled_width: int, with_argmax: bool
+    features: Tensor, boxes: Tensor, spatial_scale: float, pooled_height: int, pooled_width: int, with_argmax: bool
 ) -> tuple[Tensor, Tensor]:
     """Pool (K, 5) boxes; also the place of each maximum, an empty tensor where nobody will ask."""
-    return _kernels.roi_pool(input, boxes, spatial_scale, pooled_height, pooled_width, with_argmax)
+    return _kernels.roi_pool(features, boxes, spatial_scale, pooled_height, pooled_width, with_argmax)
 
 
 @roi_pool.register_fake
 def _(
-    input: Tensor, boxes: Tensor, spatial_scale: float, pooled_height: int, pooled_width: int, with_argmax: bool
+    features: Tensor, boxes: Tensor, spatial_scale: float, pooled_height: int, pooled_width: int, with_argmax: bool
 ) -> tuple[Tensor, Tensor]:
-    shape = (boxes.size(0), input.size(1), pooled_height, pooled_width)
-    dtype = torch.float32 if input.dtype == torch.uint8 else input.dtype
-    return input.new_empty(shape, dtype=dtype), input.new_empty(shape if with_argmax else 0, dtype=torch.int64)
+    shape = (boxes.size(0), features.size(1), pooled_height, pooled_width)
+    dtype = torch.float32 if features.dtype == torch.uint8 else features.dtype
+    return features.new_empty(shape, dtype=dtype), features.new_empty(shape if with_argmax else 0, dtype=torch.int64)
 
 
 @torch.library.custom_op("roialign_rs::roi_pool_backward", mutates_args=(), device_types="cpu")
@@ -43,11 +43,11 @@ def _(grad: Tensor, argmax: Tensor, boxes: Tensor, input_shape: Sequence[int], s
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    input, boxes, spatial_scale, _, _, _ = inputs
+    features, boxes, spatial_scale, _, _, _ = inputs
     argmax = output[1]
     ctx.mark_non_differentiable(argmax)
     ctx.save_for_backward(boxes, argmax)
-    ctx.input_shape = input.shape
+    ctx.input_shape = features.shape
     ctx.spatial_scale = spatial_scale
 
 

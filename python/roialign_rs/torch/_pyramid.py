@@ -94,7 +94,7 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     features, boxes, stages, spatial_scales, _, _, sampling_ratio, box_grad = inputs
     ctx.save_for_backward(boxes, stages, *(features if box_grad else ()))
     ctx.images = features[0].size(0)
-    ctx.sides = [side for map in features for side in map.shape[2:]]
+    ctx.sides = [side for one in features for side in one.shape[2:]]
     ctx.spatial_scales = spatial_scales
     ctx.sampling_ratio = sampling_ratio
     ctx.box_grad = box_grad
@@ -110,9 +110,9 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[list[Tensor] | list[None] | Tenso
     grad_boxes = None
     if ctx.needs_input_grad[1] and ctx.box_grad:
         grad_boxes = torch.zeros_like(boxes)
-        for stage, (map, spatial_scale) in enumerate(zip(features, ctx.spatial_scales, strict=True)):
+        for stage, (one, spatial_scale) in enumerate(zip(features, ctx.spatial_scales, strict=True)):
             (rows,) = torch.where(stages == stage)
-            part = roi_align_box_gradient(grad[rows], map, boxes[rows], spatial_scale, ctx.sampling_ratio, False)
+            part = roi_align_box_gradient(grad[rows], one, boxes[rows], spatial_scale, ctx.sampling_ratio, False)
             grad_boxes = grad_boxes.index_copy(0, rows, part)
     return (maps, grad_boxes, *[None] * 6)
 
