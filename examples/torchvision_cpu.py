@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's messages; read when torch is imported
 
 import torch
 import torchvision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 import roialign_rs as ra
-from roialign_rs._args import Pair, pair
+from roialign_rs._args import Pair
 from roialign_rs.jax._operators import Operator, apply
 
 Layout = Literal["NCHW", "NHWC"]
@@ -66,14 +67,14 @@ def roi_align(
     if box_grad and (mode != "avg" or sample_points != "center"):
         raise ValueError('box_grad needs mode="avg" and sample_points="center"')
     features = jnp.asarray(features)
-    operator = Operator(
+    pool = Operator(
         ra.roi_align,
         ra.roi_align_backward,
-        pair("output_size", output_size),
+        _pair(output_size),
         layout,
         (
             ("spatial_scale", spatial_scale),
-            ("sampling_ratio", pair("sampling_ratio", sampling_ratio)),
+            ("sampling_ratio", _pair(sampling_ratio)),
             ("aligned", aligned),
             ("mode", mode),
             ("sample_points", sample_points),
@@ -81,7 +82,7 @@ def roi_align(
         has_argmax=mode != "avg",
         box_grad=box_grad,
     )
-    return apply(operator, (features,), _table(boxes, batch_indices, features.shape[0]))
+    return apply(pool, (features,), _table(boxes, batch_indices, features.shape[0]))
 
 
 def roi_pool(
@@ -119,15 +120,15 @@ def roi_pool(
              [17., 18.]]]], dtype=float32)
     """
     features = jnp.asarray(features)
-    operator = Operator(
+    pool = Operator(
         ra.roi_pool,
         ra.roi_pool_backward,
-        pair("output_size", output_size),
+        _pair(output_size),
         layout,
         (("spatial_scale", spatial_scale), ("mode", mode), ("quantization", quantization)),
         has_argmax=mode == "max",
     )
-    return apply(operator, (features,), _table(boxes, batch_indices, features.shape[0]))
+    return apply(pool, (features,), _table(boxes, batch_indices, features.shape[0]))
 
 
 def multiscale_roi_align(
@@ -167,14 +168,14 @@ def multiscale_roi_align(
     (1, 8, 7, 7)
     """
     maps = tuple(jnp.asarray(one) for one in features_list)
-    operator = Operator(
+    pool = Operator(
         ra.multiscale_roi_align,
         ra.multiscale_roi_align_backward,
-        pair("output_size", output_size),
+        _pair(output_size),
         layout,
         (
             ("spatial_scales", tuple(spatial_scales)),
-            ("sampling_ratio", pair("sampling_ratio", sampling_ratio)),
+            ("sampling_ratio", _pair(sampling_ratio)),
             ("aligned", aligned),
             ("canonical_size", canonical_size),
             ("canonical_level", canonical_level),
@@ -182,7 +183,13 @@ def multiscale_roi_align(
         ),
         pyramid=True,
     )
-    return apply(operator, maps, _table(boxes, batch_indices, maps[0].shape[0] if maps else 0))
+    return apply(pool, maps, _table(boxes, batch_indices, maps[0].shape[0] if maps else 0))
+
+
+def _pair(value: Pair) -> tuple[int, int]:
+    """(y, x), hashable; whether they have a meaning is decided in Rust."""
+    y, x = value if isinstance(value, (tuple, list)) else (value, value)
+    return operator.index(y), operator.index(x)
 
 
 def _table(boxes: Any, batch_indices: Any, images: int) -> jax.Array:
