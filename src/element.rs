@@ -126,6 +126,10 @@ pub trait Real:
     fn ceil(self) -> Self;
     /// The nearest integer, halves away from zero.
     fn round(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// Logarithm to base 2, correctly rounded but for a last bit.
+    fn log2(self) -> Self;
     /// `self * factor + addend`, rounded once.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
     /// Neither infinite nor NaN.
@@ -167,6 +171,14 @@ macro_rules! real {
             #[inline(always)]
             fn round(self) -> Self {
                 self.round()
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
+            #[inline(always)]
+            fn log2(self) -> Self {
+                self.log2()
             }
             #[inline(always)]
             fn mul_add(self, factor: Self, addend: Self) -> Self {

@@ -83,6 +83,24 @@ pub enum Error {
         /// The box.
         got: String,
     },
+    /// A box whose size gives it no map of a pyramid.
+    #[error("boxes[{row}]: {got} has no area to choose a map by")]
+    NoArea {
+        /// Row of the box.
+        row: usize,
+        /// The box.
+        got: String,
+    },
+    /// A box is given a map that does not exist.
+    #[error("stages[{row}]: {stage} is out of range for {stages} map{s}", s = if *stages == 1 { "" } else { "s" })]
+    Stage {
+        /// Row of the box.
+        row: usize,
+        /// The map.
+        stage: i64,
+        /// Number of maps.
+        stages: usize,
+    },
     /// There are boxes but no pixels to pool.
     #[error("features: cannot pool {boxes} boxes from an empty array of shape {shape}")]
     NoPixels {

@@ -23,7 +23,7 @@ pub enum Layout {
 
 impl Layout {
     /// From the array's order to (image, channel, row, column).
-    fn logical<T: Copy>(self, [a, b, c, d]: [T; 4]) -> [T; 4] {
+    pub fn logical<T: Copy>(self, [a, b, c, d]: [T; 4]) -> [T; 4] {
         match self {
             Self::Nchw => [a, b, c, d],
             Self::Nhwc => [a, d, b, c],
@@ -100,6 +100,15 @@ impl<'py> Array4<'py> {
             return Err(Error::Dimensions { name, expected, got: array.ndim().to_string() }.into());
         }
         Ok(Self { array, dtype, layout })
+    }
+
+    /// Refuses integers, which have no gradient.
+    pub fn check_float(&self, name: &'static str) -> PyResult<()> {
+        const FLOATS: &str = "use float16, bfloat16 (ml_dtypes), float32 or float64";
+        match self.dtype {
+            Dtype::U8 => Err(unsupported(name, &self.array.dtype(), FLOATS)),
+            _ => Ok(()),
+        }
     }
 
     pub fn shape(&self) -> [usize; 4] {

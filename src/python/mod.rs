@@ -1,6 +1,7 @@
 //! The extension module `roialign_rs._core`: signatures and conversions, no logic.
 
 mod arrays;
+mod backward;
 mod errors;
 mod explain;
 mod ops;
@@ -10,6 +11,8 @@ mod _core {
     use pyo3::types::{PyModule, PyModuleMethods};
     use pyo3::{Bound, PyResult};
 
+    #[pymodule_export]
+    use super::backward::{roi_align_backward, roi_pool_backward};
     #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
     #[pymodule_export]

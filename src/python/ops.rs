@@ -36,6 +36,15 @@ pub fn placement(got: &str) -> Result<Placement> {
     choose("sample_points", got, &choices, "\"center\" or \"interior\"")
 }
 
+pub fn align_mode(got: &str) -> Result<Mode> {
+    let choices = [("avg", Mode::Avg), ("max", Mode::Max), ("onnx_max", Mode::OnnxMax)];
+    choose("mode", got, &choices, "\"avg\", \"max\" or \"onnx_max\"")
+}
+
+pub fn pool_mode(got: &str) -> Result<PoolMode> {
+    choose("mode", got, &[("max", PoolMode::Max), ("avg", PoolMode::Avg)], "\"max\" or \"avg\"")
+}
+
 pub fn quantization(got: &str) -> Result<Quantization> {
     let choices = [
         ("caffe", Quantization::Caffe),
@@ -46,18 +55,18 @@ pub fn quantization(got: &str) -> Result<Quantization> {
     choose("quantization", got, &choices, "\"caffe\", \"mmcv\", \"floor\" or \"truncate\"")
 }
 
-fn layout(got: &str) -> Result<Layout> {
+pub fn layout(got: &str) -> Result<Layout> {
     choose("layout", got, &[("NCHW", Layout::Nchw), ("NHWC", Layout::Nhwc)], "\"NCHW\" or \"NHWC\"")
 }
 
-fn invalid(got: &str) -> Result<Invalid> {
+pub fn invalid(got: &str) -> Result<Invalid> {
     let choices = [("raise", Invalid::Raise), ("zero", Invalid::Zero), ("nan", Invalid::Nan)];
     choose("invalid", got, &choices, "\"raise\", \"zero\" or \"nan\"")
 }
 
 /// An integer of any size: beyond the range of `i64` it is as far as that goes, which no argument allows.
 #[derive(Clone, Copy)]
-pub struct Int(i64);
+pub struct Int(pub i64);
 
 impl<'py> FromPyObject<'_, 'py> for Int {
     type Error = PyErr;
@@ -72,7 +81,7 @@ impl<'py> FromPyObject<'_, 'py> for Int {
     }
 }
 
-fn extent((Int(height), Int(width)): (Int, Int)) -> Result<Extent> {
+pub fn extent((Int(height), Int(width)): (Int, Int)) -> Result<Extent> {
     match (usize::try_from(height), usize::try_from(width)) {
         (Ok(height), Ok(width)) => Ok(Extent { height, width }),
         _ => Err(Error::Value {
@@ -99,13 +108,12 @@ pub fn roi_align<'py>(
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
 ) -> PyResult<Py<PyAny>> {
-    let modes = [("avg", Mode::Avg), ("max", Mode::Max), ("onnx_max", Mode::OnnxMax)];
     let op = RoiAlign {
         output: extent(output_size)?,
         spatial_scale,
         sampling_ratio: [sampling_ratio.0.0, sampling_ratio.1.0],
         aligned,
-        mode: choose("mode", mode, &modes, "\"avg\", \"max\" or \"onnx_max\"")?,
+        mode: align_mode(mode)?,
         placement: placement(sample_points)?,
     };
     forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid)
@@ -125,11 +133,10 @@ pub fn roi_pool<'py>(
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
 ) -> PyResult<Py<PyAny>> {
-    let modes = [("max", PoolMode::Max), ("avg", PoolMode::Avg)];
     let op = RoiPool {
         output: extent(output_size)?,
         spatial_scale,
-        mode: choose("mode", mode, &modes, "\"max\" or \"avg\"")?,
+        mode: pool_mode(mode)?,
         quantization: self::quantization(quantization)?,
     };
     forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid)

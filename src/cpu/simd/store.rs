@@ -10,19 +10,19 @@ use crate::view::ViewMut;
 pub const MOST_BINS: usize = 256;
 
 /// Where some rows of bins of one box go.
-struct Target<E> {
+pub(super) struct Target<E> {
     base: *mut u8,
-    channel_stride: isize,
+    pub(super) channel_stride: isize,
     row_stride: isize,
     column_stride: isize,
-    channels: usize,
+    pub(super) channels: usize,
     width: usize,
     element: std::marker::PhantomData<E>,
 }
 
 impl<E> Target<E> {
     /// From `row` on, for as many channels as there are, at most 16, from `channel` on.
-    fn new(out: &ViewMut<'_, E>, roi: usize, channel: usize, row: usize, bins: usize) -> Self {
+    pub(super) fn new(out: &ViewMut<'_, E>, roi: usize, channel: usize, row: usize, bins: usize) -> Self {
         let [rois, channels, height, width] = out.shape();
         assert!(roi < rois && channel < channels && row + bins.div_ceil(width) <= height);
         let [_, channel_stride, row_stride, column_stride] = out.strides();
@@ -38,7 +38,7 @@ impl<E> Target<E> {
     }
 
     #[inline(always)]
-    fn at(&self, channel: usize, bin: usize) -> *mut u8 {
+    pub(super) fn at(&self, channel: usize, bin: usize) -> *mut u8 {
         let (y, x) = (bin / self.width, bin % self.width);
         let offset = channel as isize * self.channel_stride
             + y as isize * self.row_stride
@@ -47,7 +47,7 @@ impl<E> Target<E> {
     }
 
     /// Whether the bins of a channel are neighbours in memory, row after row.
-    fn has_dense_maps(&self) -> bool {
+    pub(super) fn has_dense_maps(&self) -> bool {
         let size = size_of::<E>() as isize;
         self.column_stride == size && self.row_stride == size * self.width as isize
     }
@@ -187,7 +187,7 @@ fn store_pixels<I: Isa, E: Element>(target: &Target<E>, bins: &[Lanes<E::Compute
 /// # Safety
 /// So many bytes must be readable at `from` and writable at `to`.
 #[inline(always)]
-unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
+pub(super) unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
     const LINE: usize = 64;
     // SAFETY: all offsets are at most `bytes`; streamed lines start at multiples of their size.
     unsafe {
