@@ -4,6 +4,7 @@ mod arrays;
 mod errors;
 mod explain;
 mod ops;
+mod recycle;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
