@@ -12,6 +12,8 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from roialign_rs import _core
+
 Boxes: TypeAlias = ArrayLike | Sequence[ArrayLike]
 """(K, 4) or (K, 5), or one (K_i, 4) for each image."""
 
@@ -26,8 +28,19 @@ def array(value: Any) -> NDArray[Any]:
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
+        if str(getattr(value, "dtype", "")).endswith("bfloat16"):
+            return _bfloat16(value)
         return np.from_dlpack(value)
     return np.asarray(value)
+
+
+def _bfloat16(tensor: Any) -> NDArray[Any]:
+    """View a bfloat16 tensor, which NumPy's from_dlpack does not know."""
+    try:
+        from ml_dtypes import bfloat16
+    except ImportError:
+        raise TypeError("bfloat16 tensors need the package ml_dtypes: pip install ml_dtypes") from None
+    return _core.bfloat16_from_dlpack(tensor.__dlpack__(), np.dtype(bfloat16))
 
 
 def pair(name: str, value: Pair) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "__version__",
+    "bfloat16_from_dlpack",
     "get_num_threads",
     "pool_axis",
     "roi_align",
@@ -16,6 +17,7 @@ __all__ = [
 
 __version__: str
 
+def bfloat16_from_dlpack(capsule: Any, dtype: np.dtype[Any]) -> NDArray[Any]: ...
 def roi_align(
     features: NDArray[Any],
     boxes: NDArray[Any],

@@ -1,6 +1,7 @@
 //! The extension module `roialign_rs._core`: signatures and conversions, no logic.
 
 mod arrays;
+mod dlpack;
 mod errors;
 mod explain;
 mod ops;
@@ -11,6 +12,8 @@ mod _core {
     use pyo3::types::{PyModule, PyModuleMethods};
     use pyo3::{Bound, PyResult};
 
+    #[pymodule_export]
+    use super::dlpack::bfloat16_from_dlpack;
     #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
     #[pymodule_export]
