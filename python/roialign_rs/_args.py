@@ -5,7 +5,6 @@ What comes as the core wants it (arrays of the right kind, pairs) passes untouch
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex, TypeAlias
 
@@ -20,7 +19,8 @@ Boxes: TypeAlias = ArrayLike | Sequence[ArrayLike]
 Pair: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 """One integer for both axes, or (y, x)."""
 
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_FLOATS = "fd"
+"""Type characters of the dtypes that the core takes."""
 
 
 def array(value: Any) -> NDArray[Any]:
@@ -43,20 +43,6 @@ def _bfloat16(tensor: Any) -> NDArray[Any]:
     return _core.bfloat16_from_dlpack(tensor.__dlpack__(), np.dtype(bfloat16))
 
 
-def pair(name: str, value: Pair) -> tuple[int, int]:
-    """Make (y, x) of one integer or two."""
-    if type(value) is int:
-        return value, value
-    try:
-        if isinstance(value, (tuple, list, np.ndarray)):
-            y, x = value
-            return _integer(y), _integer(x)
-        both = _integer(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an integer or a pair of integers, got {value!r}") from None
-    return both, both
-
-
 def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
     """Make one table of boxes, and the image of each where the table does not say it.
 
@@ -76,6 +62,8 @@ def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[N
     batch_indices
         (K,) int64, or None.
     """
+    if type(value) is np.ndarray and value.dtype.char in _FLOATS and batch_indices is None:
+        return value, None
     if isinstance(value, (list, tuple)) and _is_per_image(value):
         if batch_indices is not None:
             raise ValueError("batch_indices cannot be given with a list of boxes for each image")
@@ -99,7 +87,7 @@ def _is_per_image(value: Sequence[Any]) -> bool:
 
 
 def _floats(table: NDArray[Any]) -> NDArray[Any]:
-    if table.dtype in _FLOATS:
+    if table.dtype.char in _FLOATS:
         return table
     if table.size == 0 and table.ndim == 1:
         return table.astype(np.float64).reshape(0, 4)
@@ -118,7 +106,3 @@ def _indices(indices: NDArray[Any], count: int) -> NDArray[np.int64]:
     if indices.shape != (count,):
         raise ValueError(f"batch_indices: expected shape ({count},), got {indices.shape}")
     return indices.astype(np.int64, copy=False)
-
-
-def _integer(value: SupportsIndex) -> int:
-    return operator.index(value)

@@ -17,7 +17,7 @@ mod _core {
     #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
     #[pymodule_export]
-    use super::ops::{get_num_threads, roi_align, roi_pool, set_num_threads, simd_level};
+    use super::ops::{get_num_threads, pair, roi_align, roi_pool, set_num_threads, simd_level};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
