@@ -4,11 +4,13 @@ Functions
 ---------
 roi_align : equal bins, bilinear samples, their mean or maximum
 roi_pool : box and bins rounded to whole cells, their maximum or mean
+roi_align_backward, roi_pool_backward : their gradients for the features
 explain : what either of them does with one box, cell by cell
 get_num_threads, set_num_threads : how many threads a call may use
 simd_level : the instruction set in use
 """
 
+from roialign_rs._backward import roi_align_backward, roi_pool_backward
 from roialign_rs._core import __version__, get_num_threads, set_num_threads, simd_level
 from roialign_rs._explain import Explanation, explain
 from roialign_rs._ops import roi_align, roi_pool
@@ -19,7 +21,9 @@ __all__ = [
     "explain",
     "get_num_threads",
     "roi_align",
+    "roi_align_backward",
     "roi_pool",
+    "roi_pool_backward",
     "set_num_threads",
     "simd_level",
 ]

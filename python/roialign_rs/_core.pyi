@@ -5,7 +5,9 @@ from numpy.typing import NDArray
 
 __all__ = [
     "__version__",
+    "bfloat16_from_dlpack",
     "get_num_threads",
+    "pair",
     "pool_axis",
     "roi_align",
     "roi_pool",
@@ -16,13 +18,14 @@ __all__ = [
 
 __version__: str
 
+def bfloat16_from_dlpack(capsule: Any, dtype: np.dtype[Any]) -> NDArray[Any]: ...
 def roi_align(
     features: NDArray[Any],
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
-    output_size: tuple[int, int],
+    output_size: Any,
     spatial_scale: float,
-    sampling_ratio: tuple[int, int],
+    sampling_ratio: Any,
     aligned: bool,
     mode: str,
     sample_points: str,
@@ -35,7 +38,7 @@ def roi_pool(
     features: NDArray[Any],
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
-    output_size: tuple[int, int],
+    output_size: Any,
     spatial_scale: float,
     mode: str,
     quantization: str,
@@ -44,6 +47,7 @@ def roi_pool(
     out: NDArray[Any] | None,
     invalid: str,
 ) -> Any: ...
+def pair(name: str, value: Any) -> tuple[int, int]: ...
 def sample_axis(
     ends: tuple[float, float],
     bins: int,

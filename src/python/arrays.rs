@@ -3,14 +3,15 @@
 #![allow(unsafe_code, reason = "views of memory that NumPy owns")]
 
 use half::{bf16, f16};
-use numpy::npyffi::{NPY_ARRAY_WRITEABLE, PY_ARRAY_API, npy_intp};
+use numpy::npyffi::{NPY_ARRAY_CARRAY, NPY_ARRAY_WRITEABLE, PY_ARRAY_API, npy_intp};
 use numpy::prelude::*;
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::prelude::*;
-use pyo3::{PyTypeInfo, ffi, intern};
+use pyo3::{PyTypeInfo, intern};
 
 use crate::element::{Element, Real};
 use crate::error::{Error, tuple};
+use crate::python::recycle::{self, Memory};
 use crate::run::Boxes;
 use crate::view::{View, ViewMut};
 
@@ -160,7 +161,7 @@ impl<'py> Output<'py> {
     /// The caller's array if there is one, else a new one; its shape is in the order (roi, channel, row, column).
     pub fn values(
         features: &Array4<'py>,
-        inputs: &[&Bound<'py, PyAny>],
+        inputs: [&Bound<'py, PyAny>; 3],
         shape: [usize; 4],
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
@@ -191,7 +192,7 @@ impl<'py> Output<'py> {
                 Error::Conflict("out has elements that share memory with each other".to_owned()).into()
             );
         }
-        for input in inputs.iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
+        for input in inputs.into_iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
             if overlap(&array, input)? {
                 return Err(Error::Conflict("out shares memory with an input".to_owned()).into());
             }
@@ -228,9 +229,18 @@ fn empty<'py>(
     if bytes.is_none_or(|bytes| isize::try_from(bytes).is_err()) {
         return Err(Error::TooLarge { shape: tuple(&shape) }.into());
     }
+    let large = bytes.is_some_and(|bytes| bytes >= recycle::SMALLEST);
+    let memory = bytes.filter(|_| large).map(Memory::new);
+    let memory = match memory {
+        Some(None) => return Err(Error::TooLarge { shape: tuple(&shape) }.into()),
+        Some(Some(memory)) => Some(Bound::new(py, memory)?),
+        None => None,
+    };
+    let start = memory.as_ref().map_or(std::ptr::null_mut(), |memory| memory.get().start());
     let mut sides = shape.map(|side| side as npy_intp);
-    // SAFETY: the arguments are those of `numpy.empty`; the descriptor's reference is given away; a null
-    // pointer means that an exception is set.
+    // SAFETY: the arguments are those of `numpy.empty`, or of an array on memory of the right size that its base
+    // object keeps; the references to descriptor and base are given away; a null pointer means that an exception
+    // is set.
     unsafe {
         let array = PY_ARRAY_API.PyArray_NewFromDescr(
             py,
@@ -239,11 +249,15 @@ fn empty<'py>(
             4,
             sides.as_mut_ptr(),
             std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            0,
+            start.cast(),
+            if large { NPY_ARRAY_CARRAY } else { 0 },
             std::ptr::null_mut(),
         );
-        Ok(Bound::from_owned_ptr_or_err(py, array.cast::<ffi::PyObject>())?.cast_into_unchecked())
+        let array = Bound::from_owned_ptr_or_err(py, array)?.cast_into_unchecked::<PyUntypedArray>();
+        if let Some(memory) = memory {
+            PY_ARRAY_API.PyArray_SetBaseObject(py, array.as_array_ptr(), memory.into_ptr());
+        }
+        Ok(array)
     }
 }
 
@@ -368,14 +382,14 @@ fn overlap(a: &Bound<'_, PyUntypedArray>, b: &Bound<'_, PyUntypedArray>) -> PyRe
 
 /// Whether two elements may share memory: each stride must pass all that the smaller ones reach.
 fn overlaps_itself(array: &Bound<'_, PyUntypedArray>) -> bool {
-    let mut axes: Vec<_> =
-        array.shape().iter().copied().zip(array.strides().iter().map(|s| s.unsigned_abs())).collect();
-    axes.retain(|&(side, _)| side > 1);
-    axes.sort_unstable_by_key(|&(_, stride)| stride);
+    let (sides, strides) = (array.shape(), array.strides());
+    let mut axes: [usize; 4] = [0, 1, 2, 3];
+    axes.sort_unstable_by_key(|&axis| strides[axis].unsigned_abs());
     let mut reach = array.dtype().itemsize();
-    axes.into_iter().any(|(side, stride)| {
+    axes.into_iter().filter(|&axis| sides[axis] > 1).any(|axis| {
+        let stride = strides[axis].unsigned_abs();
         let overlaps = stride < reach;
-        reach += (side - 1) * stride;
+        reach += (sides[axis] - 1) * stride;
         overlaps
     })
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result, tuple};
 use crate::geometry::Extent;
 use crate::ops::{RoiAlign, RoiOp, RoiPool};
 use crate::python::arrays::{AnyBoxes, Array4, Layout, Output, WithFeatures, with_features};
-use crate::python::ops::{Int, align_mode, invalid, layout, placement, pool_mode, quantization};
+use crate::python::ops::{Int, align_mode, invalid, layout, pair, placement, pool_mode, quantization};
 use crate::run::{self, Invalid, Pyramid};
 use crate::view::{View, ViewMut};
 
@@ -29,7 +29,7 @@ pub fn roi_align_backward<'py>(
     batch_indices: Option<&Bound<'py, PyAny>>,
     input_shape: Shape,
     spatial_scale: f64,
-    sampling_ratio: (Int, Int),
+    sampling_ratio: &Bound<'py, PyAny>,
     aligned: bool,
     mode: &str,
     sample_points: &str,
@@ -43,7 +43,7 @@ pub fn roi_align_backward<'py>(
     let op = RoiAlign {
         output: grads.output(),
         spatial_scale,
-        sampling_ratio: [sampling_ratio.0.0, sampling_ratio.1.0],
+        sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
         aligned,
         mode: align_mode(mode)?,
         placement: placement(sample_points)?,

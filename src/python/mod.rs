@@ -2,9 +2,11 @@
 
 mod arrays;
 mod backward;
+mod dlpack;
 mod errors;
 mod explain;
 mod ops;
+mod recycle;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
@@ -14,9 +16,11 @@ mod _core {
     #[pymodule_export]
     use super::backward::{roi_align_backward, roi_pool_backward};
     #[pymodule_export]
+    use super::dlpack::bfloat16_from_dlpack;
+    #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
     #[pymodule_export]
-    use super::ops::{get_num_threads, roi_align, roi_pool, set_num_threads, simd_level};
+    use super::ops::{get_num_threads, pair, roi_align, roi_pool, set_num_threads, simd_level};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

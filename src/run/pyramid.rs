@@ -139,13 +139,16 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         invalid: Invalid,
         threads: usize,
     ) -> Plan<T> {
-        let reduce = self.ops[0].reduce();
+        let (reduce, output) = (self.ops[0].reduce(), self.ops[0].output());
         let tables = rows.len().div_ceil(BOXES_PER_TABLE);
         let tables = cpu::pool::map(tables, threads, |at| {
-            let mut table = Table::new(reduce);
             let first = rows.start + at * BOXES_PER_TABLE;
-            for row in first..rows.end.min(first + BOXES_PER_TABLE) {
-                let Ok(stage) = self.stage(boxes, row, maps[0][0]) else {
+            let end = rows.end.min(first + BOXES_PER_TABLE);
+            let mut table = Table::new(reduce, end - first, output);
+            for row in first..end {
+                // Boxes that are sure to be good are not looked at twice.
+                let known = (invalid == Invalid::Raise && maps.len() == 1).then_some(0);
+                let Some(stage) = known.or_else(|| self.stage(boxes, row, maps[0][0]).ok()) else {
                     table.push_invalid(row, invalid);
                     continue;
                 };
@@ -161,7 +164,7 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
             }
             table
         });
-        Plan::new(reduce, self.ops[0].output(), tables)
+        Plan::new(reduce, output, tables)
     }
 }
 

@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn each_pixel_finds_the_bins_that_read_it() {
-        let mut table = Table::<f64>::new(Reduce::Sum);
+        let output = Extent { height: 3, width: 3 };
+        let mut table = Table::<f64>::new(Reduce::Sum, 1, output);
         let axis = |mut taps: AxisWriter<'_, f64>| {
             taps.merge(2, 0.25, 1.0);
             taps.end_merged(1.0);
@@ -194,7 +195,7 @@ mod tests {
             taps.finish()
         };
         table.push(0, 0, 0, axis, axis);
-        let plan = Plan::new(Reduce::Sum, Extent { height: 3, width: 3 }, vec![table]);
+        let plan = Plan::new(Reduce::Sum, output, vec![table]);
         let transposed = Transposed::new(&plan, 0..1);
         let [y, x] = transposed.roi(0);
         assert_eq!(y.pixels(), [2, 3, 5, 6]);
