@@ -91,6 +91,14 @@ pub enum Error {
         /// The box.
         got: String,
     },
+    /// A maximum that came from nowhere.
+    #[error("argmax: {got} is no candidate of its bin (box {}, channel {}, bin ({}, {}))", index[0], index[1], index[2], index[3])]
+    Argmax {
+        /// Box, channel, row and column of the bin.
+        index: [usize; 4],
+        /// The number.
+        got: i64,
+    },
     /// A box whose size gives it no map of a pyramid.
     #[error("boxes[{row}]: {got} has no area to choose a map by")]
     NoArea {

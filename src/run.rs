@@ -2,6 +2,7 @@
 
 mod backward;
 mod pyramid;
+mod stages;
 
 use crate::cpu;
 use crate::element::{Element, Real};
@@ -12,6 +13,7 @@ use crate::view::{View, ViewMut};
 pub use crate::taps::Invalid;
 pub use backward::backward;
 pub use pyramid::{Pyramid, Stages};
+pub use stages::{assign_stages, finest_level};
 
 /// The boxes of one call.
 #[derive(Debug, Clone, Default)]

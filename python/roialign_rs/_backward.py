@@ -68,10 +68,10 @@ def roi_align_backward(
     >>> import numpy as np
     >>> import roialign_rs as ra
     >>> ra.roi_align_backward(np.ones((1, 1, 1, 1)), np.array([[1.0, 1, 3, 3]]), (1, 1, 4, 4), sampling_ratio=2)
-    array([[[[0.    , 0.    , 0.    , 0.    ],
-             [0.    , 0.25  , 0.25  , 0.    ],
-             [0.    , 0.25  , 0.25  , 0.    ],
-             [0.    , 0.    , 0.    , 0.    ]]]])
+    array([[[[0.  , 0.  , 0.  , 0.  ],
+             [0.  , 0.25, 0.25, 0.  ],
+             [0.  , 0.25, 0.25, 0.  ],
+             [0.  , 0.  , 0.  , 0.  ]]]])
     """
     input_shape = shape("input_shape", input_shape)
     table, batch_indices = as_boxes(boxes, batch_indices, input_shape[0])

@@ -4,6 +4,7 @@
 //! of the backward pass owns a band of the image's rows instead of the boxes. Nobody else writes what it
 //! writes, and which thread runs it changes nothing in the result.
 
+mod chosen;
 pub(crate) mod gather;
 mod maximum;
 pub(crate) mod pool;
@@ -18,6 +19,7 @@ use crate::taps::transposed::Transposed;
 use crate::taps::{Invalid, Plan};
 use crate::view::{View, ViewMut};
 
+pub(crate) use chosen::check as check_argmax;
 pub use pool::{num_threads, set_num_threads};
 use scatter::{BOXES_PER_TABLE, Band, Scatter};
 pub use simd::Level;
@@ -84,28 +86,32 @@ pub(crate) fn gather<E: Element>(
 /// A band of the gradient may take this much of the second-level cache; the gradients of the bins take the rest.
 const BAND_BYTES: usize = 512 << 10;
 
-/// Applies a plan of sums transposed: the backward pass of every linear operator. `out` has one gradient a map,
-/// and every element is written, or, with `accumulate`, added to.
+/// Applies a plan transposed: the backward pass of every operator. `out` has one gradient a map, and every element
+/// is written, or, with `accumulate`, added to. `argmax` is there for maxima, and was checked.
 pub(crate) fn scatter<E: Element>(
     plan: &Plan<E::Compute>,
     grad_output: &View<'_, E>,
+    argmax: Option<&View<'_, i64>>,
     out: &[ViewMut<'_, E>],
     accumulate: bool,
     settings: Settings,
 ) {
     let results: usize = out.iter().map(|out| out.shape().iter().product::<usize>()).sum();
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
-    let readers = pool::map(plan.len().div_ceil(BOXES_PER_TABLE), threads, |table| {
+    let tables = if argmax.is_some() { 0 } else { plan.len().div_ceil(BOXES_PER_TABLE) };
+    let readers = pool::map(tables, threads, |table| {
         let first = table * BOXES_PER_TABLE;
         Transposed::new(plan, first..plan.len().min(first + BOXES_PER_TABLE))
     });
     let [_, channels, ..] = grad_output.shape();
     let blocks = channels.div_ceil(LANES);
-    let bands = bands(plan, out, if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks) });
+    let bands =
+        bands(plan, out, if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks) });
     let scatter = Scatter {
         plan,
         readers: &readers,
         grad_output,
+        argmax,
         out,
         accumulate,
         level: settings.level,
@@ -127,6 +133,7 @@ fn bands<E: Element>(plan: &Plan<E::Compute>, out: &[ViewMut<'_, E>], count: usi
         let [images, _, height, width] = out.shape();
         let cached = BAND_BYTES / (width.max(1) * size_of::<Lanes<E::Compute>>());
         let rows = cached.min(height.div_ceil(count.div_ceil(maps))).max(1);
+        let height = if width > 0 { height } else { 0 };
         stages.push((bands.len(), height.div_ceil(rows), rows));
         for image in 0..images {
             bands.extend((0..height).step_by(rows).map(|first| {

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::chosen::Chosen;
 use crate::cpu::scratch;
 use crate::cpu::simd::clear::Clear;
 use crate::cpu::simd::pack::Pack;
@@ -15,8 +16,8 @@ use crate::cpu::simd::store::{Fence, Store};
 use crate::cpu::simd::{Lanes, Level};
 use crate::cpu::window::Source;
 use crate::element::{Element, Real};
-use crate::taps::Plan;
 use crate::taps::transposed::Transposed;
+use crate::taps::{AxisTaps, Plan};
 use crate::view::{View, ViewMut};
 
 /// Some rows of the gradient of one image, and the boxes that read them, in the plan's order.
@@ -34,9 +35,11 @@ pub const BOXES_PER_TABLE: usize = 64;
 /// What the tasks of a call have in common.
 pub struct Scatter<'a, E: Element> {
     pub plan: &'a Plan<E::Compute>,
-    /// The plan's boxes, [`BOXES_PER_TABLE`] in each.
+    /// The plan's boxes, [`BOXES_PER_TABLE`] in each; for sums.
     pub readers: &'a [Transposed<E::Compute>],
     pub grad_output: &'a View<'a, E>,
+    /// Where maxima came from.
+    pub argmax: Option<&'a View<'a, i64>>,
     /// The gradient of each map.
     pub out: &'a [ViewMut<'a, E>],
     /// Whether to add to what is there.
@@ -83,19 +86,31 @@ impl<E: Element> Scatter<'_, E> {
         width: usize,
         scratch: &mut Scratch<E::Compute>,
     ) {
-        let (roi, ..) = self.plan.roi(at);
-        let [y, x] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
-        let y = y.within(&band.rows);
+        let (roi, y, x) = self.plan.roi(at);
         let Scratch { band: pixels, touched, grads, row } = scratch;
-        for &pixel in y.pixels() {
-            let at = pixel as usize - band.rows.start;
+        let mut touch = |pixels: &mut [Lanes<_>], y: usize| {
+            let at = y - band.rows.start;
             if !touched[at] {
                 touched[at] = true;
                 pixels[at * width..][..width].fill(Lanes::splat(Real::ZERO));
             }
-        }
-        let (rows, bins) = (y.bins(), self.plan.output.width);
+        };
         let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
+        if let Some(argmax) = self.argmax {
+            let bins = bins_that_read(&y, &band.rows);
+            load(self.level, &source, &bins, grads);
+            let (rows, channels) = (band.rows.clone(), channels.clone());
+            let (reduce, roi) = (self.plan.reduce, roi.roi);
+            let chosen = Chosen { reduce, grads, bins, y, x, argmax, roi, channels, rows, width };
+            return chosen.each(|y, x, lane, value| {
+                touch(pixels, y);
+                pixels[(y - band.rows.start) * width + x].0[lane] += value;
+            });
+        }
+        let [y, x] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
+        let y = y.within(&band.rows);
+        y.pixels().iter().for_each(|&pixel| touch(pixels, pixel as usize));
+        let (rows, bins, first_row) = (y.bins(), self.plan.output.width, band.rows.start);
         load(self.level, &source, &rows, grads);
         self.level.run(Spread {
             grads,
@@ -104,20 +119,14 @@ impl<E: Element> Scatter<'_, E> {
             y,
             x,
             band: pixels,
-            first_row: band.rows.start,
+            first_row,
             width,
             row,
         });
     }
 
     /// Writes the band: rows that no box has touched are zeros.
-    fn store(
-        &self,
-        band: &Band,
-        channels: &Range<usize>,
-        width: usize,
-        scratch: &mut Scratch<E::Compute>,
-    ) {
+    fn store(&self, band: &Band, channels: &Range<usize>, width: usize, scratch: &mut Scratch<E::Compute>) {
         let Scratch { band: pixels, touched, row, .. } = scratch;
         let out = &self.out[band.stage];
         let mut first = 0;
@@ -127,8 +136,7 @@ impl<E: Element> Scatter<'_, E> {
             first += count;
             if !rows[0] {
                 if !self.accumulate {
-                    let clear =
-                        Clear::new(out, band.image, channels.start, top, pixels.len(), self.stream);
+                    let clear = Clear::new(out, band.image, channels.start, top, pixels.len(), self.stream);
                     self.level.run(clear);
                 }
                 continue;
@@ -145,6 +153,17 @@ impl<E: Element> Scatter<'_, E> {
             self.level.run(Store::new(out, band.image, channels.start, top, pixels, self.stream));
         }
     }
+}
+
+/// From the first bin that may read one of these rows to the last.
+fn bins_that_read<T: Real>(y: &AxisTaps<'_, T>, rows: &Range<usize>) -> Range<usize> {
+    let reads = |bin: &usize| {
+        let pixels = y.pixels(*bin..bin + 1);
+        let (low, high) = pixels.iter().fold((u32::MAX, 0), |(low, high), &y| (low.min(y), high.max(y)));
+        (low as usize) < rows.end && rows.start <= high as usize
+    };
+    let first = y.live().find(reads).unwrap_or(0);
+    first..y.live().rfind(reads).map_or(first, |last| last + 1)
 }
 
 /// Reads some rows of bins of a box.

@@ -59,10 +59,11 @@ impl StageRule {
             return Some(0);
         }
         let area = (x2 - x1) * (y2 - y1);
-        if !(area >= B::ZERO) {
+        if area.is_nan() || area < B::ZERO {
             return None;
         }
-        let (level, part) = (B::from_i64(self.canonical_level), area.sqrt() / B::from_f64(self.canonical_size));
+        let (level, part) =
+            (B::from_i64(self.canonical_level), area.sqrt() / B::from_f64(self.canonical_size));
         let level = match self.rounding {
             Rounding::Torchvision => level + part.log2() + B::from_f64(1e-6),
             Rounding::Detectron2 => level + (part + B::from_f64(1e-8)).log2(),

@@ -14,7 +14,7 @@ use crate::element::Element;
 use crate::error::{Error, Result, tuple};
 use crate::geometry::Extent;
 use crate::ops::{RoiAlign, RoiOp, RoiPool};
-use crate::python::arrays::{AnyBoxes, Array4, Layout, Output, WithFeatures, with_features};
+use crate::python::arrays::{AnyBoxes, Array4, Indices4, Layout, Output, WithFeatures, with_features};
 use crate::python::ops::{Int, align_mode, invalid, layout, pair, placement, pool_mode, quantization};
 use crate::run::{self, Invalid, Pyramid};
 use crate::view::{View, ViewMut};
@@ -118,15 +118,17 @@ fn backward<'py>(
     out: Option<&Bound<'py, PyAny>>,
     invalid: Invalid,
 ) -> PyResult<Py<PyAny>> {
-    let _ = argmax;
+    let pyramid = Pyramid::one(op);
+    let (shapes, outs) = ([input_shape], [out]);
     let mut outs =
-        backward_pyramid(Pyramid::one(op), grads, boxes, batch_indices, &[input_shape], accumulate, &[out], invalid)?;
+        backward_pyramid(pyramid, grads, argmax, boxes, batch_indices, &shapes, accumulate, &outs, invalid)?;
     Ok(outs.remove(0).array.into_any().unbind())
 }
 
 pub fn backward_pyramid<'py>(
     pyramid: Pyramid<'_, impl RoiOp>,
     grads: &Grads<'_, 'py>,
+    argmax: Option<&Bound<'py, PyAny>>,
     boxes: &Bound<'py, PyAny>,
     batch_indices: Option<&Bound<'py, PyAny>>,
     input_shapes: &[Shape],
@@ -138,24 +140,29 @@ pub fn backward_pyramid<'py>(
         return Err(Error::Conflict("accumulate=True needs out, to add to".to_owned()).into());
     }
     let settings = Settings::current()?;
+    let sources = argmax.map(|argmax| Indices4::new("argmax", argmax, grads.layout)).transpose()?;
     let shapes = input_shapes.iter().map(|&shape| grads.shape(shape)).collect::<Result<Vec<_>>>()?;
     let rois = AnyBoxes::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
     pyramid.output_shape(&shapes, rois.len())?;
-    let inputs: Vec<_> = [grads.object, boxes].into_iter().chain(batch_indices).collect();
-    let outs = shapes
-        .iter()
-        .zip(outs)
-        .map(|(&shape, &out)| Output::values(&grads.array, &inputs, shape, out))
-        .collect::<PyResult<Vec<_>>>()?;
+    let mut inputs: Vec<_> = [grads.object, boxes].into_iter().chain(batch_indices).chain(argmax).collect();
+    let mut results = Vec::with_capacity(outs.len());
+    for (&shape, &out) in shapes.iter().zip(outs) {
+        results.push(Output::values(&grads.array, &inputs, shape, out)?);
+        // What one of them writes must not be another's.
+        inputs.extend(out);
+    }
     let py = grads.object.py();
-    with_features(&grads.array, Backward { py, pyramid, rois, outs: &outs, accumulate, invalid, settings })?;
-    Ok(outs)
+    let argmax = sources.as_ref();
+    let call = Backward { py, pyramid, rois, argmax, outs: &results, accumulate, invalid, settings };
+    with_features(&grads.array, call)?;
+    Ok(results)
 }
 
 struct Backward<'a, 'py, O> {
     py: Python<'py>,
     pyramid: Pyramid<'a, O>,
     rois: AnyBoxes,
+    argmax: Option<&'a Indices4<'py>>,
     outs: &'a [Output<'py>],
     accumulate: bool,
     invalid: Invalid,
@@ -166,15 +173,17 @@ impl<'py, O: RoiOp> WithFeatures<'py> for Backward<'_, 'py, O> {
     type Output = ();
 
     fn run<E: Element>(self, grads: View<'_, E>) -> PyResult<()> {
-        let Self { py, pyramid, rois, outs, accumulate, invalid, settings } = self;
+        let Self { py, pyramid, rois, argmax, outs, accumulate, invalid, settings } = self;
         // SAFETY: `Output` made or checked the arrays for the dtype of the gradients, which is no integer.
         let outs: Vec<ViewMut<'_, E>> = outs.iter().map(|out| unsafe { out.view::<E>() }).collect();
+        let argmax = argmax.map(Indices4::view);
+        let argmax = argmax.as_ref();
         py.detach(|| match rois {
             AnyBoxes::F32(boxes) => {
-                run::backward(pyramid, &grads, &boxes, &outs, accumulate, invalid, settings)
+                run::backward(pyramid, &grads, argmax, &boxes, &outs, accumulate, invalid, settings)
             }
             AnyBoxes::F64(boxes) => {
-                run::backward(pyramid, &grads, &boxes, &outs, accumulate, invalid, settings)
+                run::backward(pyramid, &grads, argmax, &boxes, &outs, accumulate, invalid, settings)
             }
         })?;
         Ok(())

@@ -5,6 +5,7 @@ mod backward;
 mod dlpack;
 mod errors;
 mod explain;
+mod multiscale;
 mod ops;
 mod recycle;
 
@@ -19,6 +20,8 @@ mod _core {
     use super::dlpack::bfloat16_from_dlpack;
     #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
+    #[pymodule_export]
+    use super::multiscale::{assign_stages, multiscale_roi_align, multiscale_roi_align_backward};
     #[pymodule_export]
     use super::ops::{get_num_threads, pair, roi_align, roi_pool, set_num_threads, simd_level};
 

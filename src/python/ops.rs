@@ -174,7 +174,7 @@ fn forward<'py>(
     let rois = AnyBoxes::new(boxes, batch_indices, array.shape()[0])?;
     let shape = run::output_shape(op, array.shape(), rois.len())?;
     let inputs = [features, boxes, batch_indices.unwrap_or(boxes)];
-    let out = Output::values(&array, inputs, shape, out)?;
+    let out = Output::values(&array, &inputs, shape, out)?;
     let argmax = return_argmax.then(|| Output::argmax(&array, shape)).transpose()?;
     let call = Forward { py: features.py(), op, rois, out: &out, argmax: argmax.as_ref(), invalid, settings };
     with_features(&array, call)?;

@@ -108,7 +108,9 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         }
         let stages = self.ops.len();
         let stage = match self.stages {
-            Stages::Rule(rule) => rule.stage(corners, stages).ok_or(Error::NoArea { row, got: tuple(&corners) })?,
+            Stages::Rule(rule) => {
+                rule.stage(corners, stages).ok_or(Error::NoArea { row, got: tuple(&corners) })?
+            }
             Stages::Given(given) => match usize::try_from(given[row]) {
                 Ok(stage) if stage < stages => stage,
                 _ => return Err(Error::Stage { row, stage: given[row], stages }),
@@ -120,14 +122,18 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         Ok(stage)
     }
 
-    /// Cuts the boxes into as few runs as memory for their plans allows.
-    pub(super) fn passes(&self, maps: &[[usize; 4]], boxes: usize) -> impl Iterator<Item = Range<usize>> + use<O> {
+    /// Cuts the boxes into as few runs as memory for their plans allows; no boxes are one run.
+    pub(super) fn passes(
+        &self,
+        maps: &[[usize; 4]],
+        boxes: usize,
+    ) -> impl Iterator<Item = Range<usize>> + use<O> {
         let output = self.ops[0].output();
         let side = maps.iter().map(|[_, _, height, width]| height + width).max().unwrap_or(0);
         // A bin reads each pixel at most once, two bins share those at their edge.
         let taps = side + 4 * (output.height + output.width);
         let pass = (PLAN_BYTES / (16 * taps)).max(BOXES_PER_TABLE);
-        (0..boxes).step_by(pass).map(move |first| first..boxes.min(first + pass))
+        (0..boxes.max(1)).step_by(pass).map(move |first| first..boxes.min(first + pass))
     }
 
     /// Turns boxes into taps.

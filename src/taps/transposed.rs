@@ -164,7 +164,8 @@ impl<'a, T> AxisReaders<'a, T> {
     /// From the first bin that reads to the last.
     pub fn bins(&self) -> Range<usize> {
         let (bins, _) = self.all();
-        let (first, last) = bins.iter().fold((u32::MAX, 0), |(low, high), &bin| (low.min(bin), high.max(bin)));
+        let (first, last) =
+            bins.iter().fold((u32::MAX, 0), |(low, high), &bin| (low.min(bin), high.max(bin)));
         if bins.is_empty() { 0..0 } else { first as usize..last as usize + 1 }
     }
 

@@ -7,6 +7,9 @@ use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::element::Real;
 use crate::taps::transposed::AxisReaders;
 
+/// As many readers as there are.
+const ANY: usize = 0;
+
 /// Adds the gradients of one box to some rows of the map.
 pub struct Spread<'a, T> {
     /// Gradients of the rows of bins that read these rows of the map.
@@ -35,11 +38,11 @@ impl<T: Real> Kernel for Spread<'_, T> {
     #[inline(always)]
     fn run<I: Isa>(self) {
         match self.x.uniform() {
-            1 => self.rows::<I>(add_unrolled::<I, T, 1>),
-            2 => self.rows::<I>(add_unrolled::<I, T, 2>),
-            3 => self.rows::<I>(add_unrolled::<I, T, 3>),
-            4 => self.rows::<I>(add_unrolled::<I, T, 4>),
-            _ => self.rows::<I>(add::<I, T>),
+            1 => self.rows::<I, 1>(),
+            2 => self.rows::<I, 2>(),
+            3 => self.rows::<I, 3>(),
+            4 => self.rows::<I, 4>(),
+            _ => self.rows::<I, ANY>(),
         }
     }
 }
@@ -47,7 +50,7 @@ impl<T: Real> Kernel for Spread<'_, T> {
 impl<T: Real> Spread<'_, T> {
     /// First down the columns, for a row of the map has few readers, then along the row.
     #[inline(always)]
-    fn rows<I: Isa>(self, add: impl Fn(&AxisReaders<'_, T>, &[Lanes<T>], &mut [Lanes<T>])) {
+    fn rows<I: Isa, const X: usize>(self) {
         let Self { grads, first_bin, bins, y, x, band, first_row, width, row } = self;
         let Range { start, end } = x.bins();
         assert!(end <= bins && x.pixels().last().is_some_and(|&last| (last as usize) < width));
@@ -64,7 +67,12 @@ impl<T: Real> Spread<'_, T> {
                     accumulate::<I, T>(sum, weight, grad);
                 }
             }
-            add(&x, row, &mut band[(pixel as usize - first_row) * width..][..width]);
+            let pixels = &mut band[(pixel as usize - first_row) * width..][..width];
+            if X == ANY {
+                add::<I, T>(&x, row, pixels);
+            } else {
+                add_unrolled::<I, T, X>(&x, row, pixels);
+            }
         }
     }
 }
