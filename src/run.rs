@@ -30,6 +30,9 @@ pub fn output_shape(op: &impl RoiOp, features: [usize; 4], boxes: usize) -> Resu
     if boxes > 0 && (images == 0 || height == 0 || width == 0) {
         return Err(Error::NoPixels { boxes, shape: tuple(&features) });
     }
+    if height.max(width) > i32::MAX as usize {
+        return Err(Error::TooManyPixels { shape: tuple(&features) });
+    }
     Ok([boxes, channels, op.output().height, op.output().width])
 }
 
@@ -65,7 +68,7 @@ pub fn forward<E: Element, B: Real>(
     for first in (0..boxes.corners.len()).step_by(pass) {
         let rows = first..boxes.corners.len().min(first + pass);
         let plan = plan(op, features.shape(), boxes, rows, invalid, settings.threads);
-        cpu::gather(&plan, &[*features], out, argmax, settings);
+        cpu::gather(&plan, &[*features], out, argmax, settings)?;
     }
     Ok(())
 }
@@ -103,8 +106,7 @@ const BOXES_PER_TABLE: usize = 64;
 const PLAN_BYTES: usize = 64 << 20;
 
 fn boxes_per_pass(op: &impl RoiOp, [_, _, height, width]: [usize; 4]) -> usize {
-    // A bin reads each pixel at most once, two bins share those at their edge.
-    let taps = height + width + 4 * (op.output().height + op.output().width);
+    let taps = op.most_taps(Axis::Y, height) + op.most_taps(Axis::X, width);
     (PLAN_BYTES / (16 * taps)).max(BOXES_PER_TABLE)
 }
 

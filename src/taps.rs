@@ -349,6 +349,8 @@ pub struct Run {
     pub image: usize,
     /// Rows of the tallest box.
     pub tallest: usize,
+    /// Columns of the widest box.
+    pub widest: usize,
     /// Pixels of all boxes together.
     pub area: usize,
 }
@@ -387,11 +389,12 @@ impl<T: Real> Plan<T> {
             let (stage, image) = (roi.stage, roi.image);
             let fits = |run: &Run| run.rois.len() < longest && (run.stage, run.image) == (stage, image);
             if !runs.last().is_some_and(fits) {
-                runs.push(Run { rois: at..at, stage, image, tallest: 0, area: 0 });
+                runs.push(Run { rois: at..at, stage, image, tallest: 0, widest: 0, area: 0 });
             }
             let Some(run) = runs.last_mut() else { continue };
             run.rois.end = at + 1;
             run.tallest = run.tallest.max(y.hull().len());
+            run.widest = run.widest.max(x.hull().len());
             run.area += y.hull().len() * x.hull().len();
         }
         runs

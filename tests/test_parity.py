@@ -65,7 +65,10 @@ def test_large_maps_match_the_definition(op, shape, backend):
         options = {**case.options, "output_size": (3, 2)}
         if "sampling_ratio" in options:
             options["sampling_ratio"] = (3, 2)
-        check(replace(case, shape=(1, 17, *shape), boxes=8, options=options), backend)
+        # Values of which none comes twice: in a large bin, the first of many equal ones is always near its start.
+        dtype = "float64" if case.features_dtype == "float64" else "float32"
+        distinct = replace(case, values="normal", features_dtype=dtype)
+        check(replace(distinct, shape=(1, 17, *shape), boxes=8, options=options), backend)
 
 
 @pytest.mark.parametrize("op", cases.OPERATORS)

@@ -9,8 +9,9 @@ use crate::cpu::simd::max::{MaxSamples, MaxWindow, Maxima, NONE};
 use crate::cpu::simd::store::{Fence, MOST_BINS, Store, store_sources};
 use crate::cpu::simd::sum::{SumColumns, SumRows, SumUnrolled};
 use crate::cpu::simd::{Lanes, Level};
-use crate::cpu::window::{Source, Window};
+use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
+use crate::error::Result;
 use crate::taps::{AxisTaps, Invalid, Plan, Reduce, RoiTaps, Run};
 use crate::view::{View, ViewMut};
 
@@ -64,17 +65,19 @@ impl<T: Real> Scratch<T> {
 
 impl<E: Element> Task<'_, E> {
     /// Computes the boxes one after the other.
-    pub fn compute(self) {
+    pub fn compute(self) -> Result<()> {
         Scratch::with(|scratch| {
-            let Run { rois, stage, image, tallest, area } = self.run.clone();
+            let Run { rois, stage, image, tallest, widest, area } = self.run.clone();
             let source = Source { features: &self.features[stage], image, channels: self.channels.clone() };
             let [_, _, height, width] = source.features.shape();
-            scratch.window.reset(width, tallest, area >= height * width / SPARSE_PART);
+            let dense = area >= height * width / SPARSE_PART;
+            scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
             for at in rois {
                 self.roi(at, &source, scratch);
             }
             self.level.run(Fence);
-        });
+            Ok(())
+        })
     }
 
     fn roi(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) {

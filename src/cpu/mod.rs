@@ -54,14 +54,14 @@ pub(crate) fn gather<E: Element>(
     out: &ViewMut<'_, E::Output>,
     argmax: Option<&ViewMut<'_, i64>>,
     settings: Settings,
-) {
+) -> Result<()> {
     let [rois, channels, height, width] = out.shape();
     let results = rois * channels * height * width;
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
     let first_block = channels.min(channels_before_line(out));
     let blocks = 1 + (channels - first_block).div_ceil(LANES);
     let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks) });
-    pool::for_each(runs.len() * blocks, threads, |task| {
+    pool::map(runs.len() * blocks, threads, |task| {
         let block = task % blocks;
         let first = if block == 0 { 0 } else { first_block + (block - 1) * LANES };
         let end = channels.min(first_block + block * LANES);
@@ -75,8 +75,10 @@ pub(crate) fn gather<E: Element>(
             level: settings.level,
             stream: results * size_of::<E::Output>() > BYTES_WORTH_STREAMING,
         }
-        .compute();
-    });
+        .compute()
+    })
+    .into_iter()
+    .collect()
 }
 
 /// Channels of the first block, such that the others begin where cache lines begin if channels are neighbours in
