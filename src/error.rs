@@ -155,6 +155,18 @@ pub enum Error {
         /// Its shape.
         shape: String,
     },
+    /// No memory for the part of the map that is being pooled.
+    #[error("features: not enough memory to pool boxes that are {columns} columns wide")]
+    NoMemory {
+        /// Width of the widest box on the map.
+        columns: usize,
+    },
+    /// A map larger than pixels can be numbered.
+    #[error("features: height and width must be at most 2147483647, got {shape}")]
+    TooManyPixels {
+        /// Shape of the features.
+        shape: String,
+    },
     /// Arguments that do not go together.
     #[error("{0}")]
     Conflict(String),

@@ -74,7 +74,7 @@ pub fn forward_pyramid<E: Element, B: Real>(
     }
     for rows in pyramid.passes(&shapes, boxes.corners.len()) {
         let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings.threads);
-        cpu::gather(&plan, features, out, argmax, settings);
+        cpu::gather(&plan, features, out, argmax, settings)?;
     }
     Ok(())
 }

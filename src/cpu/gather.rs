@@ -8,15 +8,16 @@ use crate::cpu::simd::max::{MaxSamples, MaxWindow, Maxima, NONE};
 use crate::cpu::simd::store::{Fence, MOST_BINS, Store, store_sources};
 use crate::cpu::simd::sum::{SumColumns, SumRows, SumUnrolled};
 use crate::cpu::simd::{Lanes, Level};
-use crate::cpu::window::{Source, Window};
+use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
-use crate::taps::{AxisTaps, Invalid, Plan, Reduce, RoiTaps};
+use crate::error::Result;
+use crate::taps::{AxisTaps, Invalid, Plan, Reduce, RoiTaps, Run};
 use crate::view::{View, ViewMut};
 
-/// One block of channels of a run of boxes of one image.
+/// One block of channels of a run of boxes.
 pub struct Task<'a, E: Element> {
     pub plan: &'a Plan<E::Compute>,
-    pub rois: Range<usize>,
+    pub run: &'a Run,
     pub features: &'a [View<'a, E>],
     pub channels: Range<usize>,
     pub out: &'a ViewMut<'a, E::Output>,
@@ -42,27 +43,19 @@ struct Scratch<T> {
 
 impl<E: Element> Task<'_, E> {
     /// Computes the boxes one after the other.
-    pub fn run(self) {
+    pub fn compute(self) -> Result<()> {
         scratch::with(|scratch: &mut Scratch<E::Compute>| {
-            let (first, ..) = self.plan.roi(self.rois.start);
-            let source = Source {
-                features: &self.features[first.stage],
-                image: first.image,
-                channels: self.channels.clone(),
-            };
+            let Run { rois, stage, image, tallest, widest, area } = self.run.clone();
+            let source = Source { features: &self.features[stage], image, channels: self.channels.clone() };
             let [_, _, height, width] = source.features.shape();
-            let (mut tallest, mut area) = (0, 0);
-            for at in self.rois.clone() {
-                let (_, y, x) = self.plan.roi(at);
-                tallest = tallest.max(y.hull().len());
-                area += y.hull().len() * x.hull().len();
-            }
-            scratch.window.reset(width, tallest, area >= height * width / SPARSE_PART);
-            for at in self.rois.clone() {
+            let dense = area >= height * width / SPARSE_PART;
+            scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
+            for at in rois {
                 self.roi(at, &source, scratch);
             }
             self.level.run(Fence);
-        });
+            Ok(())
+        })
     }
 
     fn roi(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) {
@@ -221,10 +214,10 @@ impl<E: Element> Task<'_, E> {
                 }
             }
         }
-        let channel = self.channels.start;
-        self.level.run(Store::new(self.out, roi.roi, channel, first_row, values, self.stream));
+        let block = &self.channels;
+        self.level.run(Store::new(self.out, roi.roi, block, first_row, values, self.stream));
         if let Some(argmax) = self.argmax {
-            store_sources(argmax, roi.roi, channel, first_row, sources);
+            store_sources(argmax, roi.roi, block, first_row, sources);
         }
     }
 }

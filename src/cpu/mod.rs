@@ -13,6 +13,9 @@ mod scratch;
 pub(crate) mod simd;
 pub(crate) mod window;
 
+use std::iter;
+use std::ops::Range;
+
 use crate::element::Element;
 use crate::error::Result;
 use crate::taps::transposed::Transposed;
@@ -46,7 +49,7 @@ impl Settings {
 }
 
 /// Fewer results than this are computed faster than another thread wakes up.
-const RESULTS_WORTH_A_THREAD: usize = 16 << 10;
+const RESULTS_WORTH_A_THREAD: usize = 128 << 10;
 
 /// A smaller output stays in the caches, for whoever reads it next.
 const BYTES_WORTH_STREAMING: usize = 4 << 20;
@@ -61,26 +64,48 @@ pub(crate) fn gather<E: Element>(
     out: &ViewMut<'_, E::Output>,
     argmax: Option<&ViewMut<'_, i64>>,
     settings: Settings,
-) {
+) -> Result<()> {
     let [rois, channels, height, width] = out.shape();
     let results = rois * channels * height * width;
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
-    let blocks = channels.div_ceil(LANES);
-    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks) });
-    pool::for_each(runs.len() * blocks, threads, |task| {
-        let first = task % blocks * LANES;
+    let blocks = blocks(channels, out);
+    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len()) });
+    pool::map(runs.len() * blocks.len(), threads, |task| {
         gather::Task {
             plan,
-            rois: runs[task / blocks].clone(),
+            run: &runs[task / blocks.len()],
             features,
-            channels: first..channels.min(first + LANES),
+            channels: blocks[task % blocks.len()].clone(),
             out,
             argmax,
             level: settings.level,
             stream: results * size_of::<E::Output>() > BYTES_WORTH_STREAMING,
         }
-        .run();
-    });
+        .compute()
+    })
+    .into_iter()
+    .collect()
+}
+
+/// Cuts the channels into blocks of at most [`LANES`].
+fn blocks<E>(channels: usize, out: &ViewMut<'_, E>) -> Vec<Range<usize>> {
+    let first = channels.min(channels_before_line(out));
+    let rest = (first..channels).step_by(LANES).map(|start| start..channels.min(start + LANES));
+    iter::once(0..first).chain(rest).collect()
+}
+
+/// Channels of the first block, such that the others begin where cache lines begin if channels are neighbours in
+/// the output: half-written lines cost much more than one block more.
+fn channels_before_line<E>(out: &ViewMut<'_, E>) -> usize {
+    const LINE: usize = 64;
+    let [_, channel_stride, _, column_stride] = out.strides();
+    if channel_stride == size_of::<E>() as isize && column_stride.unsigned_abs().is_multiple_of(LINE) {
+        let channels = out.pointer([0; 4]).align_offset(LINE) / size_of::<E>();
+        if (1..LANES).contains(&channels) {
+            return channels;
+        }
+    }
+    LANES
 }
 
 /// A band of the gradient may take this much of the second-level cache; the gradients of the bins take the rest.
@@ -95,7 +120,7 @@ pub(crate) fn scatter<E: Element>(
     out: &[ViewMut<'_, E>],
     accumulate: bool,
     settings: Settings,
-) {
+) -> Result<()> {
     let results: usize = out.iter().map(|out| out.shape().iter().product::<usize>()).sum();
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
     let tables = if argmax.is_some() { 0 } else { plan.len().div_ceil(BOXES_PER_TABLE) };
@@ -104,9 +129,9 @@ pub(crate) fn scatter<E: Element>(
         Transposed::new(plan, first..plan.len().min(first + BOXES_PER_TABLE))
     });
     let [_, channels, ..] = grad_output.shape();
-    let blocks = channels.div_ceil(LANES);
+    let blocks = blocks(channels, &out[0]);
     let bands =
-        bands(plan, out, if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks) });
+        bands(plan, out, if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len()) });
     let scatter = Scatter {
         plan,
         readers: &readers,
@@ -117,10 +142,11 @@ pub(crate) fn scatter<E: Element>(
         level: settings.level,
         stream: results * size_of::<E>() > BYTES_WORTH_STREAMING,
     };
-    pool::for_each(bands.len() * blocks, threads, |task| {
-        let first = task % blocks * LANES;
-        scatter.run(&bands[task / blocks], &(first..channels.min(first + LANES)));
-    });
+    pool::map(bands.len() * blocks.len(), threads, |task| {
+        scatter.run(&bands[task / blocks.len()], &blocks[task % blocks.len()])
+    })
+    .into_iter()
+    .collect()
 }
 
 /// Cuts every map of every image into bands, at least `count` in all if there are rows enough.

@@ -16,6 +16,7 @@ use crate::cpu::simd::store::{Fence, Store};
 use crate::cpu::simd::{Lanes, Level};
 use crate::cpu::window::Source;
 use crate::element::{Element, Real};
+use crate::error::{Error, Result};
 use crate::taps::transposed::Transposed;
 use crate::taps::{AxisTaps, Plan};
 use crate::view::{View, ViewMut};
@@ -62,11 +63,12 @@ struct Scratch<T> {
 
 impl<E: Element> Scatter<'_, E> {
     /// Computes one block of channels of a band.
-    pub fn run(&self, band: &Band, channels: &Range<usize>) {
+    pub fn run(&self, band: &Band, channels: &Range<usize>) -> Result<()> {
         scratch::with(|scratch: &mut Scratch<E::Compute>| {
             let [_, _, _, width] = self.out[band.stage].shape();
-            let pixels = band.rows.len() * width;
-            scratch.band.resize(scratch.band.len().max(pixels), Lanes::splat(Real::ZERO));
+            let missing = (band.rows.len() * width).saturating_sub(scratch.band.len());
+            scratch.band.try_reserve_exact(missing).map_err(|_| Error::NoMemory { columns: width })?;
+            scratch.band.resize(scratch.band.len() + missing, Lanes::splat(Real::ZERO));
             scratch.touched.clear();
             scratch.touched.resize(band.rows.len(), false);
             for &at in &band.rois {
@@ -74,7 +76,8 @@ impl<E: Element> Scatter<'_, E> {
             }
             self.store(band, channels, width, scratch);
             self.level.run(Fence);
-        });
+            Ok(())
+        })
     }
 
     /// Adds what the bins of a box have for the band.
@@ -136,7 +139,7 @@ impl<E: Element> Scatter<'_, E> {
             first += count;
             if !rows[0] {
                 if !self.accumulate {
-                    let clear = Clear::new(out, band.image, channels.start, top, pixels.len(), self.stream);
+                    let clear = Clear::new(out, band.image, channels, top, pixels.len(), self.stream);
                     self.level.run(clear);
                 }
                 continue;
@@ -150,7 +153,7 @@ impl<E: Element> Scatter<'_, E> {
                     pixels.iter_mut().zip(&*row).for_each(|(sum, value)| add_lanes(sum, value));
                 }
             }
-            self.level.run(Store::new(out, band.image, channels.start, top, pixels, self.stream));
+            self.level.run(Store::new(out, band.image, channels, top, pixels, self.stream));
         }
     }
 }

@@ -10,7 +10,7 @@ impl From<Error> for PyErr {
         let message = error.to_string();
         match error {
             Error::Dtype { .. } | Error::NotAPair { .. } => PyTypeError::new_err(message),
-            Error::TooLarge { .. } => PyMemoryError::new_err(message),
+            Error::TooLarge { .. } | Error::NoMemory { .. } => PyMemoryError::new_err(message),
             _ => PyValueError::new_err(message),
         }
     }

@@ -50,7 +50,7 @@ pub fn backward<E: Element, B: Real>(
     }
     let mut accumulate = accumulate;
     for plan in plans() {
-        cpu::scatter(&plan, grad_output, argmax, out, accumulate, settings);
+        cpu::scatter(&plan, grad_output, argmax, out, accumulate, settings)?;
         accumulate = true;
     }
     Ok(())

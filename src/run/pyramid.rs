@@ -67,6 +67,9 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
             if boxes > 0 && (map[0] == 0 || map[2] == 0 || map[3] == 0) {
                 return Err(Error::NoPixels { boxes, shape: tuple(map) });
             }
+            if map[2].max(map[3]) > i32::MAX as usize {
+                return Err(Error::TooManyPixels { shape: tuple(map) });
+            }
         }
         Ok([boxes, channels, op.output().height, op.output().width])
     }
@@ -128,10 +131,10 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         maps: &[[usize; 4]],
         boxes: usize,
     ) -> impl Iterator<Item = Range<usize>> + use<O> {
-        let output = self.ops[0].output();
-        let side = maps.iter().map(|[_, _, height, width]| height + width).max().unwrap_or(0);
-        // A bin reads each pixel at most once, two bins share those at their edge.
-        let taps = side + 4 * (output.height + output.width);
+        let taps = |map: &[usize; 4]| {
+            self.ops[0].most_taps(Axis::Y, map[2]) + self.ops[0].most_taps(Axis::X, map[3])
+        };
+        let taps = maps.iter().map(taps).max().unwrap_or(1);
         let pass = (PLAN_BYTES / (16 * taps)).max(BOXES_PER_TABLE);
         (0..boxes.max(1)).step_by(pass).map(move |first| first..boxes.min(first + pass))
     }

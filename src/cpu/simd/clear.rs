@@ -1,7 +1,9 @@
 //! Zeros, written straight to an array of any dtype and layout.
 
+use std::ops::Range;
+
 use crate::cpu::simd::store::{Target, write};
-use crate::cpu::simd::{Isa, Kernel, LANES};
+use crate::cpu::simd::{Isa, Kernel};
 use crate::element::{Element, Real};
 use crate::view::ViewMut;
 
@@ -20,12 +22,12 @@ impl<E> Clear<E> {
     pub fn new(
         out: &ViewMut<'_, E>,
         image: usize,
-        channel: usize,
+        block: &Range<usize>,
         row: usize,
         pixels: usize,
         stream: bool,
     ) -> Self {
-        Self { target: Target::new(out, image, channel, row, pixels), pixels, stream }
+        Self { target: Target::new(out, image, block, row, pixels), pixels, stream }
     }
 }
 
@@ -49,8 +51,8 @@ impl<E: Element> Kernel for Clear<E> {
                     put(channel, first, AT_ONCE.min(pixels - first));
                 }
             }
-        } else if target.channel_stride == size_of::<E>() as isize && target.channels == LANES {
-            (0..pixels).for_each(|pixel| put(0, pixel, LANES));
+        } else if target.channel_stride == size_of::<E>() as isize {
+            (0..pixels).for_each(|pixel| put(0, pixel, target.channels));
         } else {
             for channel in 0..target.channels {
                 (0..pixels).for_each(|pixel| put(channel, pixel, 1));

@@ -14,6 +14,18 @@ pub(super) fn accumulate<I: Isa, T: Real>(sum: &mut Lanes<T>, weight: T, pixel: 
     }
 }
 
+/// The first product begins the sum: added to 0, a negative zero would lose its sign.
+#[inline(always)]
+fn begin_or_add<I: Isa, T: Real>(first: bool, sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) {
+    if first {
+        for (sum, &value) in sum.0.iter_mut().zip(&pixel.0) {
+            *sum = weight * value;
+        }
+    } else {
+        accumulate::<I, T>(sum, weight, pixel);
+    }
+}
+
 #[inline(always)]
 fn add<T: Real>(sum: &mut Lanes<T>, value: &Lanes<T>) {
     for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
@@ -69,14 +81,14 @@ impl<T: Real> SumUnrolled<'_, T> {
             }
             for ((columns, x_weights), out) in columns.iter().zip(x_weights).zip(out) {
                 let mut sum = Lanes::splat(T::ZERO);
-                for (&column, &x_weight) in columns.iter().zip(x_weights) {
+                for (i, (&column, &x_weight)) in columns.iter().zip(x_weights).enumerate() {
                     let mut vertical = Lanes::splat(T::ZERO);
-                    for (row, &y_weight) in window.iter().zip(y_weights) {
+                    for (j, (row, &y_weight)) in window.iter().zip(y_weights).enumerate() {
                         // SAFETY: checked above; every pixel of an axis lies in its hull.
                         let pixel = unsafe { row.pixel(column) };
-                        accumulate::<I, T>(&mut vertical, y_weight, pixel);
+                        begin_or_add::<I, T>(j == 0, &mut vertical, y_weight, pixel);
                     }
-                    accumulate::<I, T>(&mut sum, x_weight, &vertical);
+                    begin_or_add::<I, T>(i == 0, &mut sum, x_weight, &vertical);
                 }
                 *out = sum;
             }
