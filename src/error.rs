@@ -19,6 +19,14 @@ pub enum Error {
         /// What it was.
         got: String,
     },
+    /// An argument that is neither an integer nor two.
+    #[error("{name} must be an integer or a pair of integers, got {got}")]
+    NotAPair {
+        /// The argument.
+        name: String,
+        /// What it was.
+        got: String,
+    },
     /// An array has the wrong shape.
     #[error("{name}: expected shape {expected}, got {got}")]
     Shape {
@@ -83,6 +91,32 @@ pub enum Error {
         /// The box.
         got: String,
     },
+    /// A maximum that came from nowhere.
+    #[error("argmax: {got} is no candidate of its bin (box {}, channel {}, bin ({}, {}))", index[0], index[1], index[2], index[3])]
+    Argmax {
+        /// Box, channel, row and column of the bin.
+        index: [usize; 4],
+        /// The number.
+        got: i64,
+    },
+    /// A box whose size gives it no map of a pyramid.
+    #[error("boxes[{row}]: {got} has no area to choose a map by")]
+    NoArea {
+        /// Row of the box.
+        row: usize,
+        /// The box.
+        got: String,
+    },
+    /// A box is given a map that does not exist.
+    #[error("stages[{row}]: {stage} is out of range for {stages} map{s}", s = if *stages == 1 { "" } else { "s" })]
+    Stage {
+        /// Row of the box.
+        row: usize,
+        /// The map.
+        stage: i64,
+        /// Number of maps.
+        stages: usize,
+    },
     /// There are boxes but no pixels to pool.
     #[error("features: cannot pool {boxes} boxes from an empty array of shape {shape}")]
     NoPixels {
@@ -119,6 +153,18 @@ pub enum Error {
     #[error("a result of shape {shape} does not fit in memory")]
     TooLarge {
         /// Its shape.
+        shape: String,
+    },
+    /// No memory for the part of the map that is being pooled.
+    #[error("features: not enough memory to pool boxes that are {columns} columns wide")]
+    NoMemory {
+        /// Width of the widest box on the map.
+        columns: usize,
+    },
+    /// A map larger than pixels can be numbered.
+    #[error("features: height and width must be at most 2147483647, got {shape}")]
+    TooManyPixels {
+        /// Shape of the features.
         shape: String,
     },
     /// Arguments that do not go together.

@@ -1,14 +1,19 @@
 //! One call: check → plan → kernels.
 
+mod backward;
+mod pyramid;
+mod stages;
+
 use crate::cpu;
 use crate::element::{Element, Real};
 use crate::error::{Error, Result, tuple};
-use crate::geometry::{self, Axis};
 use crate::ops::RoiOp;
-use crate::taps::{Plan, Table};
 use crate::view::{View, ViewMut};
 
 pub use crate::taps::Invalid;
+pub use backward::backward;
+pub use pyramid::{Pyramid, Stages};
+pub use stages::{assign_stages, finest_level};
 
 /// The boxes of one call.
 #[derive(Debug, Clone, Default)]
@@ -25,12 +30,7 @@ pub struct Boxes<B> {
 /// # Errors
 /// If a parameter has no meaning, or if there are boxes but no pixels.
 pub fn output_shape(op: &impl RoiOp, features: [usize; 4], boxes: usize) -> Result<[usize; 4]> {
-    op.check()?;
-    let [images, channels, height, width] = features;
-    if boxes > 0 && (images == 0 || height == 0 || width == 0) {
-        return Err(Error::NoPixels { boxes, shape: tuple(&features) });
-    }
-    Ok([boxes, channels, op.output().height, op.output().width])
+    Pyramid::one(op).output_shape(&[features], boxes)
 }
 
 /// Pools every box.
@@ -48,24 +48,33 @@ pub fn forward<E: Element, B: Real>(
     invalid: Invalid,
     settings: cpu::Settings,
 ) -> Result<()> {
-    let shape = output_shape(op, features.shape(), boxes.corners.len())?;
+    forward_pyramid(Pyramid::one(op), &[*features], boxes, out, argmax, invalid, settings)
+}
+
+/// Pools every box from its map of a pyramid.
+///
+/// # Errors
+/// As for [`forward`].
+pub fn forward_pyramid<E: Element, B: Real>(
+    pyramid: Pyramid<'_, impl RoiOp>,
+    features: &[View<'_, E>],
+    boxes: &Boxes<B>,
+    out: &ViewMut<'_, E::Output>,
+    argmax: Option<&ViewMut<'_, i64>>,
+    invalid: Invalid,
+    settings: cpu::Settings,
+) -> Result<()> {
+    let shapes: Vec<_> = features.iter().map(View::shape).collect();
+    let shape = pyramid.output_shape(&shapes, boxes.corners.len())?;
     check_shape("out", shape, out.shape())?;
     argmax.map_or(Ok(()), |argmax| check_shape("argmax", shape, argmax.shape()))?;
-    if boxes.images.len() != boxes.corners.len() {
-        let (expected, got) = (boxes.corners.len(), boxes.images.len());
-        return Err(Error::Length { name: "batch_indices", expected, got });
-    }
-    if invalid == Invalid::Raise {
-        (0..boxes.corners.len()).try_for_each(|row| check_box(op, boxes, row, features.shape()[0]))?;
-    }
+    pyramid.check_boxes(&shapes, boxes, invalid)?;
     if shape[0] == 0 || shape[1] == 0 {
         return Ok(());
     }
-    let pass = boxes_per_pass(op, features.shape());
-    for first in (0..boxes.corners.len()).step_by(pass) {
-        let rows = first..boxes.corners.len().min(first + pass);
-        let plan = plan(op, features.shape(), boxes, rows, invalid, settings.threads);
-        cpu::gather(&plan, &[*features], out, argmax, settings);
+    for rows in pyramid.passes(&shapes, boxes.corners.len()) {
+        let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings.threads);
+        cpu::gather(&plan, features, out, argmax, settings)?;
     }
     Ok(())
 }
@@ -75,68 +84,4 @@ fn check_shape(name: &'static str, expected: [usize; 4], got: [usize; 4]) -> Res
         return Ok(());
     }
     Err(Error::Shape { name, expected: tuple(&expected), got: tuple(&got) })
-}
-
-/// Why a box cannot be pooled, if so.
-fn check_box<B: Real>(op: &impl RoiOp, boxes: &Boxes<B>, row: usize, images: usize) -> Result<()> {
-    let corners = boxes.corners[row];
-    let index = boxes.images[row];
-    if !corners.iter().all(|corner| corner.is_finite()) {
-        return Err(Error::NotFinite { row, got: tuple(&corners) });
-    }
-    if !index.is_finite() || index.fract() != 0.0 {
-        return Err(Error::FractionalBatchIndex { row, index });
-    }
-    if index < 0.0 || index >= images as f64 {
-        return Err(Error::BatchIndex { row, index, images });
-    }
-    if !geometry::stays_finite(corners, B::from_f64(op.spatial_scale())) {
-        return Err(Error::Overflow { row, got: tuple(&corners) });
-    }
-    Ok(())
-}
-
-/// Boxes that share a table, and that one thread turns into taps.
-const BOXES_PER_TABLE: usize = 64;
-
-/// A plan may take this much memory; boxes that need more are pooled in several passes.
-const PLAN_BYTES: usize = 64 << 20;
-
-fn boxes_per_pass(op: &impl RoiOp, [_, _, height, width]: [usize; 4]) -> usize {
-    // A bin reads each pixel at most once, two bins share those at their edge.
-    let taps = height + width + 4 * (op.output().height + op.output().width);
-    (PLAN_BYTES / (16 * taps)).max(BOXES_PER_TABLE)
-}
-
-/// Turns boxes into taps.
-fn plan<B: Real, T: Real>(
-    op: &impl RoiOp,
-    features: [usize; 4],
-    boxes: &Boxes<B>,
-    rows: std::ops::Range<usize>,
-    invalid: Invalid,
-    threads: usize,
-) -> Plan<T> {
-    let [images, _, height, width] = features;
-    let tables = rows.len().div_ceil(BOXES_PER_TABLE);
-    let tables = cpu::pool::map(tables, threads, |at| {
-        let mut table = Table::new(op.reduce());
-        let first = rows.start + at * BOXES_PER_TABLE;
-        for row in first..rows.end.min(first + BOXES_PER_TABLE) {
-            if invalid != Invalid::Raise && check_box(op, boxes, row, images).is_err() {
-                table.push_invalid(row, invalid);
-                continue;
-            }
-            let corners = boxes.corners[row];
-            table.push(
-                row,
-                0,
-                boxes.images[row] as usize,
-                |taps| op.axis(Axis::Y, Axis::Y.ends(corners), height, taps),
-                |taps| op.axis(Axis::X, Axis::X.ends(corners), width, taps),
-            );
-        }
-        table
-    });
-    Plan::new(op.reduce(), op.output(), tables)
 }

@@ -11,6 +11,8 @@
 //!
 //! Tables of a few dozen boxes share flat arrays, so that building them allocates next to nothing.
 
+pub mod transposed;
+
 use std::ops::Range;
 
 use crate::element::Real;
@@ -71,11 +73,13 @@ pub struct AxisTaps<'a, T> {
 
 impl<'a, T> AxisTaps<'a, T> {
     /// Pixel of each entry of these bins.
+    #[inline]
     pub fn pixels(&self, bins: Range<usize>) -> &'a [u32] {
         &self.table.pixels[self.entries(bins)]
     }
 
     /// Weight of each entry of these bins.
+    #[inline]
     pub fn weights(&self, bins: Range<usize>) -> &'a [T] {
         &self.table.weights[self.entries(bins)]
     }
@@ -86,26 +90,31 @@ impl<'a, T> AxisTaps<'a, T> {
     }
 
     /// Number of bins.
+    #[inline]
     pub fn bins(&self) -> usize {
         self.span.bins
     }
 
     /// From the first bin that has entries to the last.
+    #[inline]
     pub fn live(&self) -> Range<usize> {
         self.span.live.clone()
     }
 
     /// Whether all these bins are between the first and the last that have entries.
+    #[inline]
     pub fn is_live(&self, bins: &Range<usize>) -> bool {
         self.span.live.start <= bins.start && bins.end <= self.span.live.end
     }
 
     /// From the first pixel that is read to the last.
+    #[inline]
     pub fn hull(&self) -> Range<usize> {
         self.span.hull.clone()
     }
 
     /// The number of taps of every live bin if it is the same and at most [`MOST_UNROLLED_TAPS`], else 0.
+    #[inline]
     pub fn uniform(&self) -> usize {
         self.span.uniform
     }
@@ -120,6 +129,7 @@ impl<'a, T> AxisTaps<'a, T> {
         self.table.first_samples[self.span.bounds + bin]
     }
 
+    #[inline]
     fn entries(&self, bins: Range<usize>) -> Range<usize> {
         let bounds = &self.table.bounds[self.span.bounds..];
         bounds[bins.start]..bounds[bins.end]
@@ -155,14 +165,15 @@ pub struct Table<T> {
 }
 
 impl<T: Real> Table<T> {
-    /// An empty table.
-    pub fn new(reduce: Reduce) -> Self {
+    /// An empty table with room for the usual number of taps of so many boxes with so many bins.
+    pub fn new(reduce: Reduce, boxes: usize, output: Extent) -> Self {
+        let bins = boxes * (output.height + output.width + 2);
         Self {
-            bounds: Vec::new(),
-            pixels: Vec::new(),
-            weights: Vec::new(),
+            bounds: Vec::with_capacity(bins),
+            pixels: Vec::with_capacity(bins * MOST_UNROLLED_TAPS),
+            weights: Vec::with_capacity(bins * MOST_UNROLLED_TAPS),
             first_samples: Vec::new(),
-            rois: Vec::new(),
+            rois: Vec::with_capacity(boxes),
             reduce,
         }
     }
@@ -329,6 +340,23 @@ impl<'a, T: Real> AxisWriter<'a, T> {
     }
 }
 
+/// Boxes that follow each other and belong to one image of one map.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The boxes, in the order in which rows are first read.
+    pub rois: Range<usize>,
+    /// Which of the feature maps.
+    pub stage: usize,
+    /// Which image of that map.
+    pub image: usize,
+    /// Rows of the tallest box.
+    pub tallest: usize,
+    /// Columns of the widest box.
+    pub widest: usize,
+    /// Pixels of all boxes together.
+    pub area: usize,
+}
+
 /// All taps of one call.
 #[derive(Debug)]
 pub struct Plan<T> {
@@ -354,16 +382,27 @@ impl<T: Real> Plan<T> {
         Self { reduce, output, tables, order }
     }
 
+    /// Number of boxes.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
     /// Cuts the boxes into about `count` runs, each of one image of one map.
-    pub fn runs(&self, count: usize) -> Vec<Range<usize>> {
+    pub fn runs(&self, count: usize) -> Vec<Run> {
         let longest = self.order.len().div_ceil(count.max(1)).max(1);
-        let mut runs: Vec<Range<usize>> = Vec::new();
+        let mut runs: Vec<Run> = Vec::new();
         for at in 0..self.order.len() {
-            let map = |at: usize| (self.roi(at).0.stage, self.roi(at).0.image);
-            match runs.last_mut() {
-                Some(run) if run.len() < longest && map(run.start) == map(at) => run.end = at + 1,
-                _ => runs.push(at..at + 1),
+            let (roi, y, x) = self.roi(at);
+            let (stage, image) = (roi.stage, roi.image);
+            let fits = |run: &Run| run.rois.len() < longest && (run.stage, run.image) == (stage, image);
+            if !runs.last().is_some_and(fits) {
+                runs.push(Run { rois: at..at, stage, image, tallest: 0, widest: 0, area: 0 });
             }
+            let Some(run) = runs.last_mut() else { continue };
+            run.rois.end = at + 1;
+            run.tallest = run.tallest.max(y.hull().len());
+            run.widest = run.widest.max(x.hull().len());
+            run.area += y.hull().len() * x.hull().len();
         }
         runs
     }

@@ -8,7 +8,6 @@
 
 use std::marker::PhantomData;
 
-use crate::element::Element;
 use crate::error::{Error, Result, tuple};
 
 /// Byte strides of a C-contiguous array.
@@ -37,12 +36,12 @@ pub struct View<'a, E> {
     borrow: PhantomData<&'a [E]>,
 }
 
-// SAFETY: a view only reads, and `E` is plain data (`Element: Sync`).
-unsafe impl<E: Element> Send for View<'_, E> {}
+// SAFETY: a view only reads, and may be shared as far as its elements may.
+unsafe impl<E: Sync> Send for View<'_, E> {}
 // SAFETY: as above.
-unsafe impl<E: Element> Sync for View<'_, E> {}
+unsafe impl<E: Sync> Sync for View<'_, E> {}
 
-impl<'a, E: Element> View<'a, E> {
+impl<'a, E: Copy> View<'a, E> {
     /// Views a C-contiguous slice.
     ///
     /// # Errors
@@ -73,6 +72,21 @@ impl<'a, E: Element> View<'a, E> {
     #[must_use]
     pub fn strides(&self) -> [isize; 4] {
         self.strides
+    }
+
+    /// An element.
+    pub(crate) fn get(&self, index: [usize; 4]) -> E {
+        assert!(index.iter().zip(self.shape).all(|(&i, n)| i < n), "{index:?} in {:?}", self.shape);
+        // SAFETY: the index is inside the shape.
+        unsafe { self.pointer(index).cast::<E>().read_unaligned() }
+    }
+
+    /// The same elements with each plane as one long row, if its rows follow each other without a gap.
+    pub(crate) fn in_one_row(&self) -> Option<Self> {
+        let [images, channels, height, width] = self.shape;
+        let [_, _, row, column] = self.strides;
+        let shape = [images, channels, 1, height * width];
+        (row == column * width as isize).then_some(Self { shape, ..*self })
     }
 
     /// Where an element lies. Reading there is sound if `index` is inside the shape.
@@ -130,6 +144,11 @@ impl<'a, E> ViewMut<'a, E> {
     #[must_use]
     pub fn strides(&self) -> [isize; 4] {
         self.strides
+    }
+
+    /// What was written, to be read by the only task that writes it.
+    pub(crate) fn written(&self) -> View<'_, E> {
+        View { base: self.base, shape: self.shape, strides: self.strides, borrow: PhantomData }
     }
 
     /// Where an element lies. Writing there is sound if `index` is inside the shape and no other task

@@ -12,13 +12,16 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from roialign_rs import _core
+
 Boxes: TypeAlias = ArrayLike | Sequence[ArrayLike]
 """(K, 4) or (K, 5), or one (K_i, 4) for each image."""
 
 Pair: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 """One integer for both axes, or (y, x)."""
 
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_FLOATS = "fd"
+"""Type characters of the dtypes that the core takes."""
 
 
 def array(value: Any) -> NDArray[Any]:
@@ -26,22 +29,19 @@ def array(value: Any) -> NDArray[Any]:
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
+        if str(getattr(value, "dtype", "")).endswith("bfloat16"):
+            return _bfloat16(value)
         return np.from_dlpack(value)
     return np.asarray(value)
 
 
-def pair(name: str, value: Pair) -> tuple[int, int]:
-    """Make (y, x) of one integer or two."""
-    if type(value) is int:
-        return value, value
+def _bfloat16(tensor: Any) -> NDArray[Any]:
+    """View a bfloat16 tensor, which NumPy's from_dlpack does not know."""
     try:
-        if isinstance(value, (tuple, list, np.ndarray)):
-            y, x = value
-            return _integer(y), _integer(x)
-        both = _integer(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an integer or a pair of integers, got {value!r}") from None
-    return both, both
+        from ml_dtypes import bfloat16
+    except ImportError:
+        raise TypeError("bfloat16 tensors need the package ml_dtypes: pip install ml_dtypes") from None
+    return _core.bfloat16_from_dlpack(tensor.__dlpack__(), np.dtype(bfloat16))
 
 
 def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
@@ -63,6 +63,8 @@ def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[N
     batch_indices
         (K,) int64, or None.
     """
+    if type(value) is np.ndarray and value.dtype.char in _FLOATS and batch_indices is None:
+        return value, None
     if isinstance(value, (list, tuple)) and _is_per_image(value):
         if batch_indices is not None:
             raise ValueError("batch_indices cannot be given with a list of boxes for each image")
@@ -81,12 +83,29 @@ def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[N
     return table, _indices(array(batch_indices), len(table))
 
 
+def shape(name: str, value: Sequence[SupportsIndex]) -> tuple[int, int, int, int]:
+    """Make a shape of four integers."""
+    try:
+        a, b, c, d = (operator.index(side) for side in value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be four integers, got {value!r}") from None
+    return a, b, c, d
+
+
+def indices(name: str, value: ArrayLike) -> NDArray[np.int64]:
+    """Make int64 of any integers."""
+    table = array(value)
+    if table.dtype.kind not in "iu" or not table.dtype.isnative:
+        raise TypeError(f"{name}: dtype {table.dtype} is not supported; use integers")
+    return table.astype(np.int64, copy=False)
+
+
 def _is_per_image(value: Sequence[Any]) -> bool:
     return not value or any(np.ndim(part) != 1 or np.size(part) == 0 for part in value)
 
 
 def _floats(table: NDArray[Any]) -> NDArray[Any]:
-    if table.dtype in _FLOATS:
+    if table.dtype.char in _FLOATS:
         return table
     if table.size == 0 and table.ndim == 1:
         return table.astype(np.float64).reshape(0, 4)
@@ -97,15 +116,10 @@ def _floats(table: NDArray[Any]) -> NDArray[Any]:
     return table.astype(np.float64) if table.dtype.kind in "iu" else table
 
 
-def _indices(indices: NDArray[Any], count: int) -> NDArray[np.int64]:
-    if indices.size == 0 and count == 0:
+def _indices(table: NDArray[Any], count: int) -> NDArray[np.int64]:
+    if table.size == 0 and count == 0:
         return np.empty(0, np.int64)
-    if indices.dtype.kind not in "iu" or not indices.dtype.isnative:
-        raise TypeError(f"batch_indices: dtype {indices.dtype} is not supported; use integers")
-    if indices.shape != (count,):
-        raise ValueError(f"batch_indices: expected shape ({count},), got {indices.shape}")
-    return indices.astype(np.int64, copy=False)
-
-
-def _integer(value: SupportsIndex) -> int:
-    return operator.index(value)
+    table = indices("batch_indices", table)
+    if table.shape != (count,):
+        raise ValueError(f"batch_indices: expected shape ({count},), got {table.shape}")
+    return table

@@ -5,10 +5,17 @@ from numpy.typing import NDArray
 
 __all__ = [
     "__version__",
+    "assign_stages",
+    "bfloat16_from_dlpack",
     "get_num_threads",
+    "multiscale_roi_align",
+    "multiscale_roi_align_backward",
+    "pair",
     "pool_axis",
     "roi_align",
+    "roi_align_backward",
     "roi_pool",
+    "roi_pool_backward",
     "sample_axis",
     "set_num_threads",
     "simd_level",
@@ -16,13 +23,14 @@ __all__ = [
 
 __version__: str
 
+def bfloat16_from_dlpack(capsule: Any, dtype: np.dtype[Any]) -> NDArray[Any]: ...
 def roi_align(
     features: NDArray[Any],
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
-    output_size: tuple[int, int],
+    output_size: Any,
     spatial_scale: float,
-    sampling_ratio: tuple[int, int],
+    sampling_ratio: Any,
     aligned: bool,
     mode: str,
     sample_points: str,
@@ -35,7 +43,7 @@ def roi_pool(
     features: NDArray[Any],
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
-    output_size: tuple[int, int],
+    output_size: Any,
     spatial_scale: float,
     mode: str,
     quantization: str,
@@ -44,6 +52,79 @@ def roi_pool(
     out: NDArray[Any] | None,
     invalid: str,
 ) -> Any: ...
+def roi_align_backward(
+    grad_output: NDArray[Any],
+    boxes: NDArray[Any],
+    batch_indices: NDArray[np.int64] | None,
+    input_shape: tuple[int, int, int, int],
+    spatial_scale: float,
+    sampling_ratio: Any,
+    aligned: bool,
+    mode: str,
+    sample_points: str,
+    argmax: NDArray[np.int64] | None,
+    accumulate: bool,
+    layout: str,
+    out: NDArray[Any] | None,
+    invalid: str,
+) -> Any: ...
+def roi_pool_backward(
+    grad_output: NDArray[Any],
+    argmax: NDArray[np.int64] | None,
+    boxes: NDArray[Any],
+    batch_indices: NDArray[np.int64] | None,
+    input_shape: tuple[int, int, int, int],
+    spatial_scale: float,
+    mode: str,
+    quantization: str,
+    accumulate: bool,
+    layout: str,
+    out: NDArray[Any] | None,
+    invalid: str,
+) -> Any: ...
+def multiscale_roi_align(
+    features_list: list[NDArray[Any]],
+    boxes: NDArray[Any],
+    batch_indices: NDArray[np.int64] | None,
+    output_size: Any,
+    spatial_scales: list[float],
+    sampling_ratio: Any,
+    aligned: bool,
+    canonical_size: float,
+    canonical_level: int,
+    rule: str,
+    stages: NDArray[np.int64] | None,
+    layout: str,
+    out: NDArray[Any] | None,
+    invalid: str,
+) -> Any: ...
+def multiscale_roi_align_backward(
+    grad_output: NDArray[Any],
+    boxes: NDArray[Any],
+    batch_indices: NDArray[np.int64] | None,
+    input_shapes: list[tuple[int, int, int, int]],
+    spatial_scales: list[float],
+    sampling_ratio: Any,
+    aligned: bool,
+    canonical_size: float,
+    canonical_level: int,
+    rule: str,
+    stages: NDArray[np.int64] | None,
+    accumulate: bool,
+    layout: str,
+    out: list[NDArray[Any]] | None,
+    invalid: str,
+) -> list[Any]: ...
+def assign_stages(
+    boxes: NDArray[Any],
+    num_stages: int,
+    min_level: int,
+    canonical_size: float,
+    canonical_level: int,
+    rule: str,
+    invalid: str,
+) -> NDArray[np.int64]: ...
+def pair(name: str, value: Any) -> tuple[int, int]: ...
 def sample_axis(
     ends: tuple[float, float],
     bins: int,

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, array, boxes as as_boxes, pair
+from roialign_rs._args import Boxes, Pair, array, boxes as as_boxes
 
 Layout: TypeAlias = Literal["NCHW", "NHWC"]
 Invalid: TypeAlias = Literal["raise", "zero", "nan"]
@@ -108,9 +108,9 @@ def roi_align(
         features,
         table,
         batch_indices,
-        pair("output_size", output_size),
+        output_size,
         spatial_scale,
-        pair("sampling_ratio", sampling_ratio),
+        sampling_ratio,
         aligned,
         mode,
         sample_points,
@@ -190,7 +190,7 @@ def roi_pool(
         features,
         table,
         batch_indices,
-        pair("output_size", output_size),
+        output_size,
         spatial_scale,
         mode,
         quantization,

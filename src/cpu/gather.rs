@@ -1,23 +1,23 @@
 //! The forward pass: for each box, load the window, reduce the taps of its bins, store them.
 
-use std::any::Any;
-use std::cell::RefCell;
 use std::ops::Range;
 
 use crate::cpu::maximum::Maximum;
+use crate::cpu::scratch;
 use crate::cpu::simd::max::{MaxSamples, MaxWindow, Maxima, NONE};
 use crate::cpu::simd::store::{Fence, MOST_BINS, Store, store_sources};
 use crate::cpu::simd::sum::{SumColumns, SumRows, SumUnrolled};
 use crate::cpu::simd::{Lanes, Level};
-use crate::cpu::window::{Source, Window};
+use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
-use crate::taps::{AxisTaps, Invalid, Plan, Reduce, RoiTaps};
+use crate::error::Result;
+use crate::taps::{AxisTaps, Invalid, Plan, Reduce, RoiTaps, Run};
 use crate::view::{View, ViewMut};
 
-/// One block of channels of a run of boxes of one image.
+/// One block of channels of a run of boxes.
 pub struct Task<'a, E: Element> {
     pub plan: &'a Plan<E::Compute>,
-    pub rois: Range<usize>,
+    pub run: &'a Run,
     pub features: &'a [View<'a, E>],
     pub channels: Range<usize>,
     pub out: &'a ViewMut<'a, E::Output>,
@@ -27,7 +27,11 @@ pub struct Task<'a, E: Element> {
     pub stream: bool,
 }
 
+/// Boxes that touch less than this part of a map are few.
+const SPARSE_PART: usize = 4;
+
 /// What a thread keeps from task to task and from call to call.
+#[derive(Default)]
 struct Scratch<T> {
     window: Window<T>,
     values: Vec<Lanes<T>>,
@@ -37,56 +41,21 @@ struct Scratch<T> {
     rows: Vec<u32>,
 }
 
-impl<T: Real> Scratch<T> {
-    fn with<R>(use_it: impl FnOnce(&mut Self) -> R) -> R {
-        thread_local! {
-            static KEPT: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
-        }
-        KEPT.with_borrow_mut(|kept| {
-            let at = kept.iter().position(|scratch| scratch.is::<Self>()).unwrap_or_else(|| {
-                kept.push(Box::new(Self {
-                    window: Window::default(),
-                    values: Vec::new(),
-                    numbers: Vec::new(),
-                    sources: Vec::new(),
-                    columns: Vec::new(),
-                    rows: Vec::new(),
-                }));
-                kept.len() - 1
-            });
-            use_it(kept[at].downcast_mut().expect("its type was asked for"))
-        })
-    }
-}
-
 impl<E: Element> Task<'_, E> {
     /// Computes the boxes one after the other.
-    pub fn run(self) {
-        Scratch::with(|scratch| {
-            let (first, ..) = self.plan.roi(self.rois.start);
-            let source = Source {
-                features: &self.features[first.stage],
-                image: first.image,
-                channels: self.channels.clone(),
-            };
-            let tallest = self.rois.clone().map(|at| self.plan.roi(at).1.hull().len()).max();
-            scratch.window.reset(source.features.shape()[3], tallest.unwrap_or(0));
-            for at in self.rois.clone() {
-                if at + 1 < self.rois.end {
-                    self.prefetch(at + 1, &source, &scratch.window);
-                }
+    pub fn compute(self) -> Result<()> {
+        scratch::with(|scratch: &mut Scratch<E::Compute>| {
+            let Run { rois, stage, image, tallest, widest, area } = self.run.clone();
+            let source = Source { features: &self.features[stage], image, channels: self.channels.clone() };
+            let [_, _, height, width] = source.features.shape();
+            let dense = area >= height * width / SPARSE_PART;
+            scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
+            for at in rois {
                 self.roi(at, &source, scratch);
             }
             self.level.run(Fence);
-        });
-    }
-
-    /// Memory is on its way for one box while another one is computed.
-    fn prefetch(&self, at: usize, source: &Source<'_, E>, window: &Window<E::Compute>) {
-        let (_, y, x) = self.plan.roi(at);
-        if !x.live().is_empty() {
-            window.prefetch(self.level, source, y.pixels(y.live()), x.hull());
-        }
+            Ok(())
+        })
     }
 
     fn roi(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) {
@@ -102,10 +71,10 @@ impl<E: Element> Task<'_, E> {
                 (_, Reduce::MaxWindow) => (Real::LOWEST_F32, NONE),
             };
             let count = rows.len() * size.width;
-            if !(self.plan.reduce == Reduce::Sum && y.is_live(&rows) && x.is_live(&(0..size.width))) {
-                scratch.values.clear();
-            }
             scratch.values.resize(count, Lanes::splat(value));
+            if !(self.plan.reduce == Reduce::Sum && y.is_live(&rows) && x.is_live(&(0..size.width))) {
+                scratch.values.fill(Lanes::splat(value));
+            }
             scratch.numbers.clear();
             if self.argmax.is_some() {
                 scratch.numbers.resize(count, Lanes::splat(number));
@@ -149,13 +118,16 @@ impl<E: Element> Task<'_, E> {
             }
             return;
         }
+        columns.resize(columns.len().max(x.hull().len()), Lanes::splat(Real::ZERO));
+        let columns = &mut columns[..x.hull().len()];
         for bin in live {
-            columns.clear();
-            columns.resize(x.hull().len(), Lanes::splat(Real::ZERO));
             let (rows, weights) = (y.pixels(bin..bin + 1), y.weights(bin..bin + 1));
-            for (rows, weights) in rows.chunks(capacity).zip(weights.chunks(capacity)) {
+            if rows.is_empty() {
+                continue;
+            }
+            for (i, (rows, weights)) in rows.chunks(capacity).zip(weights.chunks(capacity)).enumerate() {
                 let window = window.load(self.level, source, rows, x.hull());
-                self.level.run(SumRows { window, weights, hull: x.hull(), columns });
+                self.level.run(SumRows { window, weights, fresh: i == 0, hull: x.hull(), columns });
             }
             let out = &mut values[(bin - bins.start) * width..][..width];
             self.level.run(SumColumns { columns, x, out });
@@ -242,10 +214,10 @@ impl<E: Element> Task<'_, E> {
                 }
             }
         }
-        let channel = self.channels.start;
-        self.level.run(Store::new(self.out, roi.roi, channel, first_row, values, self.stream));
+        let block = &self.channels;
+        self.level.run(Store::new(self.out, roi.roi, block, first_row, values, self.stream));
         if let Some(argmax) = self.argmax {
-            store_sources(argmax, roi.roi, channel, first_row, sources);
+            store_sources(argmax, roi.roi, block, first_row, sources);
         }
     }
 }

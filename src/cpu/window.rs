@@ -7,38 +7,62 @@
 
 #![allow(unsafe_code, reason = "unchecked pixel reads, behind one check per load")]
 
+use std::alloc::{Layout, alloc_zeroed};
 use std::ops::Range;
+use std::ptr::{self, NonNull};
 
-use crate::cpu::simd::pack::{Pack, Prefetch};
+use crate::cpu::simd::pack::Pack;
 use crate::cpu::simd::{Lanes, Level};
 use crate::element::{Element, Real};
+use crate::error::{Error, Result};
 use crate::view::View;
 
 /// A window never holds more than this, unless so few rows do not fit.
 const MOST_BYTES: usize = 8 << 20;
 const FEWEST_ROWS: usize = 2;
 
-/// Pixels of a row that are packed together, at least; a row has at most 64 tiles.
-const SMALLEST_TILE: usize = 16;
+/// On a wider map the window is as wide as the widest box, and moves.
+const WIDEST_MAP: usize = 1 << 14;
+
+/// What a run of boxes needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Rows of the tallest box.
+    pub rows: usize,
+    /// Columns of the widest box.
+    pub columns: usize,
+    /// Whether boxes together need a good part of the map.
+    pub dense: bool,
+}
+
+/// Pixels of a row that are packed together, at least; a row has at most 64 tiles. Memory is read fastest in long
+/// runs: where boxes need a good part of a map, skipping the rest costs more than it saves.
+const DENSE_TILE: usize = 512;
+const SPARSE_TILE: usize = 8;
 
 /// The memory of a window, kept by its thread from call to call.
 #[derive(Debug)]
 pub struct Window<T> {
     pixels: Box<[Lanes<T>]>,
     slots: Vec<Slot>,
-    rows: Vec<usize>,
+    /// Where each of the loaded rows starts among the pixels.
+    offsets: Vec<u32>,
+    /// Rows of which everything is here: what lies between them need not be looked at slot by slot.
+    whole: Range<u32>,
+    /// Columns of a row, from the first one on.
     width: usize,
+    first_column: usize,
     tile_shift: u32,
 }
 
 /// One row of the window.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    row: usize,
+    row: u32,
     tiles: u64,
 }
 
-const EMPTY: Slot = Slot { row: usize::MAX, tiles: 0 };
+const EMPTY: Slot = Slot { row: u32::MAX, tiles: 0 };
 
 /// Where a window is packed from: up to 16 channels of one image.
 #[derive(Debug)]
@@ -53,22 +77,33 @@ pub struct Source<'a, E> {
 
 impl<T> Default for Window<T> {
     fn default() -> Self {
-        Self { pixels: Box::default(), slots: Vec::new(), rows: Vec::new(), width: 0, tile_shift: 0 }
+        Self {
+            pixels: Box::default(),
+            slots: Vec::new(),
+            offsets: Vec::new(),
+            whole: 0..0,
+            width: 0,
+            first_column: 0,
+            tile_shift: 0,
+        }
     }
 }
 
 impl<T: Real> Window<T> {
-    /// Empties the window and fits it to a map of this width whose boxes are at most `rows` high.
-    pub fn reset(&mut self, width: usize, rows: usize) {
-        let row_bytes = width * size_of::<Lanes<T>>();
-        let rows = rows.min(MOST_BYTES / row_bytes).max(FEWEST_ROWS);
-        self.width = width;
-        self.tile_shift = width.div_ceil(64).max(SMALLEST_TILE).next_power_of_two().trailing_zeros();
+    /// Empties the window and fits it to a run of boxes on a map of this width, or says that there is no memory.
+    pub fn reset(&mut self, width: usize, shape: Shape) -> Result<()> {
+        self.width = if width <= WIDEST_MAP { width } else { shape.columns };
+        self.first_column = 0;
+        let rows = shape.rows.min(MOST_BYTES / (self.width * size_of::<Lanes<T>>())).max(FEWEST_ROWS);
+        let tile = if shape.dense { DENSE_TILE } else { SPARSE_TILE };
+        self.tile_shift = self.width.div_ceil(64).max(tile).next_power_of_two().trailing_zeros();
         self.slots.clear();
         self.slots.resize(rows, EMPTY);
-        if self.pixels.len() < rows * width {
-            self.pixels = zeroed(rows * width);
+        self.whole = 0..0;
+        if self.pixels.len() < rows * self.width {
+            self.pixels = zeroed(rows * self.width).ok_or(Error::NoMemory { columns: self.width })?;
         }
+        Ok(())
     }
 
     /// Rows that can be loaded together, whichever they are.
@@ -87,103 +122,90 @@ impl<T: Real> Window<T> {
         columns: Range<usize>,
     ) -> Loaded<'_, T> {
         let [_, _, height, width] = source.features.shape();
-        assert!(width == self.width && columns.end <= width && columns.start < columns.end);
+        assert!(columns.start < columns.end && columns.end <= width && columns.len() <= self.width);
+        if columns.start < self.first_column || columns.end > self.first_column + self.width {
+            self.slots.fill(EMPTY);
+            self.whole = 0..0;
+            self.first_column = columns.start.min(width - self.width);
+        }
         let capacity = self.slots.len();
         let (low, high) = rows.iter().fold((u32::MAX, 0), |(low, high), &y| (low.min(y), high.max(y)));
-        let (low, high) = (low as usize, high as usize);
-        assert!(high < height);
-        // Rows that span more than the window take its slots one after the other, and nothing of it stays.
-        let spread = high - low >= capacity;
-        if spread {
-            self.slots.fill(EMPTY);
-        }
-        let base = low - low % capacity;
+        assert!((high as usize) < height);
         let needed = self.tiles(&columns);
-        self.rows.resize(rows.len(), 0);
-        // Bins that follow each other often share a row.
-        let (mut before, mut at) = (u32::MAX, 0);
-        for (i, &row) in rows.iter().enumerate() {
-            if row != before {
-                before = row;
-                let row = row as usize;
-                let slot = match row - base {
-                    _ if spread => i,
-                    ahead if ahead >= capacity => ahead - capacity,
-                    within => within,
-                };
-                let held = self.slots[slot];
-                if held.row != row || needed & !held.tiles != 0 {
-                    self.fill(level, source, slot, row, needed);
+        self.offsets.clear();
+        if ((high - low) as usize) < capacity {
+            let (capacity, width) = (capacity as u32, self.width as u32);
+            let base = low - low % capacity;
+            let slot = |row: u32| if row - base >= capacity { row - base - capacity } else { row - base };
+            if low < self.whole.start || high >= self.whole.end {
+                if needed == self.tiles(&(self.first_column..self.first_column + self.width)) {
+                    // Whole rows: those between the tapped ones are for boxes that come later.
+                    for row in low..=high {
+                        self.fill(level, source, slot(row) as usize, row, needed);
+                    }
+                    let start = if self.whole.contains(&low) { self.whole.start } else { low };
+                    self.whole = start.max((high + 1).saturating_sub(capacity))..high + 1;
+                } else {
+                    for &row in rows {
+                        self.fill(level, source, slot(row) as usize, row, needed);
+                    }
+                    // Higher rows took the slots of the lowest ones; lower rows took any.
+                    let start = self.whole.start.max((high + 1).saturating_sub(capacity));
+                    let kept = if low < self.whole.start { 0..0 } else { start..self.whole.end };
+                    self.whole = if kept.is_empty() { 0..0 } else { kept };
                 }
-                at = slot * self.width;
             }
-            self.rows[i] = at;
+            self.offsets.extend(rows.iter().map(|&row| slot(row) * width));
+        } else {
+            // Rows that span more than the window take its slots one after the other, and nothing of it stays.
+            self.slots.fill(EMPTY);
+            self.whole = 0..0;
+            for (slot, &row) in rows.iter().enumerate() {
+                self.fill(level, source, slot, row, needed);
+                self.offsets.push((slot * self.width) as u32);
+            }
         }
         Loaded {
             pixels: &self.pixels,
-            rows: &self.rows,
+            rows: &self.offsets,
+            origin: self.first_column,
             first_column: columns.start,
             end_column: columns.end,
         }
     }
 
-    /// Brings nearer what [`Self::load`] would have to pack.
-    pub fn prefetch<E: Element<Compute = T>>(
-        &self,
-        level: Level,
-        source: &Source<'_, E>,
-        rows: &[u32],
-        columns: Range<usize>,
-    ) {
-        let capacity = self.slots.len();
-        let needed = self.tiles(&columns);
-        let (mut before, mut base) = (u32::MAX, 0);
-        for &row in rows {
-            if row == before {
-                continue;
-            }
-            before = row;
-            let row = row as usize;
-            if row < base || row - base >= capacity {
-                base = row - row % capacity;
-            }
-            let held = self.slots[row - base];
-            let missing = if held.row == row { needed & !held.tiles } else { needed };
-            for run in self.runs(missing) {
-                level.run(Prefetch::new(source, row, run.start, run.len()));
-            }
-        }
-    }
-
     /// Packs what a slot lacks of the needed tiles of a row.
+    #[inline]
     fn fill<E: Element<Compute = T>>(
         &mut self,
         level: Level,
         source: &Source<'_, E>,
         slot: usize,
-        row: usize,
+        row: u32,
         needed: u64,
     ) {
-        let held = &mut self.slots[slot];
-        if held.row != row {
-            *held = Slot { row, tiles: 0 };
+        let held = self.slots[slot];
+        let tiles = if held.row == row { held.tiles } else { 0 };
+        let missing = needed & !tiles;
+        if missing == 0 {
+            return;
         }
-        let missing = needed & !held.tiles;
-        held.tiles |= needed;
+        self.slots[slot] = Slot { row, tiles: tiles | needed };
         for run in self.runs(missing) {
             let at = slot * self.width;
             let pixels = &mut self.pixels[at + run.start..at + run.end];
-            level.run(Pack::new(source, row, run.start, pixels));
+            level.run(Pack::new(source, row as usize, self.first_column + run.start, pixels));
         }
     }
 
     /// The tiles that columns lie in.
     fn tiles(&self, columns: &Range<usize>) -> u64 {
-        let (first, last) = (columns.start >> self.tile_shift, (columns.end - 1) >> self.tile_shift);
+        let [first, last] =
+            [columns.start, columns.end - 1].map(|at| (at - self.first_column) >> self.tile_shift);
         (u64::MAX >> (63 - (last - first))) << first
     }
 
-    /// The columns of tiles, neighbours together.
+    /// The columns of tiles, counted from the first column, neighbours together.
     fn runs(&self, mut tiles: u64) -> impl Iterator<Item = Range<usize>> + use<T> {
         let (shift, width) = (self.tile_shift, self.width);
         std::iter::from_fn(move || {
@@ -203,7 +225,9 @@ impl<T: Real> Window<T> {
 pub struct Loaded<'w, T> {
     pixels: &'w [Lanes<T>],
     /// Where each row starts among the pixels.
-    rows: &'w [usize],
+    rows: &'w [u32],
+    /// The column that rows start with.
+    origin: usize,
     first_column: usize,
     end_column: usize,
 }
@@ -222,7 +246,7 @@ impl<'w, T> Loaded<'w, T> {
     /// One of the rows.
     #[inline(always)]
     pub fn row(&self, row: usize) -> Row<'w, T> {
-        Row { pixels: &self.pixels[self.rows[row]..] }
+        Row { pixels: &self.pixels[self.rows[row] as usize..], origin: self.origin }
     }
 }
 
@@ -230,6 +254,7 @@ impl<'w, T> Loaded<'w, T> {
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'w, T> {
     pixels: &'w [Lanes<T>],
+    origin: usize,
 }
 
 impl<'w, T> Row<'w, T> {
@@ -240,13 +265,16 @@ impl<'w, T> Row<'w, T> {
     #[inline(always)]
     pub unsafe fn pixel(&self, column: u32) -> &'w Lanes<T> {
         // SAFETY: a row has a whole width of pixels behind its start, and covered columns lie inside it.
-        unsafe { self.pixels.get_unchecked(column as usize) }
+        unsafe { self.pixels.get_unchecked(column as usize - self.origin) }
     }
 }
 
-/// Zeros that cost nothing until they are touched.
-fn zeroed<T: Real>(count: usize) -> Box<[Lanes<T>]> {
-    let pixels = Box::new_zeroed_slice(count);
-    // SAFETY: zero bytes are a valid `Real`.
-    unsafe { pixels.assume_init() }
+/// Zeros that cost nothing until they are touched; none if there is no memory.
+fn zeroed<T: Real>(count: usize) -> Option<Box<[Lanes<T>]>> {
+    let layout = Layout::array::<Lanes<T>>(count).ok().filter(|layout| layout.size() > 0)?;
+    // SAFETY: the layout is not empty and is that of the slice; zero bytes are a valid `Real`.
+    unsafe {
+        let memory = NonNull::new(alloc_zeroed(layout))?;
+        Some(Box::from_raw(ptr::slice_from_raw_parts_mut(memory.as_ptr().cast(), count)))
+    }
 }

@@ -28,6 +28,12 @@ pub trait RoiOp: Sync {
     /// How the taps of a bin become one value.
     fn reduce(&self) -> Reduce;
 
+    /// About how many taps a box has on an axis, at most. A merged bin reads each pixel once, and two bins share
+    /// those at their edge.
+    fn most_taps(&self, axis: Axis, extent: usize) -> usize {
+        extent + 4 * self.output().side(axis)
+    }
+
     /// Writes the taps of one box on one axis: the only place where the operator's geometry stands.
     ///
     /// `ends` are the box's ends in image pixels, `extent` is the map's side.

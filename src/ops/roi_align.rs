@@ -72,6 +72,16 @@ impl RoiOp for RoiAlign {
         }
     }
 
+    fn most_taps(&self, axis: Axis, extent: usize) -> usize {
+        let bins = self.output.side(axis);
+        match (self.mode, self.ratio(axis)) {
+            (Mode::Avg, _) => extent + 4 * bins,
+            // Two taps a sample; without a ratio, samples are at least half a pixel apart.
+            (_, 0) => 4 * extent + 4 * bins,
+            (_, ratio) => 2 * ratio as usize * bins,
+        }
+    }
+
     fn axis<B: Real, T: Real>(
         &self,
         axis: Axis,
@@ -110,9 +120,13 @@ impl RoiAlign {
     /// The sample positions of a box on one axis.
     #[must_use]
     pub fn grid<B: Real>(&self, axis: Axis, ends: [B; 2]) -> Grid<B> {
-        let [ratio_y, ratio_x] = self.sampling_ratio;
-        let ratio = if axis == Axis::Y { ratio_y } else { ratio_x };
         let scale = B::from_f64(self.spatial_scale);
-        Grid::new(ends, self.output.side(axis), scale, ratio.max(0) as u32, self.aligned, self.placement)
+        Grid::new(ends, self.output.side(axis), scale, self.ratio(axis), self.aligned, self.placement)
+    }
+
+    /// Samples of a bin along an axis, 0 for one a pixel.
+    fn ratio(&self, axis: Axis) -> u32 {
+        let [y, x] = self.sampling_ratio;
+        (if axis == Axis::Y { y } else { x }).max(0) as u32
     }
 }

@@ -3,14 +3,15 @@
 #![allow(unsafe_code, reason = "views of memory that NumPy owns")]
 
 use half::{bf16, f16};
-use numpy::npyffi::{NPY_ARRAY_WRITEABLE, PY_ARRAY_API, npy_intp};
+use numpy::npyffi::{NPY_ARRAY_CARRAY, NPY_ARRAY_WRITEABLE, PY_ARRAY_API, npy_intp};
 use numpy::prelude::*;
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::prelude::*;
-use pyo3::{PyTypeInfo, ffi, intern};
+use pyo3::{PyTypeInfo, intern};
 
 use crate::element::{Element, Real};
 use crate::error::{Error, tuple};
+use crate::python::recycle::{self, Memory};
 use crate::run::Boxes;
 use crate::view::{View, ViewMut};
 
@@ -23,7 +24,7 @@ pub enum Layout {
 
 impl Layout {
     /// From the array's order to (image, channel, row, column).
-    fn logical<T: Copy>(self, [a, b, c, d]: [T; 4]) -> [T; 4] {
+    pub fn logical<T: Copy>(self, [a, b, c, d]: [T; 4]) -> [T; 4] {
         match self {
             Self::Nchw => [a, b, c, d],
             Self::Nhwc => [a, d, b, c],
@@ -102,6 +103,23 @@ impl<'py> Array4<'py> {
         Ok(Self { array, dtype, layout })
     }
 
+    /// Refuses integers, which have no gradient.
+    pub fn check_float(&self, name: &'static str) -> PyResult<()> {
+        const FLOATS: &str = "use float16, bfloat16 (ml_dtypes), float32 or float64";
+        match self.dtype {
+            Dtype::U8 => Err(unsupported(name, &self.array.dtype(), FLOATS)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses an array that has another dtype than the first one of its list.
+    pub fn check_same_dtype(&self, name: &'static str, first: &Self) -> PyResult<()> {
+        if self.dtype == first.dtype {
+            return Ok(());
+        }
+        Err(unsupported(name, &self.array.dtype(), "all maps must have the dtype of the first"))
+    }
+
     pub fn shape(&self) -> [usize; 4] {
         self.layout.logical(four(self.array.shape()))
     }
@@ -114,10 +132,37 @@ impl<'py> Array4<'py> {
     ///
     /// # Safety
     /// `E` must be what `dtype` stands for.
-    unsafe fn view<E: Element>(&self) -> View<'_, E> {
+    pub unsafe fn view<E: Element>(&self) -> View<'_, E> {
         // SAFETY: NumPy keeps the memory as long as the array, which `self` holds; callers are told not to
         // change an array during a call.
         unsafe { View::from_raw(data(&self.array), self.shape(), self.strides()) }
+    }
+}
+
+/// A 4-d array of int64.
+pub struct Indices4<'py> {
+    array: Bound<'py, PyUntypedArray>,
+    layout: Layout,
+}
+
+impl<'py> Indices4<'py> {
+    pub fn new(name: &'static str, array: &Bound<'py, PyAny>, layout: Layout) -> PyResult<Self> {
+        let array = untyped(name, array)?;
+        if array.ndim() != 4 {
+            let (expected, got) = ("4 dimensions", array.ndim().to_string());
+            return Err(Error::Dimensions { name, expected, got }.into());
+        }
+        if !array.dtype().is_equiv_to(&numpy::dtype::<i64>(array.py())) {
+            return Err(unsupported(name, &array.dtype(), "use int64"));
+        }
+        Ok(Self { array, layout })
+    }
+
+    pub fn view(&self) -> View<'_, i64> {
+        let shape = self.layout.logical(four(self.array.shape()));
+        let strides = self.layout.logical(four(self.array.strides()));
+        // SAFETY: `new` checked the dtype; as in `Array4::view`.
+        unsafe { View::from_raw(data(&self.array), shape, strides) }
     }
 }
 
@@ -219,9 +264,18 @@ fn empty<'py>(
     if bytes.is_none_or(|bytes| isize::try_from(bytes).is_err()) {
         return Err(Error::TooLarge { shape: tuple(&shape) }.into());
     }
+    let large = bytes.is_some_and(|bytes| bytes >= recycle::SMALLEST);
+    let memory = bytes.filter(|_| large).map(Memory::new);
+    let memory = match memory {
+        Some(None) => return Err(Error::TooLarge { shape: tuple(&shape) }.into()),
+        Some(Some(memory)) => Some(Bound::new(py, memory)?),
+        None => None,
+    };
+    let start = memory.as_ref().map_or(std::ptr::null_mut(), |memory| memory.get().start());
     let mut sides = shape.map(|side| side as npy_intp);
-    // SAFETY: the arguments are those of `numpy.empty`; the descriptor's reference is given away; a null
-    // pointer means that an exception is set.
+    // SAFETY: the arguments are those of `numpy.empty`, or of an array on memory of the right size that its base
+    // object keeps; the references to descriptor and base are given away; a null pointer means that an exception
+    // is set.
     unsafe {
         let array = PY_ARRAY_API.PyArray_NewFromDescr(
             py,
@@ -230,11 +284,15 @@ fn empty<'py>(
             4,
             sides.as_mut_ptr(),
             std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            0,
+            start.cast(),
+            if large { NPY_ARRAY_CARRAY } else { 0 },
             std::ptr::null_mut(),
         );
-        Ok(Bound::from_owned_ptr_or_err(py, array.cast::<ffi::PyObject>())?.cast_into_unchecked())
+        let array = Bound::from_owned_ptr_or_err(py, array)?.cast_into_unchecked::<PyUntypedArray>();
+        if let Some(memory) = memory {
+            PY_ARRAY_API.PyArray_SetBaseObject(py, array.as_array_ptr(), memory.into_ptr());
+        }
+        Ok(array)
     }
 }
 
@@ -257,14 +315,14 @@ impl AnyBoxes {
             let expected = "shape (K, 4) or (K, 5)";
             return Err(Error::Dimensions { name: "boxes", expected, got: tuple(boxes.shape()) }.into());
         };
-        let given = batch_indices.map(indices).transpose()?;
+        let given = batch_indices.map(|indices| integers("batch_indices", indices)).transpose()?;
         let images = match (columns, given) {
             (5, Some(_)) => {
                 let message = "batch_indices cannot be given with boxes that have a batch index column";
                 return Err(Error::Conflict(message.to_owned()).into());
             }
             (5, None) => None,
-            (_, Some(given)) => Some(given),
+            (_, Some(given)) => Some(given.into_iter().map(|index| index as f64).collect()),
             (_, None) if images == 1 || rows == 0 => Some(vec![0.0; rows]),
             (_, None) => return Err(Error::NoBatchIndices { images }.into()),
         };
@@ -307,18 +365,18 @@ unsafe fn read_boxes<B: Real>(boxes: &Bound<'_, PyUntypedArray>, images: Option<
 }
 
 /// Reads a 1-d array of int64.
-fn indices(array: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
-    let array = untyped("batch_indices", array)?;
+pub fn integers(name: &'static str, array: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
+    let array = untyped(name, array)?;
     let descr = array.dtype();
     if array.ndim() != 1 || !descr.is_equiv_to(&numpy::dtype::<i64>(array.py())) {
-        return Err(unsupported("batch_indices", &descr, "use a 1-d array of int64"));
+        return Err(unsupported(name, &descr, "use a 1-d array of int64"));
     }
     let (base, stride) = (data(&array), array.strides()[0]);
     let at = |row: usize| {
         // SAFETY: the row is inside the array, whose dtype was just checked.
         unsafe { base.wrapping_offset(row as isize * stride).cast::<i64>().read_unaligned() }
     };
-    Ok((0..array.shape()[0]).map(|row| at(row) as f64).collect())
+    Ok((0..array.shape()[0]).map(at).collect())
 }
 
 fn untyped<'py>(name: &'static str, array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
@@ -359,14 +417,14 @@ fn overlap(a: &Bound<'_, PyUntypedArray>, b: &Bound<'_, PyUntypedArray>) -> PyRe
 
 /// Whether two elements may share memory: each stride must pass all that the smaller ones reach.
 fn overlaps_itself(array: &Bound<'_, PyUntypedArray>) -> bool {
-    let mut axes: Vec<_> =
-        array.shape().iter().copied().zip(array.strides().iter().map(|s| s.unsigned_abs())).collect();
-    axes.retain(|&(side, _)| side > 1);
-    axes.sort_unstable_by_key(|&(_, stride)| stride);
+    let (sides, strides) = (array.shape(), array.strides());
+    let mut axes: [usize; 4] = [0, 1, 2, 3];
+    axes.sort_unstable_by_key(|&axis| strides[axis].unsigned_abs());
     let mut reach = array.dtype().itemsize();
-    axes.into_iter().any(|(side, stride)| {
+    axes.into_iter().filter(|&axis| sides[axis] > 1).any(|axis| {
+        let stride = strides[axis].unsigned_abs();
         let overlaps = stride < reach;
-        reach += (side - 1) * stride;
+        reach += (sides[axis] - 1) * stride;
         overlaps
     })
 }

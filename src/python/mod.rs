@@ -1,9 +1,13 @@
 //! The extension module `roialign_rs._core`: signatures and conversions, no logic.
 
 mod arrays;
+mod backward;
+mod dlpack;
 mod errors;
 mod explain;
+mod multiscale;
 mod ops;
+mod recycle;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
@@ -11,9 +15,15 @@ mod _core {
     use pyo3::{Bound, PyResult};
 
     #[pymodule_export]
+    use super::backward::{roi_align_backward, roi_pool_backward};
+    #[pymodule_export]
+    use super::dlpack::bfloat16_from_dlpack;
+    #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
     #[pymodule_export]
-    use super::ops::{get_num_threads, roi_align, roi_pool, set_num_threads, simd_level};
+    use super::multiscale::{assign_stages, multiscale_roi_align, multiscale_roi_align_backward};
+    #[pymodule_export]
+    use super::ops::{get_num_threads, pair, roi_align, roi_pool, set_num_threads, simd_level};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -36,6 +36,15 @@ pub fn placement(got: &str) -> Result<Placement> {
     choose("sample_points", got, &choices, "\"center\" or \"interior\"")
 }
 
+pub fn align_mode(got: &str) -> Result<Mode> {
+    let choices = [("avg", Mode::Avg), ("max", Mode::Max), ("onnx_max", Mode::OnnxMax)];
+    choose("mode", got, &choices, "\"avg\", \"max\" or \"onnx_max\"")
+}
+
+pub fn pool_mode(got: &str) -> Result<PoolMode> {
+    choose("mode", got, &[("max", PoolMode::Max), ("avg", PoolMode::Avg)], "\"max\" or \"avg\"")
+}
+
 pub fn quantization(got: &str) -> Result<Quantization> {
     let choices = [
         ("caffe", Quantization::Caffe),
@@ -46,18 +55,18 @@ pub fn quantization(got: &str) -> Result<Quantization> {
     choose("quantization", got, &choices, "\"caffe\", \"mmcv\", \"floor\" or \"truncate\"")
 }
 
-fn layout(got: &str) -> Result<Layout> {
+pub fn layout(got: &str) -> Result<Layout> {
     choose("layout", got, &[("NCHW", Layout::Nchw), ("NHWC", Layout::Nhwc)], "\"NCHW\" or \"NHWC\"")
 }
 
-fn invalid(got: &str) -> Result<Invalid> {
+pub fn invalid(got: &str) -> Result<Invalid> {
     let choices = [("raise", Invalid::Raise), ("zero", Invalid::Zero), ("nan", Invalid::Nan)];
     choose("invalid", got, &choices, "\"raise\", \"zero\" or \"nan\"")
 }
 
 /// An integer of any size: beyond the range of `i64` it is as far as that goes, which no argument allows.
 #[derive(Clone, Copy)]
-pub struct Int(i64);
+pub struct Int(pub i64);
 
 impl<'py> FromPyObject<'_, 'py> for Int {
     type Error = PyErr;
@@ -72,15 +81,28 @@ impl<'py> FromPyObject<'_, 'py> for Int {
     }
 }
 
-fn extent((Int(height), Int(width)): (Int, Int)) -> Result<Extent> {
-    match (usize::try_from(height), usize::try_from(width)) {
-        (Ok(height), Ok(width)) => Ok(Extent { height, width }),
-        _ => Err(Error::Value {
-            name: "output_size",
-            expected: "positive",
-            got: format!("({height}, {width})"),
-        }),
+/// One integer for both axes, or (y, x).
+#[pyfunction]
+pub fn pair(name: &str, value: &Bound<'_, PyAny>) -> PyResult<(i64, i64)> {
+    if let Ok(Int(both)) = value.extract() {
+        return Ok((both, both));
     }
+    if let Ok((Int(y), Int(x))) = value.extract() {
+        return Ok((y, x));
+    }
+    match value.extract::<Vec<Int>>().as_deref() {
+        Ok(&[Int(y), Int(x)]) => Ok((y, x)),
+        _ => Err(Error::NotAPair { name: name.to_owned(), got: value.repr()?.to_string() }.into()),
+    }
+}
+
+pub fn extent(output_size: &Bound<'_, PyAny>) -> PyResult<Extent> {
+    let (height, width) = pair("output_size", output_size)?;
+    if let (Ok(height), Ok(width)) = (usize::try_from(height), usize::try_from(width)) {
+        return Ok(Extent { height, width });
+    }
+    let got = format!("({height}, {width})");
+    Err(Error::Value { name: "output_size", expected: "positive", got }.into())
 }
 
 #[pyfunction]
@@ -88,9 +110,9 @@ pub fn roi_align<'py>(
     features: &Bound<'py, PyAny>,
     boxes: &Bound<'py, PyAny>,
     batch_indices: Option<&Bound<'py, PyAny>>,
-    output_size: (Int, Int),
+    output_size: &Bound<'py, PyAny>,
     spatial_scale: f64,
-    sampling_ratio: (Int, Int),
+    sampling_ratio: &Bound<'py, PyAny>,
     aligned: bool,
     mode: &str,
     sample_points: &str,
@@ -99,13 +121,12 @@ pub fn roi_align<'py>(
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
 ) -> PyResult<Py<PyAny>> {
-    let modes = [("avg", Mode::Avg), ("max", Mode::Max), ("onnx_max", Mode::OnnxMax)];
     let op = RoiAlign {
         output: extent(output_size)?,
         spatial_scale,
-        sampling_ratio: [sampling_ratio.0.0, sampling_ratio.1.0],
+        sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
         aligned,
-        mode: choose("mode", mode, &modes, "\"avg\", \"max\" or \"onnx_max\"")?,
+        mode: align_mode(mode)?,
         placement: placement(sample_points)?,
     };
     forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid)
@@ -116,7 +137,7 @@ pub fn roi_pool<'py>(
     features: &Bound<'py, PyAny>,
     boxes: &Bound<'py, PyAny>,
     batch_indices: Option<&Bound<'py, PyAny>>,
-    output_size: (Int, Int),
+    output_size: &Bound<'py, PyAny>,
     spatial_scale: f64,
     mode: &str,
     quantization: &str,
@@ -125,11 +146,10 @@ pub fn roi_pool<'py>(
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
 ) -> PyResult<Py<PyAny>> {
-    let modes = [("max", PoolMode::Max), ("avg", PoolMode::Avg)];
     let op = RoiPool {
         output: extent(output_size)?,
         spatial_scale,
-        mode: choose("mode", mode, &modes, "\"max\" or \"avg\"")?,
+        mode: pool_mode(mode)?,
         quantization: self::quantization(quantization)?,
     };
     forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid)
@@ -153,7 +173,7 @@ fn forward<'py>(
     let settings = Settings::current()?;
     let rois = AnyBoxes::new(boxes, batch_indices, array.shape()[0])?;
     let shape = run::output_shape(op, array.shape(), rois.len())?;
-    let inputs: Vec<_> = [features, boxes].into_iter().chain(batch_indices).collect();
+    let inputs = [features, boxes, batch_indices.unwrap_or(boxes)];
     let out = Output::values(&array, &inputs, shape, out)?;
     let argmax = return_argmax.then(|| Output::argmax(&array, shape)).transpose()?;
     let call = Forward { py: features.py(), op, rois, out: &out, argmax: argmax.as_ref(), invalid, settings };

@@ -1,44 +1,52 @@
 //! From `[bin][16 channels]` in the compute type to the output, in any dtype and layout.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
-use crate::element::{Element, Real};
+use crate::element::Element;
 use crate::view::ViewMut;
 
 /// Bins that are turned at once, so that what is staged stays in the first-level cache.
 pub const MOST_BINS: usize = 256;
 
 /// Where some rows of bins of one box go.
-struct Target<E> {
+pub(super) struct Target<E> {
     base: *mut u8,
-    channel_stride: isize,
+    pub(super) channel_stride: isize,
     row_stride: isize,
     column_stride: isize,
-    channels: usize,
+    pub(super) channels: usize,
     width: usize,
     element: std::marker::PhantomData<E>,
 }
 
 impl<E> Target<E> {
-    /// From `row` on, for as many channels as there are, at most 16, from `channel` on.
-    fn new(out: &ViewMut<'_, E>, roi: usize, channel: usize, row: usize, bins: usize) -> Self {
+    /// From `row` on, for a block of channels.
+    pub(super) fn new(
+        out: &ViewMut<'_, E>,
+        roi: usize,
+        block: &Range<usize>,
+        row: usize,
+        bins: usize,
+    ) -> Self {
         let [rois, channels, height, width] = out.shape();
-        assert!(roi < rois && channel < channels && row + bins.div_ceil(width) <= height);
+        assert!(roi < rois && block.start < channels && block.end <= channels && block.len() <= LANES);
+        assert!(row + bins.div_ceil(width) <= height);
         let [_, channel_stride, row_stride, column_stride] = out.strides();
         Self {
-            base: out.pointer([roi, channel, row, 0]),
+            base: out.pointer([roi, block.start, row, 0]),
             channel_stride,
             row_stride,
             column_stride,
-            channels: LANES.min(channels - channel),
+            channels: block.len(),
             width,
             element: std::marker::PhantomData,
         }
     }
 
     #[inline(always)]
-    fn at(&self, channel: usize, bin: usize) -> *mut u8 {
+    pub(super) fn at(&self, channel: usize, bin: usize) -> *mut u8 {
         let (y, x) = (bin / self.width, bin % self.width);
         let offset = channel as isize * self.channel_stride
             + y as isize * self.row_stride
@@ -47,7 +55,7 @@ impl<E> Target<E> {
     }
 
     /// Whether the bins of a channel are neighbours in memory, row after row.
-    fn has_dense_maps(&self) -> bool {
+    pub(super) fn has_dense_maps(&self) -> bool {
         let size = size_of::<E>() as isize;
         self.column_stride == size && self.row_stride == size * self.width as isize
     }
@@ -65,12 +73,12 @@ impl<'a, E: Element> Store<'a, E> {
     pub fn new(
         out: &ViewMut<'_, E>,
         roi: usize,
-        channel: usize,
+        block: &Range<usize>,
         row: usize,
         bins: &'a [Lanes<E::Compute>],
         stream: bool,
     ) -> Self {
-        Self { target: Target::new(out, roi, channel, row, bins.len()), bins, stream }
+        Self { target: Target::new(out, roi, block, row, bins.len()), bins, stream }
     }
 }
 
@@ -84,7 +92,7 @@ impl<E: Element> Kernel for Store<'_, E> {
             for (i, bins) in bins.chunks(MOST_BINS).enumerate() {
                 store_maps::<I, E>(&target, i * MOST_BINS, bins, stream);
             }
-        } else if target.channel_stride == size_of::<E>() as isize && target.channels == LANES {
+        } else if target.channel_stride == size_of::<E>() as isize {
             store_pixels::<I, E>(&target, bins, stream);
         } else {
             for channel in 0..target.channels {
@@ -109,30 +117,24 @@ fn store_maps<I: Isa, E: Element>(
     let count = bins.len();
     let mut stage = [const { MaybeUninit::<E>::uninit() }; LANES * MOST_BINS];
     let stage = stage.as_mut_ptr().cast::<E>();
-    // Where a block of eight bins starts: the last one goes back over bins that are done.
-    let blocks = count.div_ceil(8);
-    let start = |block: usize| (8 * block).min(count - 8);
     for half in 0..target.channels.div_ceil(8) {
-        for block in 0..if count < 8 { 0 } else { blocks } {
-            let first = start(block);
-            let mut pixels = [[E::Compute::ZERO; 8]; 8];
-            for (pixel, bin) in pixels.iter_mut().zip(&bins[first..first + 8]) {
-                *pixel = bin.0.as_chunks::<8>().0[half];
+        // SAFETY: the stage has 16 maps of at most 256 bins.
+        let to = unsafe { stage.add(8 * half * count) };
+        if count < 8 {
+            for (i, bin) in bins.iter().enumerate() {
+                let pixel = E::narrow::<I>(bin.0.as_chunks::<8>().0[half]);
+                for (channel, &value) in pixel.iter().enumerate() {
+                    // SAFETY: bin `i` of map `8 * half + channel`.
+                    unsafe { to.add(channel * count + i).write(value) };
+                }
             }
-            let maps = I::transpose(pixels);
-            // SAFETY: the stage has 16 maps of at most 256 bins; this is inside map `8 * half + channel`.
-            let to = unsafe { stage.add(8 * half * count + first) };
-            for (channel, map) in maps.iter().enumerate() {
-                // SAFETY: as above.
-                unsafe { to.add(channel * count).cast::<[E; 8]>().write_unaligned(E::narrow::<I>(*map)) };
-            }
+            continue;
         }
-        for (i, bin) in bins.iter().enumerate().filter(|_| count < 8) {
-            let pixel = E::narrow::<I>(bin.0.as_chunks::<8>().0[half]);
-            for (channel, &value) in pixel.iter().enumerate() {
-                // SAFETY: as above.
-                unsafe { stage.add((8 * half + channel) * count + i).write(value) };
-            }
+        for first in (0..count).step_by(8) {
+            // The last block goes back over bins that are done.
+            let first = first.min(count - 8);
+            // SAFETY: bins `first..first + 8` of maps `8 * half..8 * half + 8`.
+            unsafe { turn::<I, E>(&bins[first..first + 8], half, to.add(first), count) };
         }
     }
     let bytes = count * size_of::<E>();
@@ -149,6 +151,29 @@ fn store_maps<I: Isa, E: Element>(
     }
 }
 
+/// Eight bins of eight channels become eight bins of each map, `count` elements apart.
+///
+/// # Safety
+/// Eight elements must be writable at `to` and at seven multiples of `count` behind it.
+#[inline(always)]
+unsafe fn turn<I: Isa, E: Element>(bins: &[Lanes<E::Compute>], half: usize, to: *mut E, count: usize) {
+    let pixel = |bin: usize| bins[bin].0.as_chunks::<8>().0[half];
+    // Written out, for loops over arrays of registers are not always unrolled.
+    let maps = I::transpose([pixel(0), pixel(1), pixel(2), pixel(3), pixel(4), pixel(5), pixel(6), pixel(7)]);
+    let put = |map: usize| {
+        // SAFETY: the caller's promise.
+        unsafe { to.add(map * count).cast::<[E; 8]>().write_unaligned(E::narrow::<I>(maps[map])) };
+    };
+    put(0);
+    put(1);
+    put(2);
+    put(3);
+    put(4);
+    put(5);
+    put(6);
+    put(7);
+}
+
 /// Bins whose channels are neighbours: written as they are.
 #[inline(always)]
 fn store_pixels<I: Isa, E: Element>(target: &Target<E>, bins: &[Lanes<E::Compute>], stream: bool) {
@@ -159,38 +184,48 @@ fn store_pixels<I: Isa, E: Element>(target: &Target<E>, bins: &[Lanes<E::Compute
             let to = target
                 .base
                 .wrapping_offset(y as isize * target.row_stride + x as isize * target.column_stride);
-            // SAFETY: `Target::new` checked that the bins are inside, with 16 channels each.
-            unsafe { write::<I>((&raw const pixel).cast(), to, size_of_val(&pixel), stream) };
+            let bytes = target.channels * size_of::<E>();
+            // SAFETY: `Target::new` checked that the bins and channels are inside.
+            unsafe { write::<I>((&raw const pixel).cast(), to, bytes, stream) };
         }
     }
 }
 
-/// Copies bytes, past the caches if asked to: whole lines of 32 bytes, what is before and after them as usual.
+/// Copies bytes, past the caches if asked to, where that can be done in whole vectors.
 ///
 /// # Safety
 /// So many bytes must be readable at `from` and writable at `to`.
 #[inline(always)]
-unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
-    const LINE: usize = 32;
-    // SAFETY: all offsets are at most `bytes`; streamed lines start at multiples of their size.
+pub(super) unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
+    const LINE: usize = 64;
+    const VECTOR: usize = 16;
+    // SAFETY: all offsets are at most `bytes`; what is streamed starts at multiples of its size.
     unsafe {
-        let head = to.align_offset(LINE);
-        if !stream || bytes < head + LINE {
+        if !stream || to.align_offset(VECTOR) != 0 || !bytes.is_multiple_of(VECTOR) {
             return to.copy_from_nonoverlapping(from, bytes);
         }
-        to.copy_from_nonoverlapping(from, head);
-        let lines = (bytes - head) / LINE;
-        for line in 0..lines {
-            I::stream(from.add(head + line * LINE), to.add(head + line * LINE));
+        // The ends share their cache lines with other tasks' results: read by nobody either.
+        let head = to.align_offset(LINE).min(bytes);
+        let body = (bytes - head) / LINE * LINE;
+        for at in (0..head).step_by(VECTOR).chain((head + body..bytes).step_by(VECTOR)) {
+            I::stream_16(from.add(at), to.add(at));
         }
-        let done = head + lines * LINE;
-        to.add(done).copy_from_nonoverlapping(from.add(done), bytes - done);
+        for at in (head..head + body).step_by(LINE) {
+            I::stream_32(from.add(at), to.add(at));
+            I::stream_32(from.add(at + LINE / 2), to.add(at + LINE / 2));
+        }
     }
 }
 
 /// Writes where the maxima of some rows of bins came from.
-pub fn store_sources(out: &ViewMut<'_, i64>, roi: usize, channel: usize, row: usize, bins: &[Lanes<i64>]) {
-    let target = Target::new(out, roi, channel, row, bins.len());
+pub fn store_sources(
+    out: &ViewMut<'_, i64>,
+    roi: usize,
+    block: &Range<usize>,
+    row: usize,
+    bins: &[Lanes<i64>],
+) {
+    let target = Target::new(out, roi, block, row, bins.len());
     for channel in 0..target.channels {
         for (at, bin) in bins.iter().enumerate() {
             // SAFETY: `Target::new` checked that bins and channels are inside; no other task writes them.

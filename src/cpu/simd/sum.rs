@@ -8,9 +8,28 @@ use crate::element::Real;
 use crate::taps::AxisTaps;
 
 #[inline(always)]
-fn accumulate<I: Isa, T: Real>(sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) {
+pub(super) fn accumulate<I: Isa, T: Real>(sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) {
     for (sum, &value) in sum.0.iter_mut().zip(&pixel.0) {
         *sum = I::mul_add(weight, value, *sum);
+    }
+}
+
+/// The first product begins the sum: added to 0, a negative zero would lose its sign.
+#[inline(always)]
+fn begin_or_add<I: Isa, T: Real>(first: bool, sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) {
+    if first {
+        for (sum, &value) in sum.0.iter_mut().zip(&pixel.0) {
+            *sum = weight * value;
+        }
+    } else {
+        accumulate::<I, T>(sum, weight, pixel);
+    }
+}
+
+#[inline(always)]
+fn add<T: Real>(sum: &mut Lanes<T>, value: &Lanes<T>) {
+    for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
+        *sum += value;
     }
 }
 
@@ -62,14 +81,14 @@ impl<T: Real> SumUnrolled<'_, T> {
             }
             for ((columns, x_weights), out) in columns.iter().zip(x_weights).zip(out) {
                 let mut sum = Lanes::splat(T::ZERO);
-                for (&column, &x_weight) in columns.iter().zip(x_weights) {
+                for (i, (&column, &x_weight)) in columns.iter().zip(x_weights).enumerate() {
                     let mut vertical = Lanes::splat(T::ZERO);
-                    for (row, &y_weight) in window.iter().zip(y_weights) {
+                    for (j, (row, &y_weight)) in window.iter().zip(y_weights).enumerate() {
                         // SAFETY: checked above; every pixel of an axis lies in its hull.
                         let pixel = unsafe { row.pixel(column) };
-                        accumulate::<I, T>(&mut vertical, y_weight, pixel);
+                        begin_or_add::<I, T>(j == 0, &mut vertical, y_weight, pixel);
                     }
-                    accumulate::<I, T>(&mut sum, x_weight, &vertical);
+                    begin_or_add::<I, T>(i == 0, &mut sum, x_weight, &vertical);
                 }
                 *out = sum;
             }
@@ -87,6 +106,8 @@ pub struct SumRows<'a, T> {
     pub window: Loaded<'a, T>,
     /// One for each row.
     pub weights: &'a [T],
+    /// Whether they are the first ones: then what the columns hold is forgotten.
+    pub fresh: bool,
     /// The columns to add up.
     pub hull: Range<usize>,
     /// One for each column.
@@ -113,8 +134,10 @@ impl<T: Real> Kernel for SumRows<'_, T> {
                     let pixel = unsafe { row.pixel(column as u32) };
                     accumulate::<I, T>(&mut vertical, weight, pixel);
                 }
-                for (sum, value) in sum.0.iter_mut().zip(vertical.0) {
-                    *sum += value;
+                if self.fresh && first == 0 {
+                    *sum = vertical;
+                } else {
+                    add(sum, &vertical);
                 }
             }
         }
@@ -146,9 +169,7 @@ impl<T: Real> Kernel for SumColumns<'_, T> {
                 for (&pixel, &weight) in pixels.iter().zip(weights) {
                     accumulate::<I, T>(&mut part, weight, &self.columns[pixel as usize - first]);
                 }
-                for (sum, value) in sum.0.iter_mut().zip(part.0) {
-                    *sum += value;
-                }
+                add(&mut sum, &part);
             }
             *out = sum;
         }
