@@ -57,6 +57,8 @@ pub mod cpu;
 pub mod element;
 pub mod error;
 pub mod geometry;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod ops;
 #[cfg(feature = "python")]
 mod python;

@@ -368,6 +368,12 @@ impl<T: Real> Plan<T> {
         runs
     }
 
+    /// How many boxes come before those of an image of the first map, in the order in which rows are first read.
+    pub fn position(&self, image: usize) -> usize {
+        let image_of = |&(table, at): &(u32, u32)| self.tables[table as usize].rois[at as usize].image;
+        self.order.partition_point(|roi| image_of(roi) < image)
+    }
+
     /// A box, counted in the order in which rows are first read, with its taps on y and x.
     pub fn roi(&self, at: usize) -> (&RoiTaps, AxisTaps<'_, T>, AxisTaps<'_, T>) {
         let (table, at) = self.order[at];

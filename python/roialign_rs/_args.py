@@ -12,6 +12,8 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from roialign_rs._core import DeviceArray
+
 Boxes: TypeAlias = ArrayLike | Sequence[ArrayLike]
 """(K, 4) or (K, 5), or one (K_i, 4) for each image."""
 
@@ -21,9 +23,9 @@ Pair: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def array(value: Any) -> NDArray[Any]:
-    """View anything array-like as an array, without a copy where that is possible."""
-    if isinstance(value, np.ndarray):
+def array(value: Any) -> Any:
+    """View anything array-like as an array, without a copy where that is possible; device arrays stay what they are."""
+    if isinstance(value, (np.ndarray, DeviceArray)):
         return value
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
         return np.from_dlpack(value)

@@ -11,6 +11,8 @@ use pyo3::{PyTypeInfo, ffi, intern};
 
 use crate::element::{Element, Real};
 use crate::error::{Error, tuple};
+#[cfg(feature = "gpu")]
+use crate::gpu;
 use crate::run::Boxes;
 use crate::view::{View, ViewMut};
 
@@ -31,7 +33,7 @@ impl Layout {
     }
 
     /// From (image, channel, row, column) to the array's order.
-    fn stored<T: Copy>(self, [n, c, y, x]: [T; 4]) -> [T; 4] {
+    pub fn stored<T: Copy>(self, [n, c, y, x]: [T; 4]) -> [T; 4] {
         match self {
             Self::Nchw => [n, c, y, x],
             Self::Nhwc => [n, y, x, c],
@@ -141,6 +143,46 @@ pub fn with_features<'py, W: WithFeatures<'py>>(features: &Array4<'py>, work: W)
     }
 }
 
+/// Uploads an array as what it is.
+#[cfg(feature = "gpu")]
+pub fn upload(py: Python<'_>, device: &gpu::Device, array: &Array4<'_>) -> PyResult<gpu::Array> {
+    fn send<E: gpu::Transfer>(
+        py: Python<'_>,
+        device: &gpu::Device,
+        view: View<'_, E>,
+    ) -> PyResult<gpu::Array> {
+        Ok(py.detach(|| device.upload(&view))?)
+    }
+    // SAFETY: each arm names the type that the dtype stands for.
+    unsafe {
+        match array.dtype {
+            Dtype::U8 => send(py, device, array.view::<u8>()),
+            Dtype::F16 => send(py, device, array.view::<f16>()),
+            Dtype::Bf16 => send(py, device, array.view::<bf16>()),
+            Dtype::F32 => send(py, device, array.view::<f32>()),
+            Dtype::F64 => send(py, device, array.view::<f64>()),
+        }
+    }
+}
+
+/// Downloads an array into one that was made for its dtype.
+#[cfg(feature = "gpu")]
+pub fn download(py: Python<'_>, array: &gpu::Array, out: &Output<'_>) -> PyResult<()> {
+    fn fetch<E: gpu::Transfer>(py: Python<'_>, array: &gpu::Array, view: ViewMut<'_, E>) -> PyResult<()> {
+        Ok(py.detach(|| array.download(&view))?)
+    }
+    // SAFETY: each arm names the type that the dtype stands for.
+    unsafe {
+        match array.dtype() {
+            gpu::Dtype::F16 => fetch(py, array, out.view::<f16>()),
+            gpu::Dtype::Bf16 => fetch(py, array, out.view::<bf16>()),
+            gpu::Dtype::F32 => fetch(py, array, out.view::<f32>()),
+            gpu::Dtype::F64 => fetch(py, array, out.view::<f64>()),
+            gpu::Dtype::I64 => fetch(py, array, out.view::<i64>()),
+        }
+    }
+}
+
 /// A result: allocated here, or given by the caller.
 pub struct Output<'py> {
     pub array: Bound<'py, PyUntypedArray>,
@@ -155,14 +197,23 @@ impl<'py> Output<'py> {
         shape: [usize; 4],
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
-        let py = features.array.py();
         let dtype = match features.dtype {
-            Dtype::U8 => numpy::dtype::<f32>(py),
+            Dtype::U8 => numpy::dtype::<f32>(features.array.py()),
             _ => features.array.dtype(),
         };
-        let layout = features.layout;
+        Self::new(dtype, features.layout, inputs, shape, out)
+    }
+
+    /// As [`Self::values`], for a result of this dtype.
+    pub fn new(
+        dtype: Bound<'py, PyArrayDescr>,
+        layout: Layout,
+        inputs: &[&Bound<'py, PyAny>],
+        shape: [usize; 4],
+        out: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Self> {
         let Some(out) = out else {
-            return Ok(Self { array: empty(py, dtype, layout.stored(shape))?, layout });
+            return Ok(Self { array: empty(dtype.py(), dtype, layout.stored(shape))?, layout });
         };
         let array = untyped("out", out)?;
         let (expected, got) = (layout.stored(shape), array.shape());

@@ -3,6 +3,8 @@
 mod arrays;
 mod errors;
 mod explain;
+#[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
+mod gpu;
 mod ops;
 
 #[pyo3::pymodule(gil_used = false)]
@@ -11,7 +13,11 @@ mod _core {
     use pyo3::{Bound, PyResult};
 
     #[pymodule_export]
+    use super::errors::GpuError;
+    #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
+    #[pymodule_export]
+    use super::gpu::{Device, DeviceArray, devices};
     #[pymodule_export]
     use super::ops::{get_num_threads, roi_align, roi_pool, set_num_threads, simd_level};
 

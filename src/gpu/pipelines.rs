@@ -1,0 +1,260 @@
+//! The shaders: what each is made of, and their compiled pipelines.
+//!
+//! A shader is a list of files, chosen by what it is for and by how elements are stored; numbers are filled in
+//! when it is compiled.
+
+#![allow(unsafe_code, reason = "trusted shader modules")]
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use crate::gpu::context::lock;
+use crate::taps::Reduce;
+
+/// How the elements of an array lie on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Storage {
+    Half,
+    Single,
+    Double,
+    /// 64-bit integers; they are only moved.
+    Long,
+}
+
+impl Storage {
+    /// Bytes of an element.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::Half => 2,
+            Self::Single => 4,
+            Self::Double | Self::Long => 8,
+        }
+    }
+}
+
+/// What a shader does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kernel {
+    Sum,
+    MaxSample { argmax: bool },
+    MaxCorner { argmax: bool },
+    MaxWindow { argmax: bool },
+    ToQuads,
+    ToPlanes,
+}
+
+impl Kernel {
+    /// The kernel that applies tables of this kind.
+    pub fn forward(reduce: Reduce, argmax: bool) -> Self {
+        match reduce {
+            Reduce::Sum => Self::Sum,
+            Reduce::MaxSample => Self::MaxSample { argmax },
+            Reduce::MaxCorner => Self::MaxCorner { argmax },
+            Reduce::MaxWindow => Self::MaxWindow { argmax },
+        }
+    }
+
+    /// For each binding, whether it is only read.
+    fn bindings(self) -> &'static [bool] {
+        match self {
+            Self::ToQuads | Self::ToPlanes => &[false; 2],
+            Self::MaxSample { argmax: true }
+            | Self::MaxCorner { argmax: true }
+            | Self::MaxWindow { argmax: true } => &[true, true, true, false, false],
+            _ => &[true, true, true, false],
+        }
+    }
+}
+
+/// Invocations that work together.
+const INVOCATIONS: u32 = 64;
+
+/// With so many quads side by side, an f32 pixel is one line of a cache.
+const MOST_QUADS: u32 = 8;
+
+/// One shader, with everything that is decided when it is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shader {
+    kernel: Kernel,
+    storage: Storage,
+    /// Quads of channels that a workgroup works on; the rest of its invocations lie along pixels or bins.
+    quads: u32,
+}
+
+impl Shader {
+    /// For arrays of so many quads of channels.
+    pub fn new(kernel: Kernel, storage: Storage, quads: u32) -> Self {
+        Self { kernel, storage, quads: quads.next_power_of_two().min(MOST_QUADS) }
+    }
+
+    /// Quads and pixels (or bins) of a workgroup.
+    pub fn workgroup(self) -> [u32; 2] {
+        [self.quads, INVOCATIONS / self.quads]
+    }
+
+    /// What it is called in measurements.
+    pub fn name(self) -> String {
+        format!("{:?} {:?}", self.kernel, self.storage)
+    }
+
+    /// The text.
+    pub fn source(self) -> String {
+        macro_rules! files {
+            ($($name:literal),*) => { [$(include_str!(concat!("shaders/", $name, ".wgsl"))),*] };
+        }
+        let [half, single, double] = files!("f16", "f32", "f64");
+        let [words_half, words_single, words_double] = files!("words16", "words32", "words64");
+        let [tables, maximum, argmax, no_argmax] = files!("tables", "maximum", "argmax", "no_argmax");
+        let [sum, sample, corner, window] = files!("sum", "max_sample", "max_corner", "max_window");
+        let [relayout, to_quads, to_planes] = files!("relayout", "to_quads", "to_planes");
+        let element = match self.storage {
+            Storage::Half => half,
+            Storage::Single => single,
+            Storage::Double | Storage::Long => double,
+        };
+        let words = match self.storage {
+            Storage::Half => words_half,
+            Storage::Single => words_single,
+            Storage::Double | Storage::Long => words_double,
+        };
+        let keep = |wanted| if wanted { argmax } else { no_argmax };
+        let files = match self.kernel {
+            Kernel::Sum => vec![element, tables, sum],
+            Kernel::MaxSample { argmax } => vec![element, tables, maximum, keep(argmax), sample],
+            Kernel::MaxCorner { argmax } => vec![element, tables, maximum, keep(argmax), corner],
+            Kernel::MaxWindow { argmax } => vec![element, tables, maximum, keep(argmax), window],
+            Kernel::ToQuads => vec![words, relayout, to_quads],
+            Kernel::ToPlanes => vec![words, relayout, to_planes],
+        };
+        files.join("\n")
+    }
+
+    /// The numbers that are filled in.
+    fn constants(self) -> [(&'static str, f64); 2] {
+        let [quads, items] = self.workgroup();
+        [("QUADS", f64::from(quads)), ("ITEMS", f64::from(items))]
+    }
+}
+
+/// Compiled shaders of one device.
+#[derive(Debug)]
+pub struct Pipelines {
+    checked: bool,
+    compiled: Mutex<HashMap<Shader, wgpu::ComputePipeline>>,
+}
+
+impl Pipelines {
+    /// `checked` keeps the compiler's own bounds checks and limits on loops.
+    pub fn new(checked: bool) -> Self {
+        Self { checked, compiled: Mutex::default() }
+    }
+
+    /// A shader, compiled on first use.
+    pub fn get(&self, device: &wgpu::Device, shader: Shader) -> wgpu::ComputePipeline {
+        lock(&self.compiled).entry(shader).or_insert_with(|| self.compile(device, shader)).clone()
+    }
+
+    fn compile(&self, device: &wgpu::Device, shader: Shader) -> wgpu::ComputePipeline {
+        let source = wgpu::ShaderSource::Wgsl(shader.source().into());
+        let module = wgpu::ShaderModuleDescriptor { label: None, source };
+        let module = if self.checked {
+            device.create_shader_module(module)
+        } else {
+            // SAFETY: shaders index only with what the host put into tables and calls. Tables are made by
+            // `taps`, whose pixels lie on the map; images, rows and ranges are checked by `run`; and all loops
+            // count up to a bound that they read before.
+            unsafe { device.create_shader_module_trusted(module, wgpu::ShaderRuntimeChecks::unchecked()) }
+        };
+        let entries: Vec<_> = (0..).zip(shader.kernel.bindings()).map(|(i, &only)| entry(i, only)).collect();
+        let entries = wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries };
+        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(&device.create_bind_group_layout(&entries))],
+            immediate_size: if matches!(shader.kernel, Kernel::ToQuads | Kernel::ToPlanes) { 40 } else { 36 },
+        });
+        device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: Some(&layout),
+            module: &module,
+            entry_point: None,
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &shader.constants(),
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        })
+    }
+}
+
+fn entry(binding: u32, read_only: bool) -> wgpu::BindGroupLayoutEntry {
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        count: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use naga::back::{hlsl, msl, pipeline_constants, spv};
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+    use super::*;
+
+    fn all() -> impl Iterator<Item = Shader> {
+        let both = [false, true];
+        let mut kernels = vec![Kernel::Sum, Kernel::ToQuads, Kernel::ToPlanes];
+        kernels.extend(both.map(|argmax| Kernel::MaxSample { argmax }));
+        kernels.extend(both.map(|argmax| Kernel::MaxCorner { argmax }));
+        kernels.extend(both.map(|argmax| Kernel::MaxWindow { argmax }));
+        let storages = [Storage::Half, Storage::Single, Storage::Double];
+        let quads = [1, 2, 4, 8];
+        kernels.into_iter().flat_map(move |kernel| {
+            storages.into_iter().flat_map(move |storage| quads.map(|quads| Shader { kernel, storage, quads }))
+        })
+    }
+
+    #[test]
+    fn every_shader_is_valid_and_translates_for_every_backend() {
+        for shader in all() {
+            let source = shader.source();
+            let module = naga::front::wgsl::parse_str(&source)
+                .unwrap_or_else(|error| panic!("{shader:?}: {}", error.emit_to_string(&source)));
+            let capabilities =
+                Capabilities::FLOAT64 | Capabilities::IMMEDIATES | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+            let validate = |module: &naga::Module| {
+                let validated = Validator::new(ValidationFlags::all(), capabilities).validate(module);
+                validated.unwrap_or_else(|error| panic!("{shader:?}: {}", error.emit_to_string(&source)))
+            };
+            let info = validate(&module);
+            let constants = shader.constants().map(|(name, value)| (name.to_owned(), value));
+            let constants = constants.into_iter().collect();
+            let (module, info) = pipeline_constants::process_overrides(&module, &info, None, &constants)
+                .unwrap_or_else(|error| panic!("{shader:?}: {error}"));
+            spv::write_vec(&module, &info, &spv::Options::default(), None)
+                .unwrap_or_else(|error| panic!("{shader:?} to SPIR-V: {error}"));
+            if source.contains("f64") {
+                continue;
+            }
+            let options =
+                msl::Options { fake_missing_bindings: true, lang_version: (2, 4), ..Default::default() };
+            msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
+                .unwrap_or_else(|error| panic!("{shader:?} to MSL: {error}"));
+            let options = hlsl::Options {
+                fake_missing_bindings: true,
+                shader_model: hlsl::ShaderModel::V6_0,
+                immediates_target: Some(hlsl::BindTarget::default()),
+                ..Default::default()
+            };
+            let mut text = String::new();
+            hlsl::Writer::new(&mut text, &options, &hlsl::PipelineOptions::default())
+                .write(&module, &info, None)
+                .unwrap_or_else(|error| panic!("{shader:?} to HLSL: {error}"));
+        }
+    }
+}
