@@ -93,8 +93,11 @@ struct Faults {
     lost: Option<String>,
 }
 
+/// What float64 takes: integers as wide tell NaN apart.
+const FLOAT64: wgpu::Features = wgpu::Features::SHADER_F64.union(wgpu::Features::SHADER_INT64);
+
 /// Features that are used where they exist.
-const WANTED: wgpu::Features = wgpu::Features::SHADER_F64.union(wgpu::Features::TIMESTAMP_QUERY);
+const WANTED: wgpu::Features = FLOAT64.union(wgpu::Features::TIMESTAMP_QUERY);
 
 /// The smallest binding that a limit may be lowered to: an offset's alignment.
 const SMALLEST_BINDING: u64 = 256;
@@ -202,7 +205,7 @@ fn describe(adapter: &wgpu::Adapter) -> DeviceInfo {
         },
         backend: info.backend.to_str(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-        float64: adapter.features().contains(wgpu::Features::SHADER_F64),
+        float64: adapter.features().contains(FLOAT64),
         name: info.name,
     }
 }

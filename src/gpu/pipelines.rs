@@ -225,8 +225,10 @@ mod tests {
             let source = shader.source();
             let module = naga::front::wgsl::parse_str(&source)
                 .unwrap_or_else(|error| panic!("{shader:?}: {}", error.emit_to_string(&source)));
-            let capabilities =
-                Capabilities::FLOAT64 | Capabilities::IMMEDIATES | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+            let capabilities = Capabilities::FLOAT64
+                | Capabilities::SHADER_INT64
+                | Capabilities::IMMEDIATES
+                | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
             let validate = |module: &naga::Module| {
                 let validated = Validator::new(ValidationFlags::all(), capabilities).validate(module);
                 validated.unwrap_or_else(|error| panic!("{shader:?}: {}", error.emit_to_string(&source)))
