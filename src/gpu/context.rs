@@ -156,21 +156,26 @@ impl Context {
         if self.owner != process::id() {
             return Err(forked(self.owner));
         }
-        let mut faults = lock(&self.faults);
-        if let Some(reason) = &faults.lost {
-            let name = &self.info.name;
-            return Err(Error::Gpu(format!(
-                "the device {name} was lost ({reason}); open a new Device and upload again"
-            )));
+        let error = lock(&self.faults).error.take();
+        if error.is_some() {
+            // It may come from the loss of the device, which is only noticed here.
+            let _ = self.device.poll(wgpu::PollType::Poll);
         }
-        faults.error.take().map_or(Ok(()), |error| Err(Error::Gpu(format!("{}: {error}", self.info.name))))
+        let (name, lost) = (&self.info.name, lock(&self.faults).lost.clone());
+        match (lost, error) {
+            (Some(reason), _) => Err(Error::Gpu(format!(
+                "the device {name} was lost ({reason}); open a new Device and upload again"
+            ))),
+            (None, Some(error)) => Err(Error::Gpu(format!("{name}: {error}"))),
+            (None, None) => Ok(()),
+        }
     }
 
     /// Makes the device as good as lost.
     pub fn destroy(&self) -> Result<()> {
         self.check()?;
         self.device.destroy();
-        let _ = self.device.poll(wgpu::PollType::Poll);
+        let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
         Ok(())
     }
 }
