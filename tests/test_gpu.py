@@ -87,9 +87,7 @@ def test_every_float16_comes_through_a_kernel(device):
     expected = ra.roi_pool(array, [[0, 0, 63, 63]], 64)
     np.testing.assert_array_equal(pooled, expected)
     half = ra.roi_align(array, whole, 64, sampling_ratio=1, aligned=False)
-    np.testing.assert_array_equal(
-        ra.roi_align(array, whole, 64, sampling_ratio=1, aligned=False, device=device), half
-    )
+    np.testing.assert_array_equal(ra.roi_align(array, whole, 64, sampling_ratio=1, aligned=False, device=device), half)
 
 
 def test_one_upload_serves_many_calls_and_results_are_features(device, features):
@@ -245,7 +243,7 @@ def test_limits_have_a_lower_end(device, limit):
 
 def test_what_no_binding_can_hold_is_an_error(device):
     huge = np.broadcast_to(np.float32(0), (1, 4, 60_000, 60_000))
-    with pytest.raises(ra.GpuError, match="more than the .* that one binding of the device may have; use the CPU"):
+    with pytest.raises(ra.GpuError, match=r"more than the .* that one binding of the device may have; use the CPU"):
         device.features(huge)
 
 
@@ -255,8 +253,12 @@ def test_a_lost_device_says_so():
     device = ra.gpu.Device(allow_cpu=True)
     there = device.features(np.ones((1, 4, 8, 8), np.float32))
     device._core.destroy()
-    for call in (there.numpy, lambda: ra.roi_align(there, [[0, 0, 4, 4]], 2), lambda: device.features(np.ones((1, 1, 2, 2)))):
-        with pytest.raises(ra.GpuError, match="was lost .* open a new Device"):
+    for call in (
+        there.numpy,
+        lambda: ra.roi_align(there, [[0, 0, 4, 4]], 2),
+        lambda: device.features(np.ones((1, 1, 2, 2))),
+    ):
+        with pytest.raises(ra.GpuError, match=r"was lost .* open a new Device"):
             call()
 
 

@@ -23,9 +23,14 @@ Pair: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def array(value: Any) -> Any:
-    """View anything array-like as an array, without a copy where that is possible; device arrays stay what they are."""
-    if isinstance(value, (np.ndarray, DeviceArray)):
+def features(value: Any) -> NDArray[Any] | DeviceArray:
+    """Leave what lies on a device there, and view anything else as an array."""
+    return value if isinstance(value, DeviceArray) else array(value)
+
+
+def array(value: Any) -> NDArray[Any]:
+    """View anything array-like as an array, without a copy where that is possible."""
+    if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
         return np.from_dlpack(value)

@@ -47,8 +47,7 @@ class Device:
 class DeviceArray:
     @property
     def shape(self) -> tuple[int, int, int, int]: ...
-    @property
-    def ndim(self) -> int: ...
+    ndim: int
     @property
     def dtype(self) -> np.dtype[Any]: ...
     @property
@@ -57,7 +56,6 @@ class DeviceArray:
     def numpy(self, out: NDArray[Any] | None = None) -> NDArray[Any]: ...
 
 def devices() -> list[_Info]: ...
-
 def roi_align(
     features: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],

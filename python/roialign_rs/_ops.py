@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, array, boxes as as_boxes, pair
+from roialign_rs._args import Boxes, Pair, boxes as as_boxes, features as as_features, pair
 
 if TYPE_CHECKING:
     from roialign_rs.gpu import Device, DeviceArray
@@ -109,7 +109,7 @@ def roi_align(
     array([[[[ 6.,  7.],
              [11., 12.]]]], dtype=float32)
     """
-    features = array(features)
+    features = as_features(features)
     table, batch_indices = as_boxes(boxes, batch_indices, len(features) if features.ndim else 0)
     return _core.roi_align(
         features,
@@ -193,7 +193,7 @@ def roi_pool(
     array([[[[12., 13.],
              [17., 18.]]]], dtype=float32)
     """
-    features = array(features)
+    features = as_features(features)
     table, batch_indices = as_boxes(boxes, batch_indices, len(features) if features.ndim else 0)
     return _core.roi_pool(
         features,

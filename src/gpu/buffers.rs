@@ -126,7 +126,7 @@ mod tests {
         for bytes in [0, 1, 255, 256, 257, 1000, 4096, 5000, 1 << 20, (1 << 31) - 1] {
             let class = size_class(bytes);
             assert!(
-                class >= bytes && class % 4 == 0 && class <= (bytes + bytes / 8).max(256) + 32,
+                class >= bytes && class.is_multiple_of(4) && class <= (bytes + bytes / 8).max(256) + 32,
                 "{bytes} {class}"
             );
         }

@@ -180,7 +180,10 @@ impl Context {
     }
 }
 
-/// The adapters of this process; none of them is opened.
+/// The adapters of this machine; none of them is opened.
+///
+/// # Errors
+/// In a child of a process that has used one before it forked.
 pub fn devices() -> Result<Vec<DeviceInfo>> {
     Ok(adapters()?.iter().map(describe).collect())
 }

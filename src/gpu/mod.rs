@@ -6,6 +6,7 @@
 
 mod array;
 mod buffers;
+mod chunks;
 mod context;
 mod pipelines;
 mod recorder;
@@ -151,10 +152,10 @@ pub(crate) fn gather<T: Weight>(
         let placing =
             Placing { images: images.clone(), rows: results.rows()[out_items].clone(), height, width };
         // Boxes come image by image; those that are filled are in the first one.
-        let mut rois = plan.position(images.start)..plan.position(images.end);
-        while !rois.is_empty() {
-            let packed = Packed::new(plan, rois.clone(), &placing, context.max_binding_bytes)?;
-            rois.start = packed.rois.end;
+        let mut left = plan.position(images.start)..plan.position(images.end);
+        while !left.is_empty() {
+            let packed = Packed::new(plan, left.clone(), &placing, context.max_binding_bytes)?;
+            left.start = packed.rois.end;
             let table = context.table(bytemuck::cast_slice(&packed.words))?;
             let weights = context.table(bytemuck::cast_slice(&packed.weights))?;
             for (out_channels, channels) in results.values.grid().channels.iter().enumerate() {

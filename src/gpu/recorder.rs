@@ -45,8 +45,9 @@ impl Context {
         used: &[&Arc<Buffer>],
         commands: impl FnOnce(&mut wgpu::CommandEncoder, Option<&mut Timer>),
     ) {
-        let encoder =
-            recorder.encoder.get_or_insert_with(|| self.device.create_command_encoder(&Default::default()));
+        let encoder = recorder.encoder.get_or_insert_with(|| {
+            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
+        });
         recorder.used.extend(used.iter().map(|&buffer| Arc::clone(buffer)));
         commands(encoder, recorder.timer.as_mut());
     }

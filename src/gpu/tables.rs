@@ -73,7 +73,7 @@ impl<T: Weight> Packed<T> {
         let first_axis = packed.rois.len() * ROI_WORDS;
         for at in packed.rois.clone() {
             let (roi, y, x) = plan.roi(at);
-            let mut axis = |taps: AxisTaps<'_, T>| {
+            let mut pack_axis = |taps: AxisTaps<'_, T>| {
                 if roi.invalid != Invalid::Raise {
                     return first_axis as u32;
                 }
@@ -93,7 +93,7 @@ impl<T: Weight> Packed<T> {
                 }
                 start as u32
             };
-            let (y_axis, x_axis) = (axis(y), axis(x));
+            let (y_axis, x_axis) = (pack_axis(y), pack_axis(x));
             let fill = if roi.invalid == Invalid::Nan { f32::NAN.to_bits() } else { 0 };
             let image =
                 (roi.image.max(placing.images.start) - placing.images.start) * placing.height * placing.width;

@@ -11,8 +11,6 @@ use pyo3::{PyTypeInfo, ffi, intern};
 
 use crate::element::{Element, Real};
 use crate::error::{Error, tuple};
-#[cfg(feature = "gpu")]
-use crate::gpu;
 use crate::run::Boxes;
 use crate::view::{View, ViewMut};
 
@@ -86,7 +84,7 @@ fn unsupported(name: &'static str, descr: &Bound<'_, PyArrayDescr>, hint: &'stat
 /// A 4-d array of values.
 pub struct Array4<'py> {
     array: Bound<'py, PyUntypedArray>,
-    dtype: Dtype,
+    pub dtype: Dtype,
     layout: Layout,
 }
 
@@ -116,7 +114,7 @@ impl<'py> Array4<'py> {
     ///
     /// # Safety
     /// `E` must be what `dtype` stands for.
-    unsafe fn view<E: Element>(&self) -> View<'_, E> {
+    pub unsafe fn view<E: Element>(&self) -> View<'_, E> {
         // SAFETY: NumPy keeps the memory as long as the array, which `self` holds; callers are told not to
         // change an array during a call.
         unsafe { View::from_raw(data(&self.array), self.shape(), self.strides()) }
@@ -139,46 +137,6 @@ pub fn with_features<'py, W: WithFeatures<'py>>(features: &Array4<'py>, work: W)
             Dtype::Bf16 => work.run(features.view::<bf16>()),
             Dtype::F32 => work.run(features.view::<f32>()),
             Dtype::F64 => work.run(features.view::<f64>()),
-        }
-    }
-}
-
-/// Uploads an array as what it is.
-#[cfg(feature = "gpu")]
-pub fn upload(py: Python<'_>, device: &gpu::Device, array: &Array4<'_>) -> PyResult<gpu::Array> {
-    fn send<E: gpu::Transfer>(
-        py: Python<'_>,
-        device: &gpu::Device,
-        view: View<'_, E>,
-    ) -> PyResult<gpu::Array> {
-        Ok(py.detach(|| device.upload(&view))?)
-    }
-    // SAFETY: each arm names the type that the dtype stands for.
-    unsafe {
-        match array.dtype {
-            Dtype::U8 => send(py, device, array.view::<u8>()),
-            Dtype::F16 => send(py, device, array.view::<f16>()),
-            Dtype::Bf16 => send(py, device, array.view::<bf16>()),
-            Dtype::F32 => send(py, device, array.view::<f32>()),
-            Dtype::F64 => send(py, device, array.view::<f64>()),
-        }
-    }
-}
-
-/// Downloads an array into one that was made for its dtype.
-#[cfg(feature = "gpu")]
-pub fn download(py: Python<'_>, array: &gpu::Array, out: &Output<'_>) -> PyResult<()> {
-    fn fetch<E: gpu::Transfer>(py: Python<'_>, array: &gpu::Array, view: ViewMut<'_, E>) -> PyResult<()> {
-        Ok(py.detach(|| array.download(&view))?)
-    }
-    // SAFETY: each arm names the type that the dtype stands for.
-    unsafe {
-        match array.dtype() {
-            gpu::Dtype::F16 => fetch(py, array, out.view::<f16>()),
-            gpu::Dtype::Bf16 => fetch(py, array, out.view::<bf16>()),
-            gpu::Dtype::F32 => fetch(py, array, out.view::<f32>()),
-            gpu::Dtype::F64 => fetch(py, array, out.view::<f64>()),
-            gpu::Dtype::I64 => fetch(py, array, out.view::<i64>()),
         }
     }
 }

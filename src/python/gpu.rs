@@ -1,7 +1,11 @@
 //! Devices, arrays on them, and operators that run there.
 
+#![allow(clippy::too_many_arguments, reason = "Python's keywords, one by one")]
+#![allow(unsafe_code, reason = "typed views of arrays whose dtype was just matched")]
+
 use std::sync::Arc;
 
+use half::{bf16, f16};
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 
@@ -9,8 +13,9 @@ use crate::cpu::Settings;
 use crate::error::{Error, Result};
 use crate::gpu::{self, Dtype, Options};
 use crate::ops::RoiOp;
-use crate::python::arrays::{AnyBoxes, Array4, Layout, Output, download, upload};
+use crate::python::arrays::{self, AnyBoxes, Array4, Layout, Output};
 use crate::run::{self, Invalid};
+use crate::view::{View, ViewMut};
 
 /// What `devices` tells of an adapter.
 type Info = (String, &'static str, &'static str, String, bool);
@@ -95,8 +100,8 @@ impl DeviceArray {
     }
 
     /// Number of axes.
-    #[getter]
-    fn ndim(&self) -> usize {
+    #[classattr]
+    fn ndim() -> usize {
         4
     }
 
@@ -104,7 +109,7 @@ impl DeviceArray {
     #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDescr>> {
         match self.array.dtype() {
-            Dtype::F16 => Ok(numpy::dtype::<half::f16>(py)),
+            Dtype::F16 => Ok(numpy::dtype::<f16>(py)),
             Dtype::F32 => Ok(numpy::dtype::<f32>(py)),
             Dtype::F64 => Ok(numpy::dtype::<f64>(py)),
             Dtype::I64 => Ok(numpy::dtype::<i64>(py)),
@@ -198,5 +203,43 @@ fn run_on_device(
     match rois {
         AnyBoxes::F32(boxes) => run::forward_on_device(op, features, boxes, argmax, invalid, threads),
         AnyBoxes::F64(boxes) => run::forward_on_device(op, features, boxes, argmax, invalid, threads),
+    }
+}
+
+/// Uploads an array as what it is.
+fn upload(py: Python<'_>, device: &gpu::Device, array: &Array4<'_>) -> PyResult<gpu::Array> {
+    fn send<E: gpu::Transfer>(
+        py: Python<'_>,
+        device: &gpu::Device,
+        view: View<'_, E>,
+    ) -> PyResult<gpu::Array> {
+        Ok(py.detach(|| device.upload(&view))?)
+    }
+    // SAFETY: each arm names the type that the dtype stands for.
+    unsafe {
+        match array.dtype {
+            arrays::Dtype::U8 => send(py, device, array.view::<u8>()),
+            arrays::Dtype::F16 => send(py, device, array.view::<f16>()),
+            arrays::Dtype::Bf16 => send(py, device, array.view::<bf16>()),
+            arrays::Dtype::F32 => send(py, device, array.view::<f32>()),
+            arrays::Dtype::F64 => send(py, device, array.view::<f64>()),
+        }
+    }
+}
+
+/// Downloads an array into one that was made for its dtype.
+fn download(py: Python<'_>, array: &gpu::Array, out: &Output<'_>) -> PyResult<()> {
+    fn fetch<E: gpu::Transfer>(py: Python<'_>, array: &gpu::Array, view: &ViewMut<'_, E>) -> PyResult<()> {
+        Ok(py.detach(|| array.download(view))?)
+    }
+    // SAFETY: each arm names the type that the dtype stands for.
+    unsafe {
+        match array.dtype() {
+            Dtype::F16 => fetch(py, array, &out.view::<f16>()),
+            Dtype::Bf16 => fetch(py, array, &out.view::<bf16>()),
+            Dtype::F32 => fetch(py, array, &out.view::<f32>()),
+            Dtype::F64 => fetch(py, array, &out.view::<f64>()),
+            Dtype::I64 => fetch(py, array, &out.view::<i64>()),
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What stands for devices in a build without them.
 
+#![allow(clippy::too_many_arguments, reason = "those of the functions that it stands for")]
+
 use pyo3::prelude::*;
 
 use crate::error::{Error, Result};
