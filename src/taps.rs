@@ -71,11 +71,13 @@ pub struct AxisTaps<'a, T> {
 
 impl<'a, T> AxisTaps<'a, T> {
     /// Pixel of each entry of these bins.
+    #[inline]
     pub fn pixels(&self, bins: Range<usize>) -> &'a [u32] {
         &self.table.pixels[self.entries(bins)]
     }
 
     /// Weight of each entry of these bins.
+    #[inline]
     pub fn weights(&self, bins: Range<usize>) -> &'a [T] {
         &self.table.weights[self.entries(bins)]
     }
@@ -86,26 +88,31 @@ impl<'a, T> AxisTaps<'a, T> {
     }
 
     /// Number of bins.
+    #[inline]
     pub fn bins(&self) -> usize {
         self.span.bins
     }
 
     /// From the first bin that has entries to the last.
+    #[inline]
     pub fn live(&self) -> Range<usize> {
         self.span.live.clone()
     }
 
     /// Whether all these bins are between the first and the last that have entries.
+    #[inline]
     pub fn is_live(&self, bins: &Range<usize>) -> bool {
         self.span.live.start <= bins.start && bins.end <= self.span.live.end
     }
 
     /// From the first pixel that is read to the last.
+    #[inline]
     pub fn hull(&self) -> Range<usize> {
         self.span.hull.clone()
     }
 
     /// The number of taps of every live bin if it is the same and at most [`MOST_UNROLLED_TAPS`], else 0.
+    #[inline]
     pub fn uniform(&self) -> usize {
         self.span.uniform
     }
@@ -120,6 +127,7 @@ impl<'a, T> AxisTaps<'a, T> {
         self.table.first_samples[self.span.bounds + bin]
     }
 
+    #[inline]
     fn entries(&self, bins: Range<usize>) -> Range<usize> {
         let bounds = &self.table.bounds[self.span.bounds..];
         bounds[bins.start]..bounds[bins.end]

@@ -27,6 +27,9 @@ pub struct Task<'a, E: Element> {
     pub stream: bool,
 }
 
+/// Boxes that touch less than this part of a map are few.
+const SPARSE_PART: usize = 4;
+
 /// What a thread keeps from task to task and from call to call.
 struct Scratch<T> {
     window: Window<T>,
@@ -69,24 +72,19 @@ impl<E: Element> Task<'_, E> {
                 image: first.image,
                 channels: self.channels.clone(),
             };
-            let tallest = self.rois.clone().map(|at| self.plan.roi(at).1.hull().len()).max();
-            scratch.window.reset(source.features.shape()[3], tallest.unwrap_or(0));
+            let [_, _, height, width] = source.features.shape();
+            let (mut tallest, mut area) = (0, 0);
             for at in self.rois.clone() {
-                if at + 1 < self.rois.end {
-                    self.prefetch(at + 1, &source, &scratch.window);
-                }
+                let (_, y, x) = self.plan.roi(at);
+                tallest = tallest.max(y.hull().len());
+                area += y.hull().len() * x.hull().len();
+            }
+            scratch.window.reset(width, tallest, area >= height * width / SPARSE_PART);
+            for at in self.rois.clone() {
                 self.roi(at, &source, scratch);
             }
             self.level.run(Fence);
         });
-    }
-
-    /// Memory is on its way for one box while another one is computed.
-    fn prefetch(&self, at: usize, source: &Source<'_, E>, window: &Window<E::Compute>) {
-        let (_, y, x) = self.plan.roi(at);
-        if !x.live().is_empty() {
-            window.prefetch(self.level, source, y.pixels(y.live()), x.hull());
-        }
     }
 
     fn roi(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) {
@@ -102,10 +100,10 @@ impl<E: Element> Task<'_, E> {
                 (_, Reduce::MaxWindow) => (Real::LOWEST_F32, NONE),
             };
             let count = rows.len() * size.width;
-            if !(self.plan.reduce == Reduce::Sum && y.is_live(&rows) && x.is_live(&(0..size.width))) {
-                scratch.values.clear();
-            }
             scratch.values.resize(count, Lanes::splat(value));
+            if !(self.plan.reduce == Reduce::Sum && y.is_live(&rows) && x.is_live(&(0..size.width))) {
+                scratch.values.fill(Lanes::splat(value));
+            }
             scratch.numbers.clear();
             if self.argmax.is_some() {
                 scratch.numbers.resize(count, Lanes::splat(number));
@@ -149,13 +147,16 @@ impl<E: Element> Task<'_, E> {
             }
             return;
         }
+        columns.resize(columns.len().max(x.hull().len()), Lanes::splat(Real::ZERO));
+        let columns = &mut columns[..x.hull().len()];
         for bin in live {
-            columns.clear();
-            columns.resize(x.hull().len(), Lanes::splat(Real::ZERO));
             let (rows, weights) = (y.pixels(bin..bin + 1), y.weights(bin..bin + 1));
-            for (rows, weights) in rows.chunks(capacity).zip(weights.chunks(capacity)) {
+            if rows.is_empty() {
+                continue;
+            }
+            for (i, (rows, weights)) in rows.chunks(capacity).zip(weights.chunks(capacity)).enumerate() {
                 let window = window.load(self.level, source, rows, x.hull());
-                self.level.run(SumRows { window, weights, hull: x.hull(), columns });
+                self.level.run(SumRows { window, weights, fresh: i == 0, hull: x.hull(), columns });
             }
             let out = &mut values[(bin - bins.start) * width..][..width];
             self.level.run(SumColumns { columns, x, out });

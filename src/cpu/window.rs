@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use crate::cpu::simd::pack::{Pack, Prefetch};
+use crate::cpu::simd::pack::Pack;
 use crate::cpu::simd::{Lanes, Level};
 use crate::element::{Element, Real};
 use crate::view::View;
@@ -18,15 +18,18 @@ use crate::view::View;
 const MOST_BYTES: usize = 8 << 20;
 const FEWEST_ROWS: usize = 2;
 
-/// Pixels of a row that are packed together, at least; a row has at most 64 tiles.
-const SMALLEST_TILE: usize = 16;
+/// Pixels of a row that are packed together, at least; a row has at most 64 tiles. Memory is read fastest in long
+/// runs: where boxes need a good part of a map, skipping the rest costs more than it saves.
+const DENSE_TILE: usize = 512;
+const SPARSE_TILE: usize = 8;
 
 /// The memory of a window, kept by its thread from call to call.
 #[derive(Debug)]
 pub struct Window<T> {
     pixels: Box<[Lanes<T>]>,
     slots: Vec<Slot>,
-    rows: Vec<usize>,
+    /// Where each of the loaded rows starts among the pixels.
+    offsets: Vec<u32>,
     width: usize,
     tile_shift: u32,
 }
@@ -34,11 +37,11 @@ pub struct Window<T> {
 /// One row of the window.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    row: usize,
+    row: u32,
     tiles: u64,
 }
 
-const EMPTY: Slot = Slot { row: usize::MAX, tiles: 0 };
+const EMPTY: Slot = Slot { row: u32::MAX, tiles: 0 };
 
 /// Where a window is packed from: up to 16 channels of one image.
 #[derive(Debug)]
@@ -53,17 +56,19 @@ pub struct Source<'a, E> {
 
 impl<T> Default for Window<T> {
     fn default() -> Self {
-        Self { pixels: Box::default(), slots: Vec::new(), rows: Vec::new(), width: 0, tile_shift: 0 }
+        Self { pixels: Box::default(), slots: Vec::new(), offsets: Vec::new(), width: 0, tile_shift: 0 }
     }
 }
 
 impl<T: Real> Window<T> {
-    /// Empties the window and fits it to a map of this width whose boxes are at most `rows` high.
-    pub fn reset(&mut self, width: usize, rows: usize) {
+    /// Empties the window and fits it to a map of this width whose boxes are at most `rows` high, and together
+    /// need a good part of the map if it is `dense`.
+    pub fn reset(&mut self, width: usize, rows: usize, dense: bool) {
         let row_bytes = width * size_of::<Lanes<T>>();
         let rows = rows.min(MOST_BYTES / row_bytes).max(FEWEST_ROWS);
         self.width = width;
-        self.tile_shift = width.div_ceil(64).max(SMALLEST_TILE).next_power_of_two().trailing_zeros();
+        let tile = if dense { DENSE_TILE } else { SPARSE_TILE };
+        self.tile_shift = width.div_ceil(64).max(tile).next_power_of_two().trailing_zeros();
         self.slots.clear();
         self.slots.resize(rows, EMPTY);
         if self.pixels.len() < rows * width {
@@ -90,68 +95,36 @@ impl<T: Real> Window<T> {
         assert!(width == self.width && columns.end <= width && columns.start < columns.end);
         let capacity = self.slots.len();
         let (low, high) = rows.iter().fold((u32::MAX, 0), |(low, high), &y| (low.min(y), high.max(y)));
-        let (low, high) = (low as usize, high as usize);
-        assert!(high < height);
-        // Rows that span more than the window take its slots one after the other, and nothing of it stays.
-        let spread = high - low >= capacity;
-        if spread {
-            self.slots.fill(EMPTY);
-        }
-        let base = low - low % capacity;
+        assert!((high as usize) < height);
         let needed = self.tiles(&columns);
-        self.rows.resize(rows.len(), 0);
-        // Bins that follow each other often share a row.
-        let (mut before, mut at) = (u32::MAX, 0);
-        for (i, &row) in rows.iter().enumerate() {
-            if row != before {
-                before = row;
-                let row = row as usize;
-                let slot = match row - base {
-                    _ if spread => i,
-                    ahead if ahead >= capacity => ahead - capacity,
-                    within => within,
-                };
-                let held = self.slots[slot];
-                if held.row != row || needed & !held.tiles != 0 {
-                    self.fill(level, source, slot, row, needed);
+        self.offsets.clear();
+        if ((high - low) as usize) < capacity {
+            let (capacity, width) = (capacity as u32, width as u32);
+            let base = low - low % capacity;
+            let slot = |row: u32| if row - base >= capacity { row - base - capacity } else { row - base };
+            // Bins that follow each other often share a row.
+            let mut before = u32::MAX;
+            for &row in rows {
+                let held = self.slots[slot(row) as usize];
+                if row != before && (held.row != row || needed & !held.tiles != 0) {
+                    self.fill(level, source, slot(row) as usize, row, needed);
                 }
-                at = slot * self.width;
+                before = row;
             }
-            self.rows[i] = at;
+            self.offsets.extend(rows.iter().map(|&row| slot(row) * width));
+        } else {
+            // Rows that span more than the window take its slots one after the other, and nothing of it stays.
+            self.slots.fill(EMPTY);
+            for (slot, &row) in rows.iter().enumerate() {
+                self.fill(level, source, slot, row, needed);
+                self.offsets.push((slot * width) as u32);
+            }
         }
         Loaded {
             pixels: &self.pixels,
-            rows: &self.rows,
+            rows: &self.offsets,
             first_column: columns.start,
             end_column: columns.end,
-        }
-    }
-
-    /// Brings nearer what [`Self::load`] would have to pack.
-    pub fn prefetch<E: Element<Compute = T>>(
-        &self,
-        level: Level,
-        source: &Source<'_, E>,
-        rows: &[u32],
-        columns: Range<usize>,
-    ) {
-        let capacity = self.slots.len();
-        let needed = self.tiles(&columns);
-        let (mut before, mut base) = (u32::MAX, 0);
-        for &row in rows {
-            if row == before {
-                continue;
-            }
-            before = row;
-            let row = row as usize;
-            if row < base || row - base >= capacity {
-                base = row - row % capacity;
-            }
-            let held = self.slots[row - base];
-            let missing = if held.row == row { needed & !held.tiles } else { needed };
-            for run in self.runs(missing) {
-                level.run(Prefetch::new(source, row, run.start, run.len()));
-            }
         }
     }
 
@@ -161,7 +134,7 @@ impl<T: Real> Window<T> {
         level: Level,
         source: &Source<'_, E>,
         slot: usize,
-        row: usize,
+        row: u32,
         needed: u64,
     ) {
         let held = &mut self.slots[slot];
@@ -173,7 +146,7 @@ impl<T: Real> Window<T> {
         for run in self.runs(missing) {
             let at = slot * self.width;
             let pixels = &mut self.pixels[at + run.start..at + run.end];
-            level.run(Pack::new(source, row, run.start, pixels));
+            level.run(Pack::new(source, row as usize, run.start, pixels));
         }
     }
 
@@ -203,7 +176,7 @@ impl<T: Real> Window<T> {
 pub struct Loaded<'w, T> {
     pixels: &'w [Lanes<T>],
     /// Where each row starts among the pixels.
-    rows: &'w [usize],
+    rows: &'w [u32],
     first_column: usize,
     end_column: usize,
 }
@@ -222,7 +195,7 @@ impl<'w, T> Loaded<'w, T> {
     /// One of the rows.
     #[inline(always)]
     pub fn row(&self, row: usize) -> Row<'w, T> {
-        Row { pixels: &self.pixels[self.rows[row]..] }
+        Row { pixels: &self.pixels[self.rows[row] as usize..] }
     }
 }
 

@@ -3,14 +3,15 @@
 #![allow(unsafe_code, reason = "views of memory that NumPy owns")]
 
 use half::{bf16, f16};
-use numpy::npyffi::{NPY_ARRAY_WRITEABLE, PY_ARRAY_API, npy_intp};
+use numpy::npyffi::{NPY_ARRAY_CARRAY, NPY_ARRAY_WRITEABLE, PY_ARRAY_API, npy_intp};
 use numpy::prelude::*;
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::prelude::*;
-use pyo3::{PyTypeInfo, ffi, intern};
+use pyo3::{PyTypeInfo, intern};
 
 use crate::element::{Element, Real};
 use crate::error::{Error, tuple};
+use crate::python::recycle::{self, Memory};
 use crate::run::Boxes;
 use crate::view::{View, ViewMut};
 
@@ -228,9 +229,18 @@ fn empty<'py>(
     if bytes.is_none_or(|bytes| isize::try_from(bytes).is_err()) {
         return Err(Error::TooLarge { shape: tuple(&shape) }.into());
     }
+    let large = bytes.is_some_and(|bytes| bytes >= recycle::SMALLEST);
+    let memory = bytes.filter(|_| large).map(Memory::new);
+    let memory = match memory {
+        Some(None) => return Err(Error::TooLarge { shape: tuple(&shape) }.into()),
+        Some(Some(memory)) => Some(Bound::new(py, memory)?),
+        None => None,
+    };
+    let start = memory.as_ref().map_or(std::ptr::null_mut(), |memory| memory.get().start());
     let mut sides = shape.map(|side| side as npy_intp);
-    // SAFETY: the arguments are those of `numpy.empty`; the descriptor's reference is given away; a null
-    // pointer means that an exception is set.
+    // SAFETY: the arguments are those of `numpy.empty`, or of an array on memory of the right size that its base
+    // object keeps; the references to descriptor and base are given away; a null pointer means that an exception
+    // is set.
     unsafe {
         let array = PY_ARRAY_API.PyArray_NewFromDescr(
             py,
@@ -239,11 +249,15 @@ fn empty<'py>(
             4,
             sides.as_mut_ptr(),
             std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            0,
+            start.cast(),
+            if large { NPY_ARRAY_CARRAY } else { 0 },
             std::ptr::null_mut(),
         );
-        Ok(Bound::from_owned_ptr_or_err(py, array.cast::<ffi::PyObject>())?.cast_into_unchecked())
+        let array = Bound::from_owned_ptr_or_err(py, array)?.cast_into_unchecked::<PyUntypedArray>();
+        if let Some(memory) = memory {
+            PY_ARRAY_API.PyArray_SetBaseObject(py, array.as_array_ptr(), memory.into_ptr());
+        }
+        Ok(array)
     }
 }
 

@@ -6,6 +6,7 @@ mod explain;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 mod gpu;
 mod ops;
+mod recycle;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _core {

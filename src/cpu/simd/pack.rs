@@ -4,6 +4,9 @@ use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
 use crate::cpu::window::Source;
 use crate::element::{Element, Real};
 
+/// Bytes that come from memory together.
+const CACHE_LINE: usize = 64;
+
 /// Packs a run of columns of one row.
 pub struct Pack<'a, E: Element> {
     from: Planes<E>,
@@ -14,6 +17,7 @@ pub struct Pack<'a, E: Element> {
 struct Planes<E> {
     base: *const u8,
     channel_stride: isize,
+    row_stride: isize,
     column_stride: isize,
     channels: usize,
     element: std::marker::PhantomData<E>,
@@ -31,10 +35,11 @@ impl<E: Element> Planes<E> {
         let [images, channels, height, width] = source.features.shape();
         assert!(source.image < images && source.channels.end <= channels && source.channels.len() <= LANES);
         assert!(row < height && column + columns <= width);
-        let [_, channel_stride, _, column_stride] = source.features.strides();
+        let [_, channel_stride, row_stride, column_stride] = source.features.strides();
         Self {
             base: source.features.pointer([source.image, source.channels.start, row, column]),
             channel_stride,
+            row_stride,
             column_stride,
             channels: source.channels.len(),
             element: std::marker::PhantomData,
@@ -98,6 +103,13 @@ fn pack_planes<I: Isa, E: Element>(from: &Planes<E>, to: &mut [Lanes<E::Compute>
                 // SAFETY: `new` checked that run and channels are inside; columns are neighbours.
                 *row = E::widen::<I>(unsafe { plane.cast::<[E; 8]>().add(i).read_unaligned() });
             }
+            // The next row is likely to be packed next.
+            if i % (CACHE_LINE / (8 * size_of::<E>())) == 0 {
+                for plane in planes {
+                    let block = plane.wrapping_add(i * 8 * size_of::<E>());
+                    I::prefetch(block.wrapping_offset(from.row_stride));
+                }
+            }
             let columns = I::transpose(rows);
             for (pixel, column) in pixels.iter_mut().zip(columns) {
                 pixel.0.as_chunks_mut::<8>().0[half] = column;
@@ -122,46 +134,6 @@ fn pack_pixels<I: Isa, E: Element>(from: &Planes<E>, to: &mut [Lanes<E::Compute>
             let at = from.at(0, column).wrapping_offset(8 * i as isize * size);
             // SAFETY: the pixel is inside, and has 16 channels side by side.
             *half = E::widen::<I>(unsafe { at.cast::<[E; 8]>().read_unaligned() });
-        }
-    }
-}
-
-/// Brings the memory of a run of columns nearer.
-pub struct Prefetch<E> {
-    from: Planes<E>,
-    columns: usize,
-}
-
-/// Bytes that come together.
-const CACHE_LINE: usize = 64;
-
-impl<E: Element> Prefetch<E> {
-    /// Of so many columns of a row.
-    pub fn new(source: &Source<'_, E>, row: usize, column: usize, columns: usize) -> Self {
-        Self { from: Planes::new(source, row, column, columns), columns }
-    }
-}
-
-impl<E: Element> Kernel for Prefetch<E> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        let size = size_of::<E>();
-        let (lines, step) = if self.from.column_stride == size as isize {
-            ((self.columns * size).div_ceil(CACHE_LINE), CACHE_LINE as isize)
-        } else if self.from.channel_stride == size as isize {
-            (self.columns, self.from.column_stride)
-        } else {
-            return;
-        };
-        let rows = if step == CACHE_LINE as isize { self.from.channels } else { 1 };
-        for row in 0..rows {
-            let mut at = self.from.at(row, 0);
-            for _ in 0..lines {
-                I::prefetch(at);
-                at = at.wrapping_offset(step);
-            }
         }
     }
 }

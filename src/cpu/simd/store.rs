@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
-use crate::element::{Element, Real};
+use crate::element::Element;
 use crate::view::ViewMut;
 
 /// Bins that are turned at once, so that what is staged stays in the first-level cache.
@@ -109,30 +109,24 @@ fn store_maps<I: Isa, E: Element>(
     let count = bins.len();
     let mut stage = [const { MaybeUninit::<E>::uninit() }; LANES * MOST_BINS];
     let stage = stage.as_mut_ptr().cast::<E>();
-    // Where a block of eight bins starts: the last one goes back over bins that are done.
-    let blocks = count.div_ceil(8);
-    let start = |block: usize| (8 * block).min(count - 8);
     for half in 0..target.channels.div_ceil(8) {
-        for block in 0..if count < 8 { 0 } else { blocks } {
-            let first = start(block);
-            let mut pixels = [[E::Compute::ZERO; 8]; 8];
-            for (pixel, bin) in pixels.iter_mut().zip(&bins[first..first + 8]) {
-                *pixel = bin.0.as_chunks::<8>().0[half];
+        // SAFETY: the stage has 16 maps of at most 256 bins.
+        let to = unsafe { stage.add(8 * half * count) };
+        if count < 8 {
+            for (i, bin) in bins.iter().enumerate() {
+                let pixel = E::narrow::<I>(bin.0.as_chunks::<8>().0[half]);
+                for (channel, &value) in pixel.iter().enumerate() {
+                    // SAFETY: bin `i` of map `8 * half + channel`.
+                    unsafe { to.add(channel * count + i).write(value) };
+                }
             }
-            let maps = I::transpose(pixels);
-            // SAFETY: the stage has 16 maps of at most 256 bins; this is inside map `8 * half + channel`.
-            let to = unsafe { stage.add(8 * half * count + first) };
-            for (channel, map) in maps.iter().enumerate() {
-                // SAFETY: as above.
-                unsafe { to.add(channel * count).cast::<[E; 8]>().write_unaligned(E::narrow::<I>(*map)) };
-            }
+            continue;
         }
-        for (i, bin) in bins.iter().enumerate().filter(|_| count < 8) {
-            let pixel = E::narrow::<I>(bin.0.as_chunks::<8>().0[half]);
-            for (channel, &value) in pixel.iter().enumerate() {
-                // SAFETY: as above.
-                unsafe { stage.add((8 * half + channel) * count + i).write(value) };
-            }
+        for first in (0..count).step_by(8) {
+            // The last block goes back over bins that are done.
+            let first = first.min(count - 8);
+            // SAFETY: bins `first..first + 8` of maps `8 * half..8 * half + 8`.
+            unsafe { turn::<I, E>(&bins[first..first + 8], half, to.add(first), count) };
         }
     }
     let bytes = count * size_of::<E>();
@@ -147,6 +141,29 @@ fn store_maps<I: Isa, E: Element>(
             }
         }
     }
+}
+
+/// Eight bins of eight channels become eight bins of each map, `count` elements apart.
+///
+/// # Safety
+/// Eight elements must be writable at `to` and at seven multiples of `count` behind it.
+#[inline(always)]
+unsafe fn turn<I: Isa, E: Element>(bins: &[Lanes<E::Compute>], half: usize, to: *mut E, count: usize) {
+    let pixel = |bin: usize| bins[bin].0.as_chunks::<8>().0[half];
+    // Written out, for loops over arrays of registers are not always unrolled.
+    let maps = I::transpose([pixel(0), pixel(1), pixel(2), pixel(3), pixel(4), pixel(5), pixel(6), pixel(7)]);
+    let put = |map: usize| {
+        // SAFETY: the caller's promise.
+        unsafe { to.add(map * count).cast::<[E; 8]>().write_unaligned(E::narrow::<I>(maps[map])) };
+    };
+    put(0);
+    put(1);
+    put(2);
+    put(3);
+    put(4);
+    put(5);
+    put(6);
+    put(7);
 }
 
 /// Bins whose channels are neighbours: written as they are.
@@ -165,13 +182,13 @@ fn store_pixels<I: Isa, E: Element>(target: &Target<E>, bins: &[Lanes<E::Compute
     }
 }
 
-/// Copies bytes, past the caches if asked to: whole lines of 32 bytes, what is before and after them as usual.
+/// Copies bytes, past the caches if asked to: whole cache lines, what is before and after them as usual.
 ///
 /// # Safety
 /// So many bytes must be readable at `from` and writable at `to`.
 #[inline(always)]
 unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
-    const LINE: usize = 32;
+    const LINE: usize = 64;
     // SAFETY: all offsets are at most `bytes`; streamed lines start at multiples of their size.
     unsafe {
         let head = to.align_offset(LINE);
@@ -181,7 +198,9 @@ unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool
         to.copy_from_nonoverlapping(from, head);
         let lines = (bytes - head) / LINE;
         for line in 0..lines {
-            I::stream(from.add(head + line * LINE), to.add(head + line * LINE));
+            let at = head + line * LINE;
+            I::stream(from.add(at), to.add(at));
+            I::stream(from.add(at + LINE / 2), to.add(at + LINE / 2));
         }
         let done = head + lines * LINE;
         to.add(done).copy_from_nonoverlapping(from.add(done), bytes - done);

@@ -14,6 +14,13 @@ fn accumulate<I: Isa, T: Real>(sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) 
     }
 }
 
+#[inline(always)]
+fn add<T: Real>(sum: &mut Lanes<T>, value: &Lanes<T>) {
+    for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
+        *sum += value;
+    }
+}
+
 /// The bins of a box whose taps are so few that the loops over them are unrolled.
 pub struct SumUnrolled<'a, T> {
     /// The rows of the bins' y taps, in their order.
@@ -87,6 +94,8 @@ pub struct SumRows<'a, T> {
     pub window: Loaded<'a, T>,
     /// One for each row.
     pub weights: &'a [T],
+    /// Whether they are the first ones: then what the columns hold is forgotten.
+    pub fresh: bool,
     /// The columns to add up.
     pub hull: Range<usize>,
     /// One for each column.
@@ -113,8 +122,10 @@ impl<T: Real> Kernel for SumRows<'_, T> {
                     let pixel = unsafe { row.pixel(column as u32) };
                     accumulate::<I, T>(&mut vertical, weight, pixel);
                 }
-                for (sum, value) in sum.0.iter_mut().zip(vertical.0) {
-                    *sum += value;
+                if self.fresh && first == 0 {
+                    *sum = vertical;
+                } else {
+                    add(sum, &vertical);
                 }
             }
         }
@@ -146,9 +157,7 @@ impl<T: Real> Kernel for SumColumns<'_, T> {
                 for (&pixel, &weight) in pixels.iter().zip(weights) {
                     accumulate::<I, T>(&mut part, weight, &self.columns[pixel as usize - first]);
                 }
-                for (sum, value) in sum.0.iter_mut().zip(part.0) {
-                    *sum += value;
-                }
+                add(&mut sum, &part);
             }
             *out = sum;
         }
