@@ -17,7 +17,7 @@ mod transfer;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::taps::Plan;
 
 use array::Grid;
@@ -28,7 +28,7 @@ pub use context::{DeviceInfo, Options, devices};
 use pipelines::{Kernel, Shader};
 use recorder::Dispatch;
 pub use tables::Weight;
-use tables::{Packed, Placing};
+use tables::{Packed, Placing, most_taps};
 
 use crate::view::View;
 
@@ -145,50 +145,101 @@ pub(crate) fn gather<T: Weight>(
     rows: &Range<usize>,
 ) -> Result<()> {
     let context = &features.context;
-    let kernel = Kernel::forward(plan.reduce, results.argmax.is_some());
     let [_, _, height, width] = features.shape();
-    let out_items = results.rows().iter().position(|all| all.contains(&rows.start)).unwrap_or(0);
+    let target = results.rows().iter().position(|all| all.contains(&rows.start)).unwrap_or(0);
     for (items, images) in features.grid().items.iter().enumerate() {
-        let placing =
-            Placing { images: images.clone(), rows: results.rows()[out_items].clone(), height, width };
+        let placing = Placing { images: images.clone(), rows: results.rows()[target].clone(), height, width };
         // Boxes come image by image; those that are filled are in the first one.
-        let mut left = plan.position(images.start)..plan.position(images.end);
-        while !left.is_empty() {
-            let packed = Packed::new(plan, left.clone(), &placing, context.max_binding_bytes)?;
-            left.start = packed.rois.end;
-            let table = context.table(bytemuck::cast_slice(&packed.words))?;
-            let weights = context.table(bytemuck::cast_slice(&packed.weights))?;
-            for (out_channels, channels) in results.values.grid().channels.iter().enumerate() {
-                let source = features.grid().channels.iter().position(|all| all.contains(&channels.start));
-                let source = features.part(items, source.expect("results are cut within features"));
-                let target = results.values.part(out_items, out_channels);
-                let argmax = results.argmax.as_ref().map(|argmax| argmax.part(out_items, out_channels));
-                let mut buffers = vec![&table, &weights, source.buffer, target.buffer];
-                buffers.extend(argmax.as_ref().map(|argmax| argmax.buffer));
-                let bins = (plan.output.height * plan.output.width) as u32;
-                let dispatch = Dispatch {
-                    shader: Shader::new(kernel, features.dtype().storage(), target.quads()),
-                    buffers: &buffers,
-                    items: 0..packed.rois.len() as u32 * bins,
-                    quads: target.quads(),
+        let rois = plan.position(images.start)..plan.position(images.end);
+        let (spread, alone): (Vec<_>, Vec<_>) = rois.partition(|&at| {
+            let [rows, columns] = most_taps(plan, at);
+            rows * columns > MOST_TAPS_ALONE
+        });
+        for (spread, mut left) in [(true, &spread[..]), (false, &alone[..])] {
+            while !left.is_empty() {
+                let packed = Packed::new(plan, left, &placing, context.max_binding_bytes)?;
+                let now;
+                (now, left) = left.split_at(packed.rois);
+                let most =
+                    now.iter().map(|&at| most_taps(plan, at)).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])]);
+                let pass = Pass {
+                    packed: &packed,
+                    most_taps: most.unwrap_or([0; 2]),
+                    spread,
+                    source: items,
+                    target,
                 };
-                context.dispatch(&dispatch, |items, first_quad| {
-                    vec![
-                        items.start,
-                        items.end,
-                        bins,
-                        plan.output.width as u32,
-                        first_quad,
-                        target.quads(),
-                        ((channels.start - source.channels.start) / array::QUAD) as u32,
-                        source.quads(),
-                        packed.pixels,
-                    ]
-                });
+                pass.record(plan, features, results)?;
             }
         }
     }
     context.end_call()
+}
+
+/// Bins of more taps than this are spread over a workgroup.
+const MOST_TAPS_ALONE: usize = 4096;
+
+/// Software drivers end a shader after 65535 rounds of all its loops, of which a tap takes one or a little more.
+const MOST_ROUNDS_ON_CPU: usize = 50_000;
+
+/// Some boxes of one part of the features and one of the results.
+struct Pass<'a, T> {
+    packed: &'a Packed<T>,
+    /// Rows and columns of the largest bin.
+    most_taps: [usize; 2],
+    spread: bool,
+    /// Which images of the features.
+    source: usize,
+    /// Which rows of the results.
+    target: usize,
+}
+
+impl<T: Weight> Pass<'_, T> {
+    fn record(&self, plan: &Plan<T>, features: &Array, results: &Results) -> Result<()> {
+        let (context, packed) = (&features.context, self.packed);
+        let kernel = Kernel::forward(plan.reduce, results.argmax.is_some());
+        let bins = (plan.output.height * plan.output.width) as u32;
+        let table = context.table(bytemuck::cast_slice(&packed.words))?;
+        let weights = context.table(bytemuck::cast_slice(&packed.weights))?;
+        for (at, channels) in results.values.grid().channels.iter().enumerate() {
+            let source = features.grid().channels.iter().position(|all| all.contains(&channels.start));
+            let source = features.part(self.source, source.expect("results are cut within features"));
+            let target = results.values.part(self.target, at);
+            let argmax = results.argmax.as_ref().map(|argmax| argmax.part(self.target, at));
+            let mut buffers = vec![&table, &weights, source.buffer, target.buffer];
+            buffers.extend(argmax.as_ref().map(|argmax| argmax.buffer));
+            let shader = Shader::new(kernel, features.dtype().storage(), target.quads(), self.spread);
+            let [rows, columns] = self.most_taps;
+            if context.info.kind == "cpu"
+                && rows.div_ceil(shader.lanes() as usize) * (columns + 1) > MOST_ROUNDS_ON_CPU
+            {
+                return Err(Error::Gpu(format!(
+                    "{} cannot make bins of {rows} x {columns} taps; use the CPU path",
+                    context.info.name
+                )));
+            }
+            let dispatch = Dispatch {
+                shader,
+                buffers: &buffers,
+                items: 0..packed.rois as u32 * bins,
+                quads: target.quads(),
+            };
+            context.dispatch(&dispatch, |items, first_quad| {
+                vec![
+                    items.start,
+                    items.end,
+                    bins,
+                    plan.output.width as u32,
+                    first_quad,
+                    target.quads(),
+                    ((channels.start - source.channels.start) / array::QUAD) as u32,
+                    source.quads(),
+                    packed.pixels,
+                ]
+            });
+        }
+        Ok(())
+    }
 }
 
 impl Context {

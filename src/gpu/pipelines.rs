@@ -66,11 +66,11 @@ impl Kernel {
     }
 }
 
-/// Invocations that work together.
-const INVOCATIONS: u32 = 64;
+/// Invocations of a workgroup, and most quads of channels side by side: eight of f32 are a line of a cache.
+const ALONE: [u32; 2] = [64, 8];
 
-/// With so many quads side by side, an f32 pixel is one line of a cache.
-const MOST_QUADS: u32 = 8;
+/// The same where the rows of a bin are spread over a workgroup; `INVOCATIONS` in `spread.wgsl`.
+const SPREAD: [u32; 2] = [256, 4];
 
 /// One shader, with everything that is decided when it is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,22 +79,38 @@ pub struct Shader {
     storage: Storage,
     /// Quads of channels that a workgroup works on; the rest of its invocations lie along pixels or bins.
     quads: u32,
+    /// Whether they lie along the rows of one bin instead.
+    spread: bool,
 }
 
 impl Shader {
-    /// For arrays of so many quads of channels.
-    pub fn new(kernel: Kernel, storage: Storage, quads: u32) -> Self {
-        Self { kernel, storage, quads: quads.next_power_of_two().min(MOST_QUADS) }
+    /// For arrays of so many quads of channels; `spread` is for bins of many taps.
+    pub fn new(kernel: Kernel, storage: Storage, quads: u32, spread: bool) -> Self {
+        let [_, most] = if spread { SPREAD } else { ALONE };
+        Self { kernel, storage, quads: quads.next_power_of_two().min(most), spread }
     }
 
-    /// Quads and pixels (or bins) of a workgroup.
-    pub fn workgroup(self) -> [u32; 2] {
-        [self.quads, INVOCATIONS / self.quads]
+    /// Quads of a workgroup, and invocations along the other axis.
+    fn workgroup(self) -> [u32; 2] {
+        let [invocations, _] = if self.spread { SPREAD } else { ALONE };
+        [self.quads, invocations / self.quads]
+    }
+
+    /// Quads and pixels (or bins) that a workgroup makes.
+    pub fn tile(self) -> [u32; 2] {
+        let [quads, items] = self.workgroup();
+        [quads, if self.spread { 1 } else { items }]
+    }
+
+    /// Invocations that share the rows of a bin.
+    pub fn lanes(self) -> u32 {
+        let [_, items] = self.workgroup();
+        if self.spread { items } else { 1 }
     }
 
     /// What it is called in measurements.
     pub fn name(self) -> String {
-        format!("{:?} {:?}", self.kernel, self.storage)
+        format!("{:?} {:?}{}", self.kernel, self.storage, if self.spread { " spread" } else { "" })
     }
 
     /// The text.
@@ -105,6 +121,7 @@ impl Shader {
         let [half, single, double] = files!("f16", "f32", "f64");
         let [words_half, words_single, words_double] = files!("words16", "words32", "words64");
         let [tables, maximum, argmax, no_argmax] = files!("tables", "maximum", "argmax", "no_argmax");
+        let [alone, alone_best, spread, spread_best] = files!("alone", "alone_best", "spread", "spread_best");
         let [sum, sample, corner, window] = files!("sum", "max_sample", "max_corner", "max_window");
         let [relayout, to_quads, to_planes] = files!("relayout", "to_quads", "to_planes");
         let element = match self.storage {
@@ -117,12 +134,15 @@ impl Shader {
             Storage::Single => words_single,
             Storage::Double | Storage::Long => words_double,
         };
-        let keep = |wanted| if wanted { argmax } else { no_argmax };
+        let (lanes, lanes_best) = if self.spread { (spread, spread_best) } else { (alone, alone_best) };
+        let maxima = |wanted, kernel| {
+            vec![element, tables, lanes, maximum, lanes_best, if wanted { argmax } else { no_argmax }, kernel]
+        };
         let files = match self.kernel {
-            Kernel::Sum => vec![element, tables, sum],
-            Kernel::MaxSample { argmax } => vec![element, tables, maximum, keep(argmax), sample],
-            Kernel::MaxCorner { argmax } => vec![element, tables, maximum, keep(argmax), corner],
-            Kernel::MaxWindow { argmax } => vec![element, tables, maximum, keep(argmax), window],
+            Kernel::Sum => vec![element, tables, lanes, sum],
+            Kernel::MaxSample { argmax } => maxima(argmax, sample),
+            Kernel::MaxCorner { argmax } => maxima(argmax, corner),
+            Kernel::MaxWindow { argmax } => maxima(argmax, window),
             Kernel::ToQuads => vec![words, relayout, to_quads],
             Kernel::ToPlanes => vec![words, relayout, to_planes],
         };
@@ -213,9 +233,11 @@ mod tests {
         kernels.extend(both.map(|argmax| Kernel::MaxCorner { argmax }));
         kernels.extend(both.map(|argmax| Kernel::MaxWindow { argmax }));
         let storages = [Storage::Half, Storage::Single, Storage::Double];
-        let quads = [1, 2, 4, 8];
+        let groups = [(1, false), (2, false), (4, false), (8, false), (1, true), (2, true), (4, true)];
         kernels.into_iter().flat_map(move |kernel| {
-            storages.into_iter().flat_map(move |storage| quads.map(|quads| Shader { kernel, storage, quads }))
+            storages.into_iter().flat_map(move |storage| {
+                groups.map(|(quads, spread)| Shader { kernel, storage, quads, spread })
+            })
         })
     }
 

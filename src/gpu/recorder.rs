@@ -73,7 +73,7 @@ impl Context {
         let layout = pipeline.get_bind_group_layout(0);
         let group = wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries };
         let group = self.device.create_bind_group(&group);
-        let [group_quads, group_items] = shader.workgroup();
+        let [group_quads, group_items] = shader.tile();
         let most = |per_group: u32| (per_group.saturating_mul(self.max_workgroups)) as usize;
         let mut recorder = lock(&self.recorder);
         self.record_in(&mut recorder, buffers, |encoder, timer| {

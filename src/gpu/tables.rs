@@ -20,8 +20,8 @@ const MOST_BINS: usize = 1 << 30;
 
 /// The tables of some boxes.
 pub struct Packed<T> {
-    /// The boxes, counted in the plan's order.
-    pub rois: Range<usize>,
+    /// How many boxes.
+    pub rois: usize,
     /// Boxes, then the axes' bounds and first samples, then pixels.
     pub words: Vec<u32>,
     /// Where the pixels start.
@@ -43,35 +43,35 @@ pub struct Placing {
 }
 
 impl<T: Weight> Packed<T> {
-    /// Packs as many of `rois` as fit into bindings of `limit` bytes.
-    pub fn new(plan: &Plan<T>, rois: Range<usize>, placing: &Placing, limit: u64) -> Result<Self> {
+    /// Packs as many of `rois`, which count in the plan's order, as fit into bindings of `limit` bytes.
+    pub fn new(plan: &Plan<T>, rois: &[usize], placing: &Placing, limit: u64) -> Result<Self> {
         let empty = Self::empty_axis(plan);
         let fixed = ROI_WORDS + axis_words(plan, plan.output.height) + axis_words(plan, plan.output.width);
-        let mut end = rois.start;
+        let mut count = 0;
         let (mut words, mut weights) = (empty, 0);
         let bins = plan.output.height * plan.output.width;
-        for at in rois.clone() {
+        for &at in rois {
             let (_, y, x) = plan.roi(at);
             let entries = y.pixels(0..y.bins()).len() + x.pixels(0..x.bins()).len();
             words += fixed + entries;
             weights += entries;
             let bytes = (words * size_of::<u32>()).max(weights * size_of::<T>()) as u64;
-            if bytes > limit || (at + 1 - rois.start) * bins > MOST_BINS {
+            if bytes > limit || (count + 1) * bins > MOST_BINS {
                 break;
             }
-            end = at + 1;
+            count += 1;
         }
-        if end == rois.start {
+        if count == 0 {
             return Err(Error::Gpu(format!(
                 "the tables of one box do not fit into a binding of {limit} bytes"
             )));
         }
         let mut packed =
-            Self { rois: rois.start..end, words: Vec::with_capacity(words), pixels: 0, weights: Vec::new() };
+            Self { rois: count, words: Vec::with_capacity(words), pixels: 0, weights: Vec::new() };
         let mut axes = vec![0; empty];
         let mut pixels = Vec::with_capacity(weights);
-        let first_axis = packed.rois.len() * ROI_WORDS;
-        for at in packed.rois.clone() {
+        let first_axis = count * ROI_WORDS;
+        for &at in &rois[..count] {
             let (roi, y, x) = plan.roi(at);
             let mut pack_axis = |taps: AxisTaps<'_, T>| {
                 if roi.invalid != Invalid::Raise {
@@ -120,4 +120,16 @@ fn has_samples(reduce: Reduce) -> bool {
 /// Bounds, and the first sample of each bin.
 fn axis_words<T>(plan: &Plan<T>, bins: usize) -> usize {
     bins + 1 + if has_samples(plan.reduce) { bins } else { 0 }
+}
+
+/// Rows and columns of taps of a box's largest bin.
+pub fn most_taps<T: Weight>(plan: &Plan<T>, at: usize) -> [usize; 2] {
+    let (_, y, x) = plan.roi(at);
+    [y, x].map(|taps| {
+        let of_bin = |bin: usize| match (plan.reduce, taps.pixels(bin..bin + 1)) {
+            (Reduce::MaxWindow, &[first, last]) => (last - first) as usize + 1,
+            (_, pixels) => pixels.len(),
+        };
+        (0..taps.bins()).map(of_bin).max().unwrap_or(0)
+    })
 }

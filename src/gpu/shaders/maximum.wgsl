@@ -31,13 +31,22 @@ fn offer(best: ptr<function, Best>, value: vec4<Real>, row: u32, column: u32) {
     take(best, (!(*best).found) | (larger & (!is_nan((*best).value))), value, row, column);
 }
 
+fn first_sample(axis: u32, bins: u32, bin: u32) -> u32 {
+    return table[axis + bins + 1u + bin];
+}
+
 fn side(axis: u32, bins: u32, bin: u32, samples: u32) -> Side {
     let of_bin = entries(axis, bin);
-    return Side(table[axis + bins + 1u + bin], (of_bin.end - of_bin.first) / 2u, samples);
+    return Side(first_sample(axis, bins, bin), (of_bin.end - of_bin.first) / 2u, samples);
 }
 
 // Offers the first sample off the map, if there is one, as what it is: before or after those on the map.
-fn offer_off_map(best: ptr<function, Best>, y: Side, x: Side, corners: u32) {
+fn finish(best: ptr<function, Best>, here: Place, corners: u32) {
+    let y = side(here.roi.y, here.bins_y, here.bin_y, here.roi.samples_y);
+    let x = side(here.roi.x, call.bins_x, here.bin_x, here.roi.samples_x);
+    if !any((*best).found) {
+        (*best).value = filling(here);
+    }
     if y.all == 0u || x.all == 0u || (y.on_map == y.all && x.on_map == x.all) {
         return;
     }

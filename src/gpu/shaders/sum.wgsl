@@ -3,13 +3,21 @@
 @compute @workgroup_size(QUADS, ITEMS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let here = place(group, local);
-    if !here.exists {
-        return;
+    var sum = vec4<Real>();
+    if here.exists {
+        sum = sum_of_lane(here, lane_of(local));
     }
+    sum = collect_sum(sum, local);
+    if here.exists && lane_of(local) == 0u {
+        output[here.target_quad] = narrow(sum + filling(here));
+    }
+}
+
+fn sum_of_lane(here: Place, lane: u32) -> vec4<Real> {
     let rows = entries(here.roi.y, here.bin_y);
     let columns = entries(here.roi.x, here.bin_x);
-    var sum = filling(here);
-    for (var y = rows.first; y < rows.end; y++) {
+    var sum = vec4<Real>();
+    for (var y = rows.first + lane; y < rows.end; y += LANES) {
         let row = pixel(y);
         var part = vec4<Real>();
         for (var x = columns.first; x < columns.end; x++) {
@@ -17,5 +25,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         }
         sum += weights[y] * part;
     }
-    output[here.target_quad] = narrow(sum);
+    return sum;
 }

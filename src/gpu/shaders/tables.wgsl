@@ -37,6 +37,7 @@ struct Roi {
 struct Place {
     exists: bool,
     roi: Roi,
+    bins_y: u32,
     bin_y: u32,
     bin_x: u32,
     source_quad: u32,
@@ -62,7 +63,7 @@ var<immediate> call: Call;
 @group(0) @binding(3) var<storage, read_write> output: array<Stored>;
 
 fn place(group: vec3<u32>, local: vec3<u32>) -> Place {
-    let item = call.first_item + group.x * ITEMS + local.y;
+    let item = call.first_item + item_of(group, local);
     let quad = call.first_quad + group.y * QUADS + local.x;
     if item >= call.end_item || quad >= call.quads {
         return Place();
@@ -74,7 +75,9 @@ fn place(group: vec3<u32>, local: vec3<u32>) -> Place {
         table[at + 4u], table[at + 5u], table[at + 6u], table[at + 7u],
     );
     let target_quad = (roi.row * call.bins + bin) * call.quads + quad;
-    return Place(true, roi, bin / call.bins_x, bin % call.bins_x, call.source_quad + quad, target_quad);
+    return Place(
+        true, roi, call.bins / call.bins_x, bin / call.bins_x, bin % call.bins_x, call.source_quad + quad, target_quad,
+    );
 }
 
 fn entries(axis: u32, bin: u32) -> Entries {
