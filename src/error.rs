@@ -19,6 +19,14 @@ pub enum Error {
         /// What it was.
         got: String,
     },
+    /// An argument that is neither an integer nor two.
+    #[error("{name} must be an integer or a pair of integers, got {got}")]
+    NotAPair {
+        /// The argument.
+        name: String,
+        /// What it was.
+        got: String,
+    },
     /// An array has the wrong shape.
     #[error("{name}: expected shape {expected}, got {got}")]
     Shape {

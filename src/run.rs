@@ -161,9 +161,10 @@ fn plan<B: Real, T: Real>(
     let [images, _, height, width] = features;
     let tables = rows.len().div_ceil(BOXES_PER_TABLE);
     let tables = cpu::pool::map(tables, threads, |at| {
-        let mut table = Table::new(op.reduce());
         let first = rows.start + at * BOXES_PER_TABLE;
-        for row in first..rows.end.min(first + BOXES_PER_TABLE) {
+        let end = rows.end.min(first + BOXES_PER_TABLE);
+        let mut table = Table::new(op.reduce(), end - first, op.output());
+        for row in first..end {
             if invalid != Invalid::Raise && check_box(op, boxes, row, images).is_err() {
                 table.push_invalid(row, invalid);
                 continue;

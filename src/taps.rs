@@ -163,14 +163,15 @@ pub struct Table<T> {
 }
 
 impl<T: Real> Table<T> {
-    /// An empty table.
-    pub fn new(reduce: Reduce) -> Self {
+    /// An empty table with room for the usual number of taps of so many boxes with so many bins.
+    pub fn new(reduce: Reduce, boxes: usize, output: Extent) -> Self {
+        let bins = boxes * (output.height + output.width + 2);
         Self {
-            bounds: Vec::new(),
-            pixels: Vec::new(),
-            weights: Vec::new(),
+            bounds: Vec::with_capacity(bins),
+            pixels: Vec::with_capacity(bins * MOST_UNROLLED_TAPS),
+            weights: Vec::with_capacity(bins * MOST_UNROLLED_TAPS),
             first_samples: Vec::new(),
-            rois: Vec::new(),
+            rois: Vec::with_capacity(boxes),
             reduce,
         }
     }

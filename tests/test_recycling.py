@@ -1,6 +1,7 @@
 """Memory of large results: used again when nothing refers to it any more, and only then."""
 
 import gc
+import itertools
 
 import numpy as np
 import pytest
@@ -40,14 +41,16 @@ def test_a_view_keeps_its_memory():
 
 def test_results_that_live_together_do_not_share():
     results = [pooled(scale) for scale in (1.0, 2.0, 4.0)]
-    for left, right in zip(results, results[1:], strict=False):
+    for left, right in itertools.pairwise(results):
         assert not np.shares_memory(left, right)
         np.testing.assert_array_equal(2 * left, right)
 
 
 def test_large_results_are_ordinary_arrays():
     result = pooled()
-    assert result.flags.c_contiguous and result.flags.writeable and result.flags.aligned
+    assert result.flags.c_contiguous
+    assert result.flags.writeable
+    assert result.flags.aligned
     result[...] = 0
     assert result.ctypes.data % 64 == 0
 

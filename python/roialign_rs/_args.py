@@ -5,13 +5,13 @@ What comes as the core wants it (arrays of the right kind, pairs) passes untouch
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from roialign_rs import _core
 from roialign_rs._core import DeviceArray
 
 Boxes: TypeAlias = ArrayLike | Sequence[ArrayLike]
@@ -20,12 +20,13 @@ Boxes: TypeAlias = ArrayLike | Sequence[ArrayLike]
 Pair: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 """One integer for both axes, or (y, x)."""
 
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_FLOATS = "fd"
+"""Type characters of the dtypes that the core takes."""
 
 
 def features(value: Any) -> NDArray[Any] | DeviceArray:
     """Leave what lies on a device there, and view anything else as an array."""
-    return value if isinstance(value, DeviceArray) else array(value)
+    return value if isinstance(value, (np.ndarray, DeviceArray)) else array(value)
 
 
 def array(value: Any) -> NDArray[Any]:
@@ -33,22 +34,19 @@ def array(value: Any) -> NDArray[Any]:
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
+        if str(getattr(value, "dtype", "")).endswith("bfloat16"):
+            return _bfloat16(value)
         return np.from_dlpack(value)
     return np.asarray(value)
 
 
-def pair(name: str, value: Pair) -> tuple[int, int]:
-    """Make (y, x) of one integer or two."""
-    if type(value) is int:
-        return value, value
+def _bfloat16(tensor: Any) -> NDArray[Any]:
+    """View a bfloat16 tensor, which NumPy's from_dlpack does not know."""
     try:
-        if isinstance(value, (tuple, list, np.ndarray)):
-            y, x = value
-            return _integer(y), _integer(x)
-        both = _integer(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an integer or a pair of integers, got {value!r}") from None
-    return both, both
+        from ml_dtypes import bfloat16
+    except ImportError:
+        raise TypeError("bfloat16 tensors need the package ml_dtypes: pip install ml_dtypes") from None
+    return _core.bfloat16_from_dlpack(tensor.__dlpack__(), np.dtype(bfloat16))
 
 
 def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
@@ -70,6 +68,8 @@ def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[N
     batch_indices
         (K,) int64, or None.
     """
+    if type(value) is np.ndarray and value.dtype.char in _FLOATS and batch_indices is None:
+        return value, None
     if isinstance(value, (list, tuple)) and _is_per_image(value):
         if batch_indices is not None:
             raise ValueError("batch_indices cannot be given with a list of boxes for each image")
@@ -93,7 +93,7 @@ def _is_per_image(value: Sequence[Any]) -> bool:
 
 
 def _floats(table: NDArray[Any]) -> NDArray[Any]:
-    if table.dtype in _FLOATS:
+    if table.dtype.char in _FLOATS:
         return table
     if table.size == 0 and table.ndim == 1:
         return table.astype(np.float64).reshape(0, 4)
@@ -112,7 +112,3 @@ def _indices(indices: NDArray[Any], count: int) -> NDArray[np.int64]:
     if indices.shape != (count,):
         raise ValueError(f"batch_indices: expected shape ({count},), got {indices.shape}")
     return indices.astype(np.int64, copy=False)
-
-
-def _integer(value: SupportsIndex) -> int:
-    return operator.index(value)

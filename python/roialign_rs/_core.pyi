@@ -8,8 +8,10 @@ __all__ = [
     "DeviceArray",
     "GpuError",
     "__version__",
+    "bfloat16_from_dlpack",
     "devices",
     "get_num_threads",
+    "pair",
     "pool_axis",
     "roi_align",
     "roi_pool",
@@ -56,13 +58,14 @@ class DeviceArray:
     def numpy(self, out: NDArray[Any] | None = None) -> NDArray[Any]: ...
 
 def devices() -> list[_Info]: ...
+def bfloat16_from_dlpack(capsule: Any, dtype: np.dtype[Any]) -> NDArray[Any]: ...
 def roi_align(
     features: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
-    output_size: tuple[int, int],
+    output_size: Any,
     spatial_scale: float,
-    sampling_ratio: tuple[int, int],
+    sampling_ratio: Any,
     aligned: bool,
     mode: str,
     sample_points: str,
@@ -76,7 +79,7 @@ def roi_pool(
     features: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
-    output_size: tuple[int, int],
+    output_size: Any,
     spatial_scale: float,
     mode: str,
     quantization: str,
@@ -86,6 +89,7 @@ def roi_pool(
     invalid: str,
     device: Device | None,
 ) -> Any: ...
+def pair(name: str, value: Any) -> tuple[int, int]: ...
 def sample_axis(
     ends: tuple[float, float],
     bins: int,

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from roialign_rs import _core
-from roialign_rs._args import Pair, pair
+from roialign_rs._args import Pair
+from roialign_rs._core import pair
 from roialign_rs._explanation import Axis, Explanation, Quantization, SamplePoints
 
 __all__ = ["Explanation", "explain"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, boxes as as_boxes, features as as_features, pair
+from roialign_rs._args import Boxes, Pair, boxes as as_boxes, features as as_features
 
 if TYPE_CHECKING:
     from roialign_rs.gpu import Device, DeviceArray
@@ -115,9 +115,9 @@ def roi_align(
         features,
         table,
         batch_indices,
-        pair("output_size", output_size),
+        output_size,
         spatial_scale,
-        pair("sampling_ratio", sampling_ratio),
+        sampling_ratio,
         aligned,
         mode,
         sample_points,
@@ -199,7 +199,7 @@ def roi_pool(
         features,
         table,
         batch_indices,
-        pair("output_size", output_size),
+        output_size,
         spatial_scale,
         mode,
         quantization,

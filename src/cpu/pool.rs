@@ -90,6 +90,9 @@ pub fn for_each(count: usize, threads: usize, work: impl Fn(usize) + Sync) {
 
 /// As [`for_each`], keeping the results in order.
 pub fn map<R: Send + Sync>(count: usize, threads: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    if count <= 1 || threads <= 1 {
+        return (0..count).map(work).collect();
+    }
     let results: Vec<OnceLock<R>> = (0..count).map(|_| OnceLock::new()).collect();
     for_each(count, threads, |at| {
         let _ = results[at].set(work(at));

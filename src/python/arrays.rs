@@ -152,7 +152,7 @@ impl<'py> Output<'py> {
     /// The caller's array if there is one, else a new one; its shape is in the order (roi, channel, row, column).
     pub fn values(
         features: &Array4<'py>,
-        inputs: &[&Bound<'py, PyAny>],
+        inputs: [&Bound<'py, PyAny>; 3],
         shape: [usize; 4],
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
@@ -192,7 +192,7 @@ impl<'py> Output<'py> {
                 Error::Conflict("out has elements that share memory with each other".to_owned()).into()
             );
         }
-        for input in inputs.iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
+        for input in inputs.into_iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
             if overlap(&array, input)? {
                 return Err(Error::Conflict("out shares memory with an input".to_owned()).into());
             }
@@ -382,14 +382,14 @@ fn overlap(a: &Bound<'_, PyUntypedArray>, b: &Bound<'_, PyUntypedArray>) -> PyRe
 
 /// Whether two elements may share memory: each stride must pass all that the smaller ones reach.
 fn overlaps_itself(array: &Bound<'_, PyUntypedArray>) -> bool {
-    let mut axes: Vec<_> =
-        array.shape().iter().copied().zip(array.strides().iter().map(|s| s.unsigned_abs())).collect();
-    axes.retain(|&(side, _)| side > 1);
-    axes.sort_unstable_by_key(|&(_, stride)| stride);
+    let (sides, strides) = (array.shape(), array.strides());
+    let mut axes: [usize; 4] = [0, 1, 2, 3];
+    axes.sort_unstable_by_key(|&axis| strides[axis].unsigned_abs());
     let mut reach = array.dtype().itemsize();
-    axes.into_iter().any(|(side, stride)| {
+    axes.into_iter().filter(|&axis| sides[axis] > 1).any(|axis| {
+        let stride = strides[axis].unsigned_abs();
         let overlaps = stride < reach;
-        reach += (side - 1) * stride;
+        reach += (sides[axis] - 1) * stride;
         overlaps
     })
 }

@@ -16,7 +16,7 @@ impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::Dtype { .. } => PyTypeError::new_err(message),
+            Error::Dtype { .. } | Error::NotAPair { .. } => PyTypeError::new_err(message),
             Error::Gpu(_) => GpuError::new_err(message),
             Error::TooLarge { .. } => PyMemoryError::new_err(message),
             _ => PyValueError::new_err(message),

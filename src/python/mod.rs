@@ -1,6 +1,7 @@
 //! The extension module `roialign_rs._core`: signatures and conversions, no logic.
 
 mod arrays;
+mod dlpack;
 mod errors;
 mod explain;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
@@ -14,13 +15,15 @@ mod _core {
     use pyo3::{Bound, PyResult};
 
     #[pymodule_export]
+    use super::dlpack::bfloat16_from_dlpack;
+    #[pymodule_export]
     use super::errors::GpuError;
     #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
     #[pymodule_export]
     use super::gpu::{Device, DeviceArray, devices};
     #[pymodule_export]
-    use super::ops::{get_num_threads, roi_align, roi_pool, set_num_threads, simd_level};
+    use super::ops::{get_num_threads, pair, roi_align, roi_pool, set_num_threads, simd_level};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

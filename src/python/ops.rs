@@ -73,15 +73,28 @@ impl<'py> FromPyObject<'_, 'py> for Int {
     }
 }
 
-fn extent((Int(height), Int(width)): (Int, Int)) -> Result<Extent> {
-    match (usize::try_from(height), usize::try_from(width)) {
-        (Ok(height), Ok(width)) => Ok(Extent { height, width }),
-        _ => Err(Error::Value {
-            name: "output_size",
-            expected: "positive",
-            got: format!("({height}, {width})"),
-        }),
+/// One integer for both axes, or (y, x).
+#[pyfunction]
+pub fn pair(name: &str, value: &Bound<'_, PyAny>) -> PyResult<(i64, i64)> {
+    if let Ok(Int(both)) = value.extract() {
+        return Ok((both, both));
     }
+    if let Ok((Int(y), Int(x))) = value.extract() {
+        return Ok((y, x));
+    }
+    match value.extract::<Vec<Int>>().as_deref() {
+        Ok(&[Int(y), Int(x)]) => Ok((y, x)),
+        _ => Err(Error::NotAPair { name: name.to_owned(), got: value.repr()?.to_string() }.into()),
+    }
+}
+
+fn extent(output_size: &Bound<'_, PyAny>) -> PyResult<Extent> {
+    let (height, width) = pair("output_size", output_size)?;
+    if let (Ok(height), Ok(width)) = (usize::try_from(height), usize::try_from(width)) {
+        return Ok(Extent { height, width });
+    }
+    let got = format!("({height}, {width})");
+    Err(Error::Value { name: "output_size", expected: "positive", got }.into())
 }
 
 #[pyfunction]
@@ -89,9 +102,9 @@ pub fn roi_align<'py>(
     features: &Bound<'py, PyAny>,
     boxes: &Bound<'py, PyAny>,
     batch_indices: Option<&Bound<'py, PyAny>>,
-    output_size: (Int, Int),
+    output_size: &Bound<'py, PyAny>,
     spatial_scale: f64,
-    sampling_ratio: (Int, Int),
+    sampling_ratio: &Bound<'py, PyAny>,
     aligned: bool,
     mode: &str,
     sample_points: &str,
@@ -105,7 +118,7 @@ pub fn roi_align<'py>(
     let op = RoiAlign {
         output: extent(output_size)?,
         spatial_scale,
-        sampling_ratio: [sampling_ratio.0.0, sampling_ratio.1.0],
+        sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
         aligned,
         mode: choose("mode", mode, &modes, "\"avg\", \"max\" or \"onnx_max\"")?,
         placement: placement(sample_points)?,
@@ -118,7 +131,7 @@ pub fn roi_pool<'py>(
     features: &Bound<'py, PyAny>,
     boxes: &Bound<'py, PyAny>,
     batch_indices: Option<&Bound<'py, PyAny>>,
-    output_size: (Int, Int),
+    output_size: &Bound<'py, PyAny>,
     spatial_scale: f64,
     mode: &str,
     quantization: &str,
@@ -168,8 +181,8 @@ fn forward<'py>(
     let settings = Settings::current()?;
     let rois = AnyBoxes::new(boxes, batch_indices, array.shape()[0])?;
     let shape = run::output_shape(op, array.shape(), rois.len())?;
-    let inputs: Vec<_> = [features, boxes].into_iter().chain(batch_indices).collect();
-    let out = Output::values(&array, &inputs, shape, out)?;
+    let inputs = [features, boxes, batch_indices.unwrap_or(boxes)];
+    let out = Output::values(&array, inputs, shape, out)?;
     let argmax = return_argmax.then(|| Output::argmax(&array, shape)).transpose()?;
     if let Some(device) = device {
         gpu::one_shot(features.py(), device, op, &array, &rois, &out, argmax.as_ref(), invalid)?;

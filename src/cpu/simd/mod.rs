@@ -171,12 +171,22 @@ pub trait Isa: Conversions {
         columns
     }
 
+    /// Writes 16 bytes past the caches, if the level can.
+    ///
+    /// # Safety
+    /// 16 bytes must be readable at `from`, and writable at `to`, which must be a multiple of 16.
+    #[inline(always)]
+    unsafe fn stream_16(from: *const u8, to: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { to.copy_from_nonoverlapping(from, 16) }
+    }
+
     /// Writes 32 bytes past the caches, if the level can.
     ///
     /// # Safety
-    /// 32 bytes must be readable at `from`, and writable at `to`, which must be a multiple of 32.
+    /// As for 16, with 32.
     #[inline(always)]
-    unsafe fn stream(from: *const u8, to: *mut u8) {
+    unsafe fn stream_32(from: *const u8, to: *mut u8) {
         // SAFETY: the caller's promise.
         unsafe { to.copy_from_nonoverlapping(from, 32) }
     }

@@ -182,28 +182,29 @@ fn store_pixels<I: Isa, E: Element>(target: &Target<E>, bins: &[Lanes<E::Compute
     }
 }
 
-/// Copies bytes, past the caches if asked to: whole cache lines, what is before and after them as usual.
+/// Copies bytes, past the caches if asked to, where that can be done in whole vectors.
 ///
 /// # Safety
 /// So many bytes must be readable at `from` and writable at `to`.
 #[inline(always)]
 unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
     const LINE: usize = 64;
-    // SAFETY: all offsets are at most `bytes`; streamed lines start at multiples of their size.
+    const VECTOR: usize = 16;
+    // SAFETY: all offsets are at most `bytes`; what is streamed starts at multiples of its size.
     unsafe {
-        let head = to.align_offset(LINE);
-        if !stream || bytes < head + LINE {
+        if !stream || to.align_offset(VECTOR) != 0 || !bytes.is_multiple_of(VECTOR) {
             return to.copy_from_nonoverlapping(from, bytes);
         }
-        to.copy_from_nonoverlapping(from, head);
-        let lines = (bytes - head) / LINE;
-        for line in 0..lines {
-            let at = head + line * LINE;
-            I::stream(from.add(at), to.add(at));
-            I::stream(from.add(at + LINE / 2), to.add(at + LINE / 2));
+        // The ends share their cache lines with other tasks' results: read by nobody either.
+        let head = to.align_offset(LINE).min(bytes);
+        let body = (bytes - head) / LINE * LINE;
+        for at in (0..head).step_by(VECTOR).chain((head + body..bytes).step_by(VECTOR)) {
+            I::stream_16(from.add(at), to.add(at));
         }
-        let done = head + lines * LINE;
-        to.add(done).copy_from_nonoverlapping(from.add(done), bytes - done);
+        for at in (head..head + body).step_by(LINE) {
+            I::stream_32(from.add(at), to.add(at));
+            I::stream_32(from.add(at + LINE / 2), to.add(at + LINE / 2));
+        }
     }
 }
 

@@ -67,8 +67,14 @@ impl Isa for Avx {
     }
 
     #[inline(always)]
-    unsafe fn stream(from: *const u8, to: *mut u8) {
-        // SAFETY: the caller gives 32 readable bytes, and 32 writable ones that are aligned.
+    unsafe fn stream_16(from: *const u8, to: *mut u8) {
+        // SAFETY: the caller gives 16 readable bytes, and 16 writable ones that are aligned.
+        unsafe { _mm_stream_si128(to.cast(), _mm_loadu_si128(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn stream_32(from: *const u8, to: *mut u8) {
+        // SAFETY: as above, with 32.
         unsafe { _mm256_stream_si256(to.cast(), _mm256_loadu_si256(from.cast())) }
     }
 
