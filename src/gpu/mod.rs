@@ -150,8 +150,8 @@ pub(crate) fn gather<T: Weight>(
     for (items, images) in features.grid().items.iter().enumerate() {
         let placing = Placing { images: images.clone(), rows: results.rows()[target].clone(), height, width };
         // Boxes come image by image; those that are filled are in the first one.
-        let rois = plan.position(images.start)..plan.position(images.end);
-        let (spread, alone): (Vec<_>, Vec<_>) = rois.partition(|&at| {
+        let of_images = plan.position(images.start)..plan.position(images.end);
+        let (spread, alone): (Vec<_>, Vec<_>) = of_images.partition(|&at| {
             let [rows, columns] = most_taps(plan, at);
             rows * columns > MOST_TAPS_ALONE
         });

@@ -160,7 +160,7 @@ impl<'py> Output<'py> {
             Dtype::U8 => numpy::dtype::<f32>(features.array.py()),
             _ => features.array.dtype(),
         };
-        Self::new(dtype, features.layout, inputs, shape, out)
+        Self::new(dtype, features.layout, &inputs, shape, out)
     }
 
     /// As [`Self::values`], for a result of this dtype.
@@ -192,7 +192,7 @@ impl<'py> Output<'py> {
                 Error::Conflict("out has elements that share memory with each other".to_owned()).into()
             );
         }
-        for input in inputs.into_iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
+        for input in inputs.iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
             if overlap(&array, input)? {
                 return Err(Error::Conflict("out shares memory with an input".to_owned()).into());
             }
