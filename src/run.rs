@@ -99,6 +99,46 @@ pub fn forward_on_device<B: Real>(
     Ok((results.values, results.argmax))
 }
 
+/// Gradient for features of shape `features`, from gradients of pooled boxes that lie on a device.
+///
+/// `argmax` is what the forward pass gave for a mode that takes a maximum.
+///
+/// # Errors
+/// As [`forward_on_device`].
+#[cfg(feature = "gpu")]
+pub fn backward_on_device<B: Real>(
+    op: &impl RoiOp,
+    grads: &gpu::Array,
+    argmax: Option<&gpu::Array>,
+    boxes: &Boxes<B>,
+    features: [usize; 4],
+    invalid: Invalid,
+    threads: usize,
+) -> Result<gpu::Array> {
+    let shape = output_shape(op, features, boxes.corners.len())?;
+    check_shape("grad_output", shape, grads.shape())?;
+    argmax.map_or(Ok(()), |argmax| check_shape("argmax", shape, argmax.shape()))?;
+    check_boxes(op, boxes, features[0], invalid)?;
+    let mut gradient = gpu::Gradient::new(grads, argmax, features)?;
+    let pass = boxes_per_pass(op, features);
+    let together = grads.rows();
+    let parts = together
+        .iter()
+        .flat_map(|rows| rows.clone().step_by(pass).map(|first| first..rows.end.min(first + pass)));
+    // Without boxes there is still a gradient to be written, of zeros.
+    for rows in parts.chain(together.is_empty().then_some(0..0)) {
+        let plan_rows = rows.clone();
+        if grads.dtype() == gpu::Dtype::F64 {
+            let plan = plan::<B, f64>(op, features, boxes, plan_rows, invalid, threads);
+            gradient.add(&plan, grads, argmax, &rows)?;
+        } else {
+            let plan = plan::<B, f32>(op, features, boxes, plan_rows, invalid, threads);
+            gradient.add(&plan, grads, argmax, &rows)?;
+        }
+    }
+    Ok(gradient.values)
+}
+
 /// Refuses boxes that cannot be pooled, unless they are to be filled.
 fn check_boxes<B: Real>(op: &impl RoiOp, boxes: &Boxes<B>, images: usize, invalid: Invalid) -> Result<()> {
     if boxes.images.len() != boxes.corners.len() {

@@ -84,7 +84,7 @@ pub struct Array {
 }
 
 /// How an array is cut: first between images (or rois), then between channels.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Grid {
     pub items: Vec<Range<usize>>,
     pub channels: Vec<Range<usize>>,
@@ -156,6 +156,11 @@ impl Array {
     /// Its dtype.
     pub fn dtype(&self) -> Dtype {
         self.dtype
+    }
+
+    /// Images (or rois) that lie together.
+    pub(crate) fn rows(&self) -> &[Range<usize>] {
+        &self.grid.items
     }
 
     pub(super) fn grid(&self) -> &Grid {

@@ -9,7 +9,9 @@ mod buffers;
 mod chunks;
 mod context;
 mod pipelines;
+mod readers;
 mod recorder;
+mod scatter;
 mod tables;
 mod timing;
 mod transfer;
@@ -27,6 +29,7 @@ use context::Context;
 pub use context::{DeviceInfo, Options, devices};
 use pipelines::{Kernel, Shader};
 use recorder::Dispatch;
+pub(crate) use scatter::Gradient;
 pub use tables::Weight;
 use tables::{Packed, Placing, most_taps};
 
@@ -56,6 +59,14 @@ impl Device {
     /// If the device cannot hold it.
     pub fn upload<E: Transfer>(&self, view: &View<'_, E>) -> Result<Array> {
         Array::upload(&self.0, view)
+    }
+
+    /// Uploads an array that is used beside another one of its shape.
+    ///
+    /// # Errors
+    /// If the device cannot hold it.
+    pub fn upload_like<E: Transfer>(&self, view: &View<'_, E>, other: &Array) -> Result<Array> {
+        Array::upload_cut(&self.0, view, other.grid().clone())
     }
 
     /// Holds back submissions until [`Self::end_batch`].

@@ -36,9 +36,19 @@ impl Storage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kernel {
     Sum,
-    MaxSample { argmax: bool },
-    MaxCorner { argmax: bool },
-    MaxWindow { argmax: bool },
+    MaxSample {
+        argmax: bool,
+    },
+    MaxCorner {
+        argmax: bool,
+    },
+    MaxWindow {
+        argmax: bool,
+    },
+    /// The backward pass: of sums, or of any maximum whose sources are given.
+    Scatter {
+        argmax: bool,
+    },
     ToQuads,
     ToPlanes,
 }
@@ -54,10 +64,20 @@ impl Kernel {
         }
     }
 
+    /// Size of `Call` in its shader.
+    fn call_bytes(self) -> u32 {
+        match self {
+            Self::ToQuads | Self::ToPlanes => 40,
+            Self::Scatter { .. } => 56,
+            _ => 36,
+        }
+    }
+
     /// For each binding, whether it is only read.
     fn bindings(self) -> &'static [bool] {
         match self {
             Self::ToQuads | Self::ToPlanes => &[false; 2],
+            Self::Scatter { argmax: true } => &[true, true, true, false, true],
             Self::MaxSample { argmax: true }
             | Self::MaxCorner { argmax: true }
             | Self::MaxWindow { argmax: true } => &[true, true, true, false, false],
@@ -120,7 +140,9 @@ impl Shader {
         }
         let [half, single, double] = files!("f16", "f32", "f64");
         let [words_half, words_single, words_double] = files!("words16", "words32", "words64");
-        let [tables, maximum, argmax, no_argmax] = files!("tables", "maximum", "argmax", "no_argmax");
+        let [tables, maximum, wide, argmax, no_argmax] =
+            files!("tables", "maximum", "wide", "argmax", "no_argmax");
+        let [readers, all, chosen] = files!("readers", "all_readers", "chosen_reader");
         let [alone, alone_best, spread, spread_best] = files!("alone", "alone_best", "spread", "spread_best");
         let [sum, sample, corner, window] = files!("sum", "max_sample", "max_corner", "max_window");
         let [relayout, to_quads, to_planes] = files!("relayout", "to_quads", "to_planes");
@@ -136,13 +158,16 @@ impl Shader {
         };
         let (lanes, lanes_best) = if self.spread { (spread, spread_best) } else { (alone, alone_best) };
         let maxima = |wanted, kernel| {
-            vec![element, tables, lanes, maximum, lanes_best, if wanted { argmax } else { no_argmax }, kernel]
+            let keep = if wanted { argmax } else { no_argmax };
+            vec![element, tables, lanes, maximum, lanes_best, wide, keep, kernel]
         };
         let files = match self.kernel {
             Kernel::Sum => vec![element, tables, lanes, sum],
             Kernel::MaxSample { argmax } => maxima(argmax, sample),
             Kernel::MaxCorner { argmax } => maxima(argmax, corner),
             Kernel::MaxWindow { argmax } => maxima(argmax, window),
+            Kernel::Scatter { argmax: false } => vec![element, readers, all],
+            Kernel::Scatter { argmax: true } => vec![element, readers, wide, chosen],
             Kernel::ToQuads => vec![words, relayout, to_quads],
             Kernel::ToPlanes => vec![words, relayout, to_planes],
         };
@@ -190,7 +215,7 @@ impl Pipelines {
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: None,
             bind_group_layouts: &[Some(&device.create_bind_group_layout(&entries))],
-            immediate_size: if matches!(shader.kernel, Kernel::ToQuads | Kernel::ToPlanes) { 40 } else { 36 },
+            immediate_size: shader.kernel.call_bytes(),
         });
         device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: None,
@@ -232,6 +257,7 @@ mod tests {
         kernels.extend(both.map(|argmax| Kernel::MaxSample { argmax }));
         kernels.extend(both.map(|argmax| Kernel::MaxCorner { argmax }));
         kernels.extend(both.map(|argmax| Kernel::MaxWindow { argmax }));
+        kernels.extend(both.map(|argmax| Kernel::Scatter { argmax }));
         let storages = [Storage::Half, Storage::Single, Storage::Double];
         let groups = [(1, false), (2, false), (4, false), (8, false), (1, true), (2, true), (4, true)];
         kernels.into_iter().flat_map(move |kernel| {

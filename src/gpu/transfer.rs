@@ -31,6 +31,16 @@ impl Array {
             storage.bytes(),
             context.max_binding_bytes,
         )?;
+        Self::upload_cut(context, view, grid)
+    }
+
+    /// Uploads an array that is cut in a given way.
+    pub(super) fn upload_cut<E: Transfer>(
+        context: &Arc<Context>,
+        view: &View<'_, E>,
+        grid: Grid,
+    ) -> Result<Self> {
+        let storage = E::DTYPE.storage();
         let array = Self::new(context, view.shape(), E::DTYPE, grid)?;
         let channels_last = view.strides()[1].unsigned_abs() < view.strides()[3].unsigned_abs();
         let threads = cpu::num_threads()?;
