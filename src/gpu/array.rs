@@ -8,7 +8,7 @@ use half::{bf16, f16};
 use crate::error::{Error, Result, tuple};
 use crate::gpu::buffers::{Buffer, Use};
 use crate::gpu::context::Context;
-use crate::gpu::pipelines::Storage;
+use crate::gpu::shaders::Storage;
 
 /// What the elements of an array are for its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,6 +12,7 @@ mod pipelines;
 mod readers;
 mod recorder;
 mod scatter;
+mod shaders;
 mod tables;
 mod timing;
 mod transfer;
@@ -27,9 +28,9 @@ pub use array::{Array, Dtype, Transfer};
 use buffers::Use;
 use context::Context;
 pub use context::{DeviceInfo, Options, devices};
-use pipelines::{Kernel, Shader};
 use recorder::Dispatch;
 pub(crate) use scatter::Gradient;
+use shaders::{Kernel, Shader};
 pub use tables::Weight;
 use tables::{Packed, Placing, most_taps};
 

@@ -82,8 +82,7 @@ impl<T: Weight> Readers<T> {
             let row = (roi.roi - target.first_row) as u32;
             let words = [row, width, y_hull[0], y_hull[1], x_hull[0], x_hull[1], y_axis, x_axis];
             let first_tile = (roi.image - target.images.start) * tiles[0] * tiles[1];
-            let rows = tiles_of(&y.hull());
-            let in_tiles: Vec<_> = rows
+            let in_tiles: Vec<_> = tiles_of(&y.hull())
                 .flat_map(|row| tiles_of(&x.hull()).map(move |column| first_tile + row * tiles[1] + column))
                 .collect();
             listed += in_tiles.len();
@@ -96,7 +95,9 @@ impl<T: Weight> Readers<T> {
                 axes.truncate(before);
                 break;
             }
-            in_tiles.iter().for_each(|&tile| rounds[tile] += own_rounds);
+            for &tile in &in_tiles {
+                rounds[tile] += own_rounds;
+            }
             boxes.push(Box { words, in_tiles });
         }
         if boxes.is_empty() && !rois.is_empty() {

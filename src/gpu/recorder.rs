@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::gpu::buffers::Buffer;
 use crate::gpu::context::{Context, lock};
-use crate::gpu::pipelines::Shader;
+use crate::gpu::shaders::Shader;
 use crate::gpu::timing::Timer;
 
 /// Commands that are not submitted yet.

@@ -4,10 +4,11 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::gpu::array::{Array, Grid, QUAD};
-use crate::gpu::pipelines::{Kernel, Shader};
+use crate::geometry::Extent;
+use crate::gpu::array::{Array, Grid, Part, QUAD};
 use crate::gpu::readers::{Readers, Target};
 use crate::gpu::recorder::Dispatch;
+use crate::gpu::shaders::{Kernel, Shader};
 use crate::gpu::tables::Weight;
 use crate::taps::{Invalid, Plan};
 
@@ -51,60 +52,63 @@ impl Gradient {
         let rounds = if context.info.kind == "cpu" { MOST_ROUNDS_ON_CPU } else { MOST_ROUNDS };
         for (items, images) in self.values.grid().items.iter().enumerate() {
             let of_images = plan.position(images.start)..plan.position(images.end);
-            let mut rois: Vec<_> = of_images.filter(|&at| plan.roi(at).0.invalid == Invalid::Raise).collect();
-            rois.sort_by_key(|&at| plan.roi(at).0.roi);
+            let mut boxes: Vec<_> =
+                of_images.filter(|&at| plan.roi(at).0.invalid == Invalid::Raise).collect();
+            boxes.sort_by_key(|&at| plan.roi(at).0.roi);
             let target = Target { images: images.clone(), first_row, height, width };
-            let (mut left, mut accumulate) = (&rois[..], self.started);
+            let (mut left, mut accumulate) = (&boxes[..], self.started);
             while !left.is_empty() || !accumulate {
                 let readers = Readers::new(plan, left, &target, context.max_binding_bytes, rounds)?;
                 left = &left[readers.rois..];
-                self.record(
-                    &readers,
-                    plan.output.height * plan.output.width,
-                    plan.output.width,
-                    accumulate,
-                    [items, source],
-                    grads,
-                    argmax,
-                )?;
+                let output = plan.output;
+                let step = Step { readers, output, accumulate, images: items, rows: source, grads, argmax };
+                step.record(&self.values)?;
                 accumulate = true;
             }
         }
         self.started = true;
         context.end_call()
     }
+}
 
-    fn record<T: Weight>(
-        &self,
-        readers: &Readers<T>,
-        bins: usize,
-        bins_x: usize,
-        accumulate: bool,
-        [items, source]: [usize; 2],
-        grads: &Array,
-        argmax: Option<&Array>,
-    ) -> Result<()> {
+/// Some boxes of one part of the gradients that come in, and one part of the images.
+struct Step<'a, T> {
+    readers: Readers<T>,
+    /// Bins of a box.
+    output: Extent,
+    accumulate: bool,
+    images: usize,
+    rows: usize,
+    grads: &'a Array,
+    argmax: Option<&'a Array>,
+}
+
+impl<T: Weight> Step<'_, T> {
+    fn record(&self, values: &Array) -> Result<()> {
+        let Self { readers, grads, .. } = self;
         let context = &grads.context;
         let table = context.table(bytemuck::cast_slice(&readers.words))?;
         let weights = context.table(bytemuck::cast_slice(&readers.weights))?;
-        let [_, _, height, width] = self.values.shape();
-        for (at, channels) in self.values.grid().channels.iter().enumerate() {
-            let target = self.values.part(items, at);
-            // Without boxes there may be no gradients either; the shader reads none then.
+        // Without boxes there are no gradients either; the shader reads none then.
+        let empty = context.table(&[])?;
+        let [_, _, height, width] = values.shape();
+        let shader = |quads| {
+            let kernel = Kernel::Scatter { argmax: self.argmax.is_some() };
+            Shader::new(kernel, grads.dtype().storage(), quads, false)
+        };
+        for (at, channels) in values.grid().channels.iter().enumerate() {
+            let target = values.part(self.images, at);
             let of_channels = grads.grid().channels.iter().position(|all| all.contains(&channels.start));
-            let from = of_channels.filter(|_| !grads.grid().items.is_empty());
-            let from = from.map(|channels| grads.part(source, channels));
-            let empty = context.table(&[])?;
-            let chosen = argmax.zip(of_channels).filter(|_| from.is_some());
-            let chosen = chosen.map(|(argmax, channels)| argmax.part(source, channels));
-            let mut buffers =
-                vec![&table, &weights, from.as_ref().map_or(&empty, |part| part.buffer), target.buffer];
-            buffers.extend(argmax.map(|_| chosen.as_ref().map_or(&empty, |part| part.buffer)));
-            let first_channel = from.as_ref().map_or(channels.start, |part| part.channels.start);
-            let kernel = Kernel::Scatter { argmax: argmax.is_some() };
+            let source = self.incoming(grads, of_channels);
+            let chosen = self.argmax.map(|argmax| self.incoming(argmax, of_channels));
+            let or_empty = |part: &Option<Part<'_>>| part.as_ref().map_or(&empty, |part| part.buffer).clone();
+            let mut buffers = vec![table.clone(), weights.clone(), or_empty(&source), target.buffer.clone()];
+            buffers.extend(chosen.as_ref().map(or_empty));
+            let first_channel = source.as_ref().map_or(channels.start, |part| part.channels.start);
+            let source_quads = source.as_ref().map_or(0, Part::quads);
             let dispatch = Dispatch {
-                shader: Shader::new(kernel, grads.dtype().storage(), target.quads(), false),
-                buffers: &buffers,
+                shader: shader(target.quads()),
+                buffers: &buffers.iter().collect::<Vec<_>>(),
                 items: 0..(target.items.len() * height * width) as u32,
                 quads: target.quads(),
             };
@@ -118,16 +122,21 @@ impl Gradient {
                     first_quad,
                     target.quads(),
                     ((channels.start - first_channel) / QUAD) as u32,
-                    from.as_ref().map_or(0, |part| part.quads()),
-                    bins as u32,
-                    bins_x as u32,
+                    source_quads,
+                    (self.output.height * self.output.width) as u32,
+                    self.output.width as u32,
                     bins_at,
                     numbers_at,
                     tiles_at,
-                    u32::from(accumulate),
+                    u32::from(self.accumulate),
                 ]
             });
         }
         Ok(())
+    }
+
+    /// The part of an array that comes in, if it has any.
+    fn incoming<'b>(&self, array: &'b Array, channels: Option<usize>) -> Option<Part<'b>> {
+        channels.filter(|_| !array.rows().is_empty()).map(|channels| array.part(self.rows, channels))
     }
 }

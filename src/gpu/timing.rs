@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::gpu::buffers::Use;
 use crate::gpu::context::{Context, lock};
-use crate::gpu::pipelines::Shader;
+use crate::gpu::shaders::Shader;
 
 /// Timestamps of the passes since it was started.
 #[derive(Debug)]
