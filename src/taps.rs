@@ -338,6 +338,21 @@ impl<'a, T: Real> AxisWriter<'a, T> {
     }
 }
 
+/// Boxes that follow each other and belong to one image of one map.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The boxes, in the order in which rows are first read.
+    pub rois: Range<usize>,
+    /// Which of the feature maps.
+    pub stage: usize,
+    /// Which image of that map.
+    pub image: usize,
+    /// Rows of the tallest box.
+    pub tallest: usize,
+    /// Pixels of all boxes together.
+    pub area: usize,
+}
+
 /// All taps of one call.
 #[derive(Debug)]
 pub struct Plan<T> {
@@ -364,15 +379,20 @@ impl<T: Real> Plan<T> {
     }
 
     /// Cuts the boxes into about `count` runs, each of one image of one map.
-    pub fn runs(&self, count: usize) -> Vec<Range<usize>> {
+    pub fn runs(&self, count: usize) -> Vec<Run> {
         let longest = self.order.len().div_ceil(count.max(1)).max(1);
-        let mut runs: Vec<Range<usize>> = Vec::new();
+        let mut runs: Vec<Run> = Vec::new();
         for at in 0..self.order.len() {
-            let map = |at: usize| (self.roi(at).0.stage, self.roi(at).0.image);
-            match runs.last_mut() {
-                Some(run) if run.len() < longest && map(run.start) == map(at) => run.end = at + 1,
-                _ => runs.push(at..at + 1),
+            let (roi, y, x) = self.roi(at);
+            let (stage, image) = (roi.stage, roi.image);
+            let fits = |run: &Run| run.rois.len() < longest && (run.stage, run.image) == (stage, image);
+            if !runs.last().is_some_and(fits) {
+                runs.push(Run { rois: at..at, stage, image, tallest: 0, area: 0 });
             }
+            let Some(run) = runs.last_mut() else { continue };
+            run.rois.end = at + 1;
+            run.tallest = run.tallest.max(y.hull().len());
+            run.area += y.hull().len() * x.hull().len();
         }
         runs
     }

@@ -11,13 +11,13 @@ use crate::cpu::simd::sum::{SumColumns, SumRows, SumUnrolled};
 use crate::cpu::simd::{Lanes, Level};
 use crate::cpu::window::{Source, Window};
 use crate::element::{Element, Real};
-use crate::taps::{AxisTaps, Invalid, Plan, Reduce, RoiTaps};
+use crate::taps::{AxisTaps, Invalid, Plan, Reduce, RoiTaps, Run};
 use crate::view::{View, ViewMut};
 
-/// One block of channels of a run of boxes of one image.
+/// One block of channels of a run of boxes.
 pub struct Task<'a, E: Element> {
     pub plan: &'a Plan<E::Compute>,
-    pub rois: Range<usize>,
+    pub run: &'a Run,
     pub features: &'a [View<'a, E>],
     pub channels: Range<usize>,
     pub out: &'a ViewMut<'a, E::Output>,
@@ -64,23 +64,13 @@ impl<T: Real> Scratch<T> {
 
 impl<E: Element> Task<'_, E> {
     /// Computes the boxes one after the other.
-    pub fn run(self) {
+    pub fn compute(self) {
         Scratch::with(|scratch| {
-            let (first, ..) = self.plan.roi(self.rois.start);
-            let source = Source {
-                features: &self.features[first.stage],
-                image: first.image,
-                channels: self.channels.clone(),
-            };
+            let Run { rois, stage, image, tallest, area } = self.run.clone();
+            let source = Source { features: &self.features[stage], image, channels: self.channels.clone() };
             let [_, _, height, width] = source.features.shape();
-            let (mut tallest, mut area) = (0, 0);
-            for at in self.rois.clone() {
-                let (_, y, x) = self.plan.roi(at);
-                tallest = tallest.max(y.hull().len());
-                area += y.hull().len() * x.hull().len();
-            }
             scratch.window.reset(width, tallest, area >= height * width / SPARSE_PART);
-            for at in self.rois.clone() {
+            for at in rois {
                 self.roi(at, &source, scratch);
             }
             self.level.run(Fence);

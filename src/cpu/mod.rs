@@ -64,7 +64,7 @@ pub(crate) fn gather<E: Element>(
         let first = task % blocks * LANES;
         gather::Task {
             plan,
-            rois: runs[task / blocks].clone(),
+            run: &runs[task / blocks],
             features,
             channels: first..channels.min(first + LANES),
             out,
@@ -72,6 +72,6 @@ pub(crate) fn gather<E: Element>(
             level: settings.level,
             stream: results * size_of::<E::Output>() > BYTES_WORTH_STREAMING,
         }
-        .run();
+        .compute();
     });
 }

@@ -30,6 +30,8 @@ pub struct Window<T> {
     slots: Vec<Slot>,
     /// Where each of the loaded rows starts among the pixels.
     offsets: Vec<u32>,
+    /// Rows of which everything is here: what lies between them need not be looked at slot by slot.
+    whole: Range<u32>,
     width: usize,
     tile_shift: u32,
 }
@@ -56,7 +58,14 @@ pub struct Source<'a, E> {
 
 impl<T> Default for Window<T> {
     fn default() -> Self {
-        Self { pixels: Box::default(), slots: Vec::new(), offsets: Vec::new(), width: 0, tile_shift: 0 }
+        Self {
+            pixels: Box::default(),
+            slots: Vec::new(),
+            offsets: Vec::new(),
+            whole: 0..0,
+            width: 0,
+            tile_shift: 0,
+        }
     }
 }
 
@@ -71,6 +80,7 @@ impl<T: Real> Window<T> {
         self.tile_shift = width.div_ceil(64).max(tile).next_power_of_two().trailing_zeros();
         self.slots.clear();
         self.slots.resize(rows, EMPTY);
+        self.whole = 0..0;
         if self.pixels.len() < rows * width {
             self.pixels = zeroed(rows * width);
         }
@@ -102,19 +112,25 @@ impl<T: Real> Window<T> {
             let (capacity, width) = (capacity as u32, width as u32);
             let base = low - low % capacity;
             let slot = |row: u32| if row - base >= capacity { row - base - capacity } else { row - base };
-            // Bins that follow each other often share a row.
-            let mut before = u32::MAX;
-            for &row in rows {
-                let held = self.slots[slot(row) as usize];
-                if row != before && (held.row != row || needed & !held.tiles != 0) {
-                    self.fill(level, source, slot(row) as usize, row, needed);
+            if low < self.whole.start || high >= self.whole.end {
+                if needed == self.tiles(&(0..self.width)) {
+                    // Whole rows: those between the tapped ones are for boxes that come later.
+                    for row in low..=high {
+                        self.fill(level, source, slot(row) as usize, row, needed);
+                    }
+                    let start = if self.whole.contains(&low) { self.whole.start } else { low };
+                    self.whole = start.max((high + 1).saturating_sub(capacity))..high + 1;
+                } else {
+                    for &row in rows {
+                        self.fill(level, source, slot(row) as usize, row, needed);
+                    }
                 }
-                before = row;
             }
             self.offsets.extend(rows.iter().map(|&row| slot(row) * width));
         } else {
             // Rows that span more than the window take its slots one after the other, and nothing of it stays.
             self.slots.fill(EMPTY);
+            self.whole = 0..0;
             for (slot, &row) in rows.iter().enumerate() {
                 self.fill(level, source, slot, row, needed);
                 self.offsets.push((slot * width) as u32);
@@ -129,6 +145,7 @@ impl<T: Real> Window<T> {
     }
 
     /// Packs what a slot lacks of the needed tiles of a row.
+    #[inline]
     fn fill<E: Element<Compute = T>>(
         &mut self,
         level: Level,
@@ -137,12 +154,13 @@ impl<T: Real> Window<T> {
         row: u32,
         needed: u64,
     ) {
-        let held = &mut self.slots[slot];
-        if held.row != row {
-            *held = Slot { row, tiles: 0 };
+        let held = self.slots[slot];
+        let tiles = if held.row == row { held.tiles } else { 0 };
+        let missing = needed & !tiles;
+        if missing == 0 {
+            return;
         }
-        let missing = needed & !held.tiles;
-        held.tiles |= needed;
+        self.slots[slot] = Slot { row, tiles: tiles | needed };
         for run in self.runs(missing) {
             let at = slot * self.width;
             let pixels = &mut self.pixels[at + run.start..at + run.end];
