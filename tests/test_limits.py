@@ -114,6 +114,27 @@ def test_more_boxes_than_are_planned_at_once(op):
         np.testing.assert_array_equal(output[part], alone)
 
 
+@pytest.mark.parametrize("shape", [(400, 900), (900, 400)], ids=str)
+@every_op
+def test_each_box_is_alone_on_a_map_that_is_kept_in_parts(op, shape):
+    """Boxes of all widths and heights take turns; what one of them leaves in memory must not reach another."""
+    rng = np.random.default_rng(11)
+    height, width = shape
+    features = rng.standard_normal((1, 1, height, width), np.float32)
+    x = np.sort(rng.uniform(0, width, (60, 2)), axis=1)
+    y = np.sort(rng.uniform(0, height, (60, 2)), axis=1)
+    x[::2] = [0, width - 1]  # whole rows
+    x[1::4, 1] = x[1::4, 0] + 20  # narrow
+    y[1::4] = [1, height - 2]  # and tall
+    boxes = np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1).astype(np.float32)
+    for mode in cases.OPERATORS[op].options["mode"]:
+        for size in (1, 3):
+            together = getattr(ra, op)(features, boxes, size, mode=mode)
+            for row in range(len(boxes)):
+                alone = getattr(ra, op)(features, boxes[row : row + 1], size, mode=mode)
+                np.testing.assert_array_equal(together[row], alone[0], err_msg=f"box {row}, {mode}, {size}")
+
+
 @pytest.mark.parametrize("shape", [(2, 100_000_000), (2, 5_000_000_000), (5_000_000_000, 2)], ids=str)
 @every_op
 def test_sides_that_hardly_fit(op, shape):

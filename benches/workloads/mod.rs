@@ -1,12 +1,13 @@
-//! The table of workloads (`benches/workloads.json`), with its features and boxes.
+//! The table of workloads (`workloads.json` in the Python package, which users run as well), with its features and
+//! boxes.
 //!
-//! The generator is described in the table itself; `benches/python/workloads.py` is its twin in Python.
+//! The generator is described in the table itself; `workloads.py` beside it is its twin in Python.
 
 pub mod naive;
 
 use serde_json::Value;
 
-const TABLE: &str = include_str!("../workloads.json");
+const TABLE: &str = include_str!("../../python/roialign_rs/_bench/workloads.json");
 const GOLDEN_GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 const UNIT_BITS: u32 = 24;
 
@@ -26,6 +27,8 @@ pub struct Workload {
     side: [f64; 2],
     seed: u64,
     check: u32,
+    /// The image of all boxes; `None` spreads them over the batch.
+    image: Option<usize>,
 }
 
 /// Every row of the table, in its order.
@@ -47,6 +50,7 @@ impl Workload {
             side: [0, 1].map(|i| row["side"][i].as_f64().expect("side is two numbers")),
             seed: row["seed"].as_u64().expect("seed is an integer"),
             check: u32::try_from(size(&row["check"])).expect("check has 32 bits"),
+            image: row.get("image").map(size),
         }
     }
 
@@ -76,7 +80,7 @@ impl Workload {
                 let [box_width, box_height] = [0, 1].map(|i| log_uniform(u[i], self.side));
                 let left = u[2] * ((width * self.stride) as f64 - box_width);
                 let top = u[3] * ((height * self.stride) as f64 - box_height);
-                let batch = (k * images / self.num_boxes) as f64;
+                let batch = self.image.unwrap_or(k * images / self.num_boxes) as f64;
                 [batch, left, top, left + box_width, top + box_height].map(|v| v as f32)
             })
             .collect();

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from roialign_rs import explain, roi_align, roi_pool
+from roialign_rs._bench import cli as bench
 
 if TYPE_CHECKING:
     from roialign_rs._explanation import Explanation, Floats
@@ -103,6 +104,13 @@ def pooled_values(explanation: Explanation, values: Floats, sampling_ratio: tupl
     return "\n".join(lines)
 
 
+def add_bench(subcommands: Subcommands) -> None:
+    """Add ``bench``, which times the operators beside other libraries."""
+    parser = subcommands.add_parser("bench", help="time this machine, beside the libraries that are installed")
+    bench.add_arguments(parser)
+    parser.set_defaults(run=bench.run, parser=parser)
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -121,12 +129,14 @@ def _size(text: str) -> tuple[int, int]:
     return numbers[0], numbers[-1]
 
 
-COMMANDS = (add_explain,)
+COMMANDS = (add_explain, add_bench)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one subcommand; an error of the user's ends with one line and exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m roialign_rs", description="RoI pooling and RoI Align, explained.")
+    parser = argparse.ArgumentParser(
+        prog="python -m roialign_rs", description="RoI pooling and RoI Align, explained and timed."
+    )
     subcommands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in COMMANDS:
         add(subcommands)

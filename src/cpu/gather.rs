@@ -233,10 +233,10 @@ impl<E: Element> Task<'_, E> {
                 }
             }
         }
-        let channel = self.channels.start;
-        self.level.run(Store::new(self.out, roi.roi, channel, first_row, values, self.stream));
+        let block = &self.channels;
+        self.level.run(Store::new(self.out, roi.roi, block, first_row, values, self.stream));
         if let Some(argmax) = self.argmax {
-            store_sources(argmax, roi.roi, channel, first_row, sources);
+            store_sources(argmax, roi.roi, block, first_row, sources);
         }
     }
 }

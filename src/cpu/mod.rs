@@ -58,15 +58,18 @@ pub(crate) fn gather<E: Element>(
     let [rois, channels, height, width] = out.shape();
     let results = rois * channels * height * width;
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
-    let blocks = channels.div_ceil(LANES);
+    let first_block = channels.min(channels_before_line(out));
+    let blocks = 1 + (channels - first_block).div_ceil(LANES);
     let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks) });
     pool::for_each(runs.len() * blocks, threads, |task| {
-        let first = task % blocks * LANES;
+        let block = task % blocks;
+        let first = if block == 0 { 0 } else { first_block + (block - 1) * LANES };
+        let end = channels.min(first_block + block * LANES);
         gather::Task {
             plan,
             run: &runs[task / blocks],
             features,
-            channels: first..channels.min(first + LANES),
+            channels: first..end,
             out,
             argmax,
             level: settings.level,
@@ -74,4 +77,18 @@ pub(crate) fn gather<E: Element>(
         }
         .compute();
     });
+}
+
+/// Channels of the first block, such that the others begin where cache lines begin if channels are neighbours in
+/// the output: half-written lines cost much more than one block more.
+fn channels_before_line<E>(out: &ViewMut<'_, E>) -> usize {
+    const LINE: usize = 64;
+    let [_, channel_stride, _, column_stride] = out.strides();
+    if channel_stride == size_of::<E>() as isize && column_stride.unsigned_abs().is_multiple_of(LINE) {
+        let channels = out.pointer([0; 4]).align_offset(LINE) / size_of::<E>();
+        if (1..LANES).contains(&channels) {
+            return channels;
+        }
+    }
+    LANES
 }

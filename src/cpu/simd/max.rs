@@ -1,59 +1,51 @@
 //! Maxima of window pixels: over samples, over their weighted corners, over windows.
 
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
-use crate::cpu::window::Loaded;
+use crate::cpu::window::{Loaded, Row};
 use crate::element::Real;
 use crate::taps::AxisTaps;
 
-/// Which of the candidates of a bin is the largest, counted from its first one on the map; or none.
+/// The number of a maximum that is nowhere.
 pub const NONE: u32 = u32::MAX;
 
 /// Where the maxima of a row of bins are kept.
 pub struct Maxima<'a, T> {
     /// The values.
     pub values: &'a mut [Lanes<T>],
-    /// Their numbers, if wanted.
+    /// Which of the bin's candidates they are, counted from the first one on the map, if that is wanted.
     pub numbers: Option<&'a mut [Lanes<u32>]>,
 }
 
-/// A running maximum.
-struct Best<'a, T> {
-    value: Lanes<T>,
-    number: Lanes<u32>,
-    out: &'a mut Lanes<T>,
-    out_number: Option<&'a mut Lanes<u32>>,
-}
-
-impl<T: Real> Maxima<'_, T> {
-    #[inline(always)]
-    fn bin(&mut self, bin: usize) -> Best<'_, T> {
-        let out = &mut self.values[bin];
-        let out_number = self.numbers.as_deref_mut().map(|numbers| &mut numbers[bin]);
-        let number = out_number.as_deref().map_or(Lanes::splat(NONE), |number| *number);
-        Best { value: *out, number, out, out_number }
+/// A larger value wins, the first of equal ones stays. `NAN_WINS`: so does the first NaN.
+#[inline(always)]
+fn offer<T: Real, const NAN_WINS: bool>(best: &mut Lanes<T>, candidate: &Lanes<T>) {
+    for (old, &new) in best.0.iter_mut().zip(&candidate.0) {
+        // The order of the operands is that of the max instructions, which keep an old NaN.
+        let larger = if new > *old { new } else { *old };
+        *old = if NAN_WINS && is_nan(new) { new } else { larger };
     }
 }
 
-impl<T: Real> Best<'_, T> {
-    /// A larger value wins, the first of equal ones stays. `NAN_WINS`: so does the first NaN.
-    #[inline(always)]
-    fn offer<const NAN_WINS: bool>(&mut self, candidate: &Lanes<T>, number: u32) {
-        for lane in 0..LANES {
-            let (new, old) = (candidate.0[lane], self.value.0[lane]);
-            #[allow(clippy::eq_op, reason = "NaN differs from itself")]
-            let wins = new > old || (NAN_WINS && new != new && old == old);
-            self.value.0[lane] = if wins { new } else { old };
-            self.number.0[lane] = if wins { number } else { self.number.0[lane] };
-        }
+/// As [`offer`], with the candidate's number.
+#[inline(always)]
+fn offer_numbered<T: Real, const NAN_WINS: bool>(
+    best: &mut Lanes<T>,
+    numbers: &mut Lanes<u32>,
+    candidate: &Lanes<T>,
+    number: u32,
+) {
+    for lane in 0..LANES {
+        let (new, old) = (candidate.0[lane], best.0[lane]);
+        let wins = new > old || (NAN_WINS && is_nan(new) && !is_nan(old));
+        best.0[lane] = if wins { new } else { old };
+        numbers.0[lane] = if wins { number } else { numbers.0[lane] };
     }
+}
 
-    #[inline(always)]
-    fn keep(self) {
-        *self.out = self.value;
-        if let Some(out) = self.out_number {
-            *out = self.number;
-        }
-    }
+#[allow(clippy::eq_op, reason = "NaN differs from itself")]
+#[inline(always)]
+fn is_nan<T: Real>(value: T) -> bool {
+    value != value
 }
 
 /// Samples of one row of bins.
@@ -72,66 +64,126 @@ pub struct MaxSamples<'a, T> {
     pub best: Maxima<'a, T>,
 }
 
+/// The four pixels around a sample and their weights.
+struct Sample<'w, T> {
+    rows: [Row<'w, T>; 2],
+    y_weights: [T; 2],
+    columns: [u32; 2],
+    x_weights: [T; 2],
+}
+
 impl<T: Real> Kernel for MaxSamples<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        if self.corners { self.bins::<I, true>() } else { self.bins::<I, false>() }
+        match (self.corners, self.best.numbers.is_some()) {
+            (false, false) => self.bins::<I, false, false>(),
+            (false, true) => self.bins::<I, false, true>(),
+            (true, false) => self.bins::<I, true, false>(),
+            (true, true) => self.bins::<I, true, true>(),
+        }
     }
 }
 
 impl<T: Real> MaxSamples<'_, T> {
     #[inline(always)]
-    fn bins<I: Isa, const CORNERS: bool>(mut self) {
+    fn bins<I: Isa, const CORNERS: bool, const NUMBERED: bool>(mut self) {
         assert!(self.window.covers(&self.x.hull()) && self.window.len() == self.y_weights.len());
         let (y_weights, _) = self.y_weights.as_chunks::<2>();
         for bin in self.x.live() {
             let (columns, _) = self.x.pixels(bin..bin + 1).as_chunks::<2>();
             let (x_weights, _) = self.x.weights(bin..bin + 1).as_chunks::<2>();
-            let mut best = self.best.bin(bin);
-            for (i, wy) in y_weights.iter().enumerate() {
+            let mut best = self.best.values[bin];
+            let mut numbers = self.best.numbers.as_ref().map_or(Lanes::splat(NONE), |numbers| numbers[bin]);
+            for (i, &y_weights) in y_weights.iter().enumerate() {
+                let rows = [self.window.row(2 * i), self.window.row(2 * i + 1)];
                 let first = (self.first + i) * columns.len();
-                let window = [self.window.row(2 * i), self.window.row(2 * i + 1)];
-                for (j, (columns, wx)) in columns.iter().zip(x_weights).enumerate() {
+                for (j, (&columns, &x_weights)) in columns.iter().zip(x_weights).enumerate() {
+                    let sample = Sample { rows, y_weights, columns, x_weights };
                     let number = (first + j) as u32;
-                    // SAFETY: checked above; every pixel of an axis lies in its hull.
-                    let pixel = |y: usize, x: usize| unsafe { window[y].pixel(columns[x]) };
-                    if CORNERS {
-                        for corner in 0..4 {
-                            let (y, x) = (corner / 2, corner % 2);
-                            let weighted = corner_value(wy[y], wx[x], || pixel(y, x));
-                            best.offer::<true>(&weighted, 4 * number + corner as u32);
+                    match (CORNERS, NUMBERED) {
+                        // SAFETY: checked above; every pixel of an axis lies in its hull.
+                        (false, false) => offer::<T, true>(&mut best, &unsafe { sample.interpolated::<I>() }),
+                        (false, true) => {
+                            // SAFETY: as above.
+                            let value = unsafe { sample.interpolated::<I>() };
+                            offer_numbered::<T, true>(&mut best, &mut numbers, &value, number);
                         }
-                    } else {
-                        let mut value = Lanes::splat(T::ZERO);
-                        for lane in 0..LANES {
-                            let row = |y| {
-                                let (left, right) = (pixel(y, 0).0[lane], pixel(y, 1).0[lane]);
-                                I::mul_add(wx[1], right, wx[0] * left)
-                            };
-                            value.0[lane] = I::mul_add(wy[1], row(1), wy[0] * row(0));
+                        // SAFETY: as above.
+                        (true, false) => offer::<T, true>(&mut best, &unsafe { sample.largest_corner() }),
+                        (true, true) => {
+                            for corner in 0..4 {
+                                // SAFETY: as above.
+                                let value = unsafe { sample.corner(corner / 2, corner % 2) };
+                                let number = 4 * number + corner as u32;
+                                offer_numbered::<T, true>(&mut best, &mut numbers, &value, number);
+                            }
                         }
-                        best.offer::<true>(&value, number);
                     }
                 }
             }
-            best.keep();
+            self.best.values[bin] = best;
+            if let Some(out) = self.best.numbers.as_deref_mut() {
+                out[bin] = numbers;
+            }
         }
     }
 }
 
-/// A corner without weight is 0, whatever its pixel holds.
-#[inline(always)]
-fn corner_value<'a, T: Real>(wy: T, wx: T, pixel: impl FnOnce() -> &'a Lanes<T>) -> Lanes<T> {
-    let mut value = Lanes::splat(T::ZERO);
-    if wy != T::ZERO && wx != T::ZERO {
-        let pixel = pixel();
+impl<T: Real> Sample<'_, T> {
+    /// The interpolated value.
+    ///
+    /// # Safety
+    /// The columns must be covered by the rows' window.
+    #[inline(always)]
+    unsafe fn interpolated<I: Isa>(&self) -> Lanes<T> {
+        let Self { rows: [top, bottom], y_weights: wy, columns: [left, right], x_weights: wx } = *self;
+        // SAFETY: the caller's promise.
+        let (a, b, c, d) =
+            unsafe { (top.pixel(left), top.pixel(right), bottom.pixel(left), bottom.pixel(right)) };
+        let mut value = Lanes::splat(T::ZERO);
         for lane in 0..LANES {
-            value.0[lane] = wy * (wx * pixel.0[lane]);
+            let top = I::mul_add(wx[1], b.0[lane], wx[0] * a.0[lane]);
+            let bottom = I::mul_add(wx[1], d.0[lane], wx[0] * c.0[lane]);
+            value.0[lane] = I::mul_add(wy[1], bottom, wy[0] * top);
+        }
+        value
+    }
+
+    /// A weighted corner; one without weight is 0, whatever its pixel holds.
+    ///
+    /// # Safety
+    /// As for [`Self::interpolated`].
+    #[inline(always)]
+    unsafe fn corner(&self, y: usize, x: usize) -> Lanes<T> {
+        let (wy, wx) = (self.y_weights[y], self.x_weights[x]);
+        let mut value = Lanes::splat(T::ZERO);
+        if wy != T::ZERO && wx != T::ZERO {
+            // SAFETY: the caller's promise.
+            let pixel = unsafe { self.rows[y].pixel(self.columns[x]) };
+            for lane in 0..LANES {
+                value.0[lane] = wy * (wx * pixel.0[lane]);
+            }
+        }
+        value
+    }
+
+    /// The largest of the four.
+    ///
+    /// # Safety
+    /// As for [`Self::interpolated`].
+    #[inline(always)]
+    unsafe fn largest_corner(&self) -> Lanes<T> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut best = self.corner(0, 0);
+            offer::<T, true>(&mut best, &self.corner(0, 1));
+            offer::<T, true>(&mut best, &self.corner(1, 0));
+            offer::<T, true>(&mut best, &self.corner(1, 1));
+            best
         }
     }
-    value
 }
 
 /// Rows of the windows of one row of bins.
@@ -154,18 +206,27 @@ impl<T: Real> Kernel for MaxWindow<'_, T> {
         assert!(self.window.covers(&self.x.hull()));
         for bin in self.x.live() {
             let &[first, last] = self.x.pixels(bin..bin + 1) else { continue };
-            let width = (last - first + 1) as usize;
-            let mut best = self.best.bin(bin);
-            for row in 0..self.window.len() {
-                let number = (self.first + row) * width;
-                let window = self.window.row(row);
-                for column in first..=last {
-                    // SAFETY: checked above; every pixel of an axis lies in its hull.
-                    let pixel = unsafe { window.pixel(column) };
-                    best.offer::<false>(pixel, (number + (column - first) as usize) as u32);
+            let mut best = self.best.values[bin];
+            if let Some(out) = self.best.numbers.as_deref_mut() {
+                let width = (last - first + 1) as usize;
+                for row in 0..self.window.len() {
+                    let (pixels, number) = (self.window.row(row), ((self.first + row) * width) as u32);
+                    for column in first..=last {
+                        // SAFETY: checked above; every pixel of an axis lies in its hull.
+                        let pixel = unsafe { pixels.pixel(column) };
+                        offer_numbered::<T, false>(&mut best, &mut out[bin], pixel, number + column - first);
+                    }
+                }
+            } else {
+                for row in 0..self.window.len() {
+                    let pixels = self.window.row(row);
+                    for column in first..=last {
+                        // SAFETY: as above.
+                        offer::<T, false>(&mut best, unsafe { pixels.pixel(column) });
+                    }
                 }
             }
-            best.keep();
+            self.best.values[bin] = best;
         }
     }
 }

@@ -72,7 +72,7 @@ impl<E: Element> Kernel for Pack<'_, E> {
         let Self { from, to } = self;
         if from.column_stride == size {
             pack_planes::<I, E>(&from, to);
-        } else if from.channel_stride == size && from.channels == LANES {
+        } else if from.channel_stride == size {
             pack_pixels::<I, E>(&from, to);
         } else {
             for (column, pixel) in to.iter_mut().enumerate() {
@@ -127,13 +127,18 @@ fn pack_planes<I: Isa, E: Element>(from: &Planes<E>, to: &mut [Lanes<E::Compute>
 /// Pixels whose channels are neighbours: copied.
 #[inline(always)]
 fn pack_pixels<I: Isa, E: Element>(from: &Planes<E>, to: &mut [Lanes<E::Compute>]) {
-    let size = size_of::<E>() as isize;
+    const PIXELS_AHEAD: usize = 32;
+    let whole = from.channels / 8;
     for (column, pixel) in to.iter_mut().enumerate() {
+        I::prefetch(from.at(0, column + PIXELS_AHEAD));
         let (halves, _) = pixel.0.as_chunks_mut::<8>();
-        for (i, half) in halves.iter_mut().enumerate() {
-            let at = from.at(0, column).wrapping_offset(8 * i as isize * size);
-            // SAFETY: the pixel is inside, and has 16 channels side by side.
-            *half = E::widen::<I>(unsafe { at.cast::<[E; 8]>().read_unaligned() });
+        for (i, half) in halves[..whole].iter_mut().enumerate() {
+            // SAFETY: `new` checked that run and channels are inside; channels are neighbours.
+            *half = E::widen::<I>(unsafe { from.at(8 * i, column).cast::<[E; 8]>().read_unaligned() });
+        }
+        for (channel, lane) in pixel.0[..from.channels].iter_mut().enumerate().skip(8 * whole) {
+            // SAFETY: as above.
+            *lane = unsafe { from.one::<I>(channel, column) };
         }
     }
 }

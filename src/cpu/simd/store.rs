@@ -1,6 +1,7 @@
 //! From `[bin][16 channels]` in the compute type to the output, in any dtype and layout.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
 use crate::element::Element;
@@ -21,17 +22,18 @@ struct Target<E> {
 }
 
 impl<E> Target<E> {
-    /// From `row` on, for as many channels as there are, at most 16, from `channel` on.
-    fn new(out: &ViewMut<'_, E>, roi: usize, channel: usize, row: usize, bins: usize) -> Self {
+    /// From `row` on, for a block of channels.
+    fn new(out: &ViewMut<'_, E>, roi: usize, block: &Range<usize>, row: usize, bins: usize) -> Self {
         let [rois, channels, height, width] = out.shape();
-        assert!(roi < rois && channel < channels && row + bins.div_ceil(width) <= height);
+        assert!(roi < rois && block.start < channels && block.end <= channels && block.len() <= LANES);
+        assert!(row + bins.div_ceil(width) <= height);
         let [_, channel_stride, row_stride, column_stride] = out.strides();
         Self {
-            base: out.pointer([roi, channel, row, 0]),
+            base: out.pointer([roi, block.start, row, 0]),
             channel_stride,
             row_stride,
             column_stride,
-            channels: LANES.min(channels - channel),
+            channels: block.len(),
             width,
             element: std::marker::PhantomData,
         }
@@ -65,12 +67,12 @@ impl<'a, E: Element> Store<'a, E> {
     pub fn new(
         out: &ViewMut<'_, E>,
         roi: usize,
-        channel: usize,
+        block: &Range<usize>,
         row: usize,
         bins: &'a [Lanes<E::Compute>],
         stream: bool,
     ) -> Self {
-        Self { target: Target::new(out, roi, channel, row, bins.len()), bins, stream }
+        Self { target: Target::new(out, roi, block, row, bins.len()), bins, stream }
     }
 }
 
@@ -84,7 +86,7 @@ impl<E: Element> Kernel for Store<'_, E> {
             for (i, bins) in bins.chunks(MOST_BINS).enumerate() {
                 store_maps::<I, E>(&target, i * MOST_BINS, bins, stream);
             }
-        } else if target.channel_stride == size_of::<E>() as isize && target.channels == LANES {
+        } else if target.channel_stride == size_of::<E>() as isize {
             store_pixels::<I, E>(&target, bins, stream);
         } else {
             for channel in 0..target.channels {
@@ -176,8 +178,9 @@ fn store_pixels<I: Isa, E: Element>(target: &Target<E>, bins: &[Lanes<E::Compute
             let to = target
                 .base
                 .wrapping_offset(y as isize * target.row_stride + x as isize * target.column_stride);
-            // SAFETY: `Target::new` checked that the bins are inside, with 16 channels each.
-            unsafe { write::<I>((&raw const pixel).cast(), to, size_of_val(&pixel), stream) };
+            let bytes = target.channels * size_of::<E>();
+            // SAFETY: `Target::new` checked that the bins and channels are inside.
+            unsafe { write::<I>((&raw const pixel).cast(), to, bytes, stream) };
         }
     }
 }
@@ -209,8 +212,14 @@ unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool
 }
 
 /// Writes where the maxima of some rows of bins came from.
-pub fn store_sources(out: &ViewMut<'_, i64>, roi: usize, channel: usize, row: usize, bins: &[Lanes<i64>]) {
-    let target = Target::new(out, roi, channel, row, bins.len());
+pub fn store_sources(
+    out: &ViewMut<'_, i64>,
+    roi: usize,
+    block: &Range<usize>,
+    row: usize,
+    bins: &[Lanes<i64>],
+) {
+    let target = Target::new(out, roi, block, row, bins.len());
     for channel in 0..target.channels {
         for (at, bin) in bins.iter().enumerate() {
             // SAFETY: `Target::new` checked that bins and channels are inside; no other task writes them.

@@ -1,4 +1,4 @@
-"""The table of workloads (``benches/workloads.json``), with its features and boxes.
+"""The table of workloads (``workloads.json``), with its features and boxes.
 
 The generator is described in the table itself; ``benches/workloads/mod.rs`` is its twin in Rust.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-TABLE = Path(__file__).parents[1] / "workloads.json"
+TABLE = Path(__file__).with_name("workloads.json")
 
 GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
 UNIT_BITS = 24
@@ -32,13 +32,17 @@ class Workload:
     side: tuple[float, float]
     seed: int
     check: int
+    #: The image of all boxes; None spreads them over the batch.
+    image: int | None = None
 
     @property
     def spatial_scale(self) -> float:
+        """Cells per image pixel."""
         return 1.0 / self.stride
 
     @property
     def output_shape(self) -> tuple[int, int, int, int]:
+        """Boxes, channels, bins."""
         return (self.num_boxes, self.shape[1], *self.output_size)
 
     @property
@@ -65,11 +69,12 @@ class Workload:
         box_width, box_height = (log_uniform(u[:, i], *self.side) for i in (0, 1))
         left = u[:, 2] * (width * self.stride - box_width)
         top = u[:, 3] * (height * self.stride - box_height)
-        batch = np.arange(self.num_boxes) * images // self.num_boxes
+        spread = np.arange(self.num_boxes) * images // self.num_boxes
+        batch = spread if self.image is None else np.full_like(spread, self.image)
         columns = (batch, left, top, left + box_width, top + box_height)
         boxes = np.stack(columns, axis=1).astype(np.float32)
         if fnv1a(boxes.astype("<f4").tobytes()) != self.check:
-            raise AssertionError(f"workload {self.id}: these boxes are not the table's")
+            raise ValueError(f"workload {self.id}: these boxes are not the table's")
         return boxes
 
 
@@ -88,6 +93,7 @@ def load(path: Path = TABLE) -> list[Workload]:
             side=tuple(row["side"]),
             seed=row["seed"],
             check=row["check"],
+            image=row.get("image"),
         )
         for row in rows
     ]

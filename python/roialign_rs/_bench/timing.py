@@ -6,6 +6,10 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+Sampler: TypeAlias = Callable[[], float]
+"""Runs something, and gives the seconds that one call of it took."""
 
 #: A sample is at least this long: calls of microseconds are repeated inside it.
 MIN_SAMPLE_S = 0.004
@@ -13,30 +17,30 @@ MIN_SAMPLE_S = 0.004
 MAX_SETTLE_S = 2.0
 
 
-def interleave(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def wall(call: Callable[[], object]) -> Sampler:
+    """Time a call by the clock on the wall, warm."""
+    call()
+    loops = math.ceil(MIN_SAMPLE_S / min(_seconds(call, 1) for _ in range(2)))
+    return lambda: _seconds(call, loops)
+
+
+def interleave(samplers: Mapping[str, Sampler], repeats: int) -> dict[str, float]:
     """Seconds per call, by name.
 
-    Every round times each call once, in an order that turns by one a round: slow drift of the machine and whatever a
+    Every round takes one sample of each, in an order that turns by one a round: slow drift of the machine and whatever a
     neighbour leaves in the caches fall on all of them alike.
     """
-    names = list(calls)
-    loops = {name: _loops(calls[name]) for name in names}
+    names = list(samplers)
     samples: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(repeats):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
-            samples[name].append(_sample(calls[name], loops[name]))
+            _settle()
+            samples[name].append(samplers[name]())
     return {name: statistics.median(times) for name, times in samples.items()}
 
 
-def _loops(call: Callable[[], object]) -> int:
-    call()
-    once = min(_sample(call, 1) for _ in range(2))
-    return math.ceil(MIN_SAMPLE_S / once)
-
-
-def _sample(call: Callable[[], object], loops: int) -> float:
-    _settle()
+def _seconds(call: Callable[[], object], loops: int) -> float:
     start = time.perf_counter()
     for _ in range(loops):
         call()

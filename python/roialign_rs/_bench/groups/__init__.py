@@ -1,0 +1,26 @@
+"""Measurements that belong together, one module each."""
+
+from __future__ import annotations
+
+from roialign_rs._bench.groups import edges, formats, forward, levels, maxima, memory, plan, scaling, small
+from roialign_rs._bench.session import Group
+
+GROUPS: dict[str, Group] = {
+    "forward": forward.GROUP,
+    "small": small.GROUP,
+    "formats": formats.GROUP,
+    "maxima": maxima.GROUP,
+    "scaling": scaling.GROUP,
+    "levels": levels.GROUP,
+    "plan": plan.GROUP,
+    "memory": memory.GROUP,
+    "edges": edges.GROUP,
+    "crowded": scaling.CROWDED,
+}
+"""In the order in which they are run."""
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "must-hold": tuple(name for name in GROUPS if name not in ("edges", "crowded")),
+    "all": tuple(GROUPS),
+}
+"""Several groups under one name."""
