@@ -312,3 +312,28 @@ print("libvulkan" in open("/proc/self/maps").read(), len(os.listdir("/proc/self/
         OPENBLAS_NUM_THREADS="1",
     )
     assert printed == "False 1\n"
+
+
+@ON_LINUX
+def test_a_full_device_says_so_and_goes_on(device):
+    if device.info.kind != "cpu":
+        pytest.skip("only a software driver's memory can be limited from here")
+    printed = in_new_process(
+        """
+import resource
+device = ra.gpu.Device(allow_cpu=True)
+features = np.broadcast_to(np.float32(1), (1, 16, 512, 512))
+kept = [device.features(features)]
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (200 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    for _ in range(50):
+        kept.append(device.features(features))
+except ra.GpuError as error:
+    print("out of memory" in str(error))
+kept.clear()
+print(ra.roi_align(device.features(features), [[0, 0, 9, 9]], 1).numpy().min())
+"""
+    )
+    assert printed == "True\n1.0\n"

@@ -16,12 +16,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import report
-import workloads
 from numpy.typing import NDArray
-from workloads import Workload
 
 import roialign_rs as ra
+from roialign_rs._bench import report, workloads
+from roialign_rs._bench.workloads import Workload
 
 TOLERANCE = 1e-5
 BATCH = 32
@@ -174,7 +173,7 @@ def check(actual: NDArray[Any], expected: NDArray[Any], features: NDArray[Any]) 
 
 
 def cell(seconds: float | None) -> str:
-    return report.milliseconds(seconds)
+    return "" if seconds is None else f"{seconds * 1e3:.3g}"
 
 
 def table(lines: list[list[str]]) -> str:
