@@ -81,7 +81,7 @@ pub fn forward_on_device<B: Real>(
 ) -> Result<(gpu::Array, Option<gpu::Array>)> {
     let shape = output_shape(op, features.shape(), boxes.corners.len())?;
     check_boxes(op, boxes, features.shape()[0], invalid)?;
-    let results = gpu::Results::new(features, shape, argmax)?;
+    let results = gpu::Results::new(&[features], shape, argmax)?;
     let pass = boxes_per_pass(op, features.shape());
     for together in results.rows() {
         for first in together.clone().step_by(pass) {
@@ -89,10 +89,10 @@ pub fn forward_on_device<B: Real>(
             let plan_rows = rows.clone();
             if features.dtype() == gpu::Dtype::F64 {
                 let plan = plan::<B, f64>(op, features.shape(), boxes, plan_rows, invalid, threads);
-                gpu::gather(&plan, features, &results, &rows)?;
+                gpu::gather(&plan, &[features], &results, &rows)?;
             } else {
                 let plan = plan::<B, f32>(op, features.shape(), boxes, plan_rows, invalid, threads);
-                gpu::gather(&plan, features, &results, &rows)?;
+                gpu::gather(&plan, &[features], &results, &rows)?;
             }
         }
     }
@@ -119,7 +119,7 @@ pub fn backward_on_device<B: Real>(
     check_shape("grad_output", shape, grads.shape())?;
     argmax.map_or(Ok(()), |argmax| check_shape("argmax", shape, argmax.shape()))?;
     check_boxes(op, boxes, features[0], invalid)?;
-    let mut gradient = gpu::Gradient::new(grads, argmax, features)?;
+    let mut gradient = gpu::Gradient::new(grads, argmax, &[features])?;
     let pass = boxes_per_pass(op, features);
     let together = grads.rows();
     let parts = together
@@ -136,7 +136,7 @@ pub fn backward_on_device<B: Real>(
             gradient.add(&plan, grads, argmax, &rows)?;
         }
     }
-    Ok(gradient.values)
+    Ok(gradient.maps.remove(0))
 }
 
 /// Refuses boxes that cannot be pooled, unless they are to be filled.

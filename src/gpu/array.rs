@@ -1,5 +1,6 @@
 //! Arrays on the device: channel-last, four channels side by side, cut into parts that a binding can hold.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -114,6 +115,14 @@ impl Grid {
 fn steps(range: Range<usize>, step: usize) -> impl Iterator<Item = Range<usize>> {
     let end = range.end;
     range.step_by(step).map(move |first| first..end.min(first.saturating_add(step)))
+}
+
+/// The coarsest ranges of channels that no array cuts: they have the same number of them.
+pub(super) fn common_channels(arrays: &[&Array]) -> Vec<Range<usize>> {
+    let channels = arrays[0].shape[1];
+    let cuts = arrays.iter().flat_map(|array| array.grid.channels.iter().map(|range| range.start));
+    let cuts: BTreeSet<_> = cuts.chain([channels]).collect();
+    cuts.iter().zip(cuts.iter().skip(1)).map(|(&start, &end)| start..end).collect()
 }
 
 /// One buffer of an array.

@@ -132,13 +132,14 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Room for results of pooling these features.
-    pub fn new(features: &Array, shape: [usize; 4], argmax: bool) -> Result<Self> {
+    /// Room for results of pooling these maps.
+    pub fn new(maps: &[&Array], shape: [usize; 4], argmax: bool) -> Result<Self> {
+        let features = maps[0];
         let context = &features.context;
         // Both are cut alike, so that a shader finds them at the same places.
         let largest = if argmax { Dtype::I64 } else { features.dtype() };
         let bytes = largest.storage().bytes();
-        let grid = Grid::new(shape, &features.grid().channels, bytes, context.max_binding_bytes)?;
+        let grid = Grid::new(shape, &array::common_channels(maps), bytes, context.max_binding_bytes)?;
         let argmax = argmax.then(|| Array::new(context, shape, Dtype::I64, grid.clone())).transpose()?;
         Ok(Self { values: Array::new(context, shape, features.dtype(), grid)?, argmax })
     }
@@ -152,17 +153,30 @@ impl Results {
 /// Applies a plan whose boxes are `rows` of the results: the forward pass of every operator.
 pub(crate) fn gather<T: Weight>(
     plan: &Plan<T>,
-    features: &Array,
+    maps: &[&Array],
     results: &Results,
     rows: &Range<usize>,
 ) -> Result<()> {
+    let target = results.rows().iter().position(|all| all.contains(&rows.start)).unwrap_or(0);
+    for (stage, features) in maps.iter().enumerate() {
+        gather_stage(plan, stage, features, results, target)?;
+    }
+    results.values.context.end_call()
+}
+
+fn gather_stage<T: Weight>(
+    plan: &Plan<T>,
+    stage: usize,
+    features: &Array,
+    results: &Results,
+    target: usize,
+) -> Result<()> {
     let context = &features.context;
     let [_, _, height, width] = features.shape();
-    let target = results.rows().iter().position(|all| all.contains(&rows.start)).unwrap_or(0);
     for (items, images) in features.grid().items.iter().enumerate() {
         let placing = Placing { images: images.clone(), rows: results.rows()[target].clone(), height, width };
-        // Boxes come image by image; those that are filled are in the first one.
-        let of_images = plan.position(images.start)..plan.position(images.end);
+        // Boxes come map by map and image by image; those that are filled are in the first one.
+        let of_images = plan.position(stage, images.start)..plan.position(stage, images.end);
         let (spread, alone): (Vec<_>, Vec<_>) = of_images.partition(|&at| {
             let [rows, columns] = most_taps(plan, at);
             rows * columns > MOST_TAPS_ALONE
@@ -185,7 +199,7 @@ pub(crate) fn gather<T: Weight>(
             }
         }
     }
-    context.end_call()
+    Ok(())
 }
 
 /// Bins of more taps than this are spread over a workgroup.

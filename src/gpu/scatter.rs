@@ -20,21 +20,24 @@ const MOST_ROUNDS_ON_CPU: usize = 50_000;
 /// The gradient that is made, map by map.
 #[derive(Debug)]
 pub(crate) struct Gradient {
-    pub values: Array,
+    pub maps: Vec<Array>,
     started: bool,
 }
 
 impl Gradient {
-    /// Room for the gradient of features of this shape.
-    pub fn new(grads: &Array, argmax: Option<&Array>, shape: [usize; 4]) -> Result<Self> {
+    /// Room for the gradient of maps of these shapes.
+    pub fn new(grads: &Array, argmax: Option<&Array>, maps: &[[usize; 4]]) -> Result<Self> {
         let context = &grads.context;
         if argmax.is_some_and(|argmax| argmax.grid() != grads.grid()) {
             let message = "argmax and grad_output are cut differently on the device; upload both together";
             return Err(Error::Gpu(message.to_owned()));
         }
         let bytes = grads.dtype().storage().bytes();
-        let grid = Grid::new(shape, &grads.grid().channels, bytes, context.max_binding_bytes)?;
-        Ok(Self { values: Array::new(context, shape, grads.dtype(), grid)?, started: false })
+        let map = |&shape: &[usize; 4]| {
+            let grid = Grid::new(shape, &grads.grid().channels, bytes, context.max_binding_bytes)?;
+            Array::new(context, shape, grads.dtype(), grid)
+        };
+        Ok(Self { maps: maps.iter().map(map).collect::<Result<_>>()?, started: false })
     }
 
     /// Adds what a plan's boxes have, which are `rows` of the gradients that come in.
@@ -47,23 +50,26 @@ impl Gradient {
     ) -> Result<()> {
         let source = grads.grid().items.iter().position(|all| all.contains(&rows.start)).unwrap_or(0);
         let first_row = grads.grid().items.get(source).map_or(0, |rows| rows.start);
-        let [_, _, height, width] = self.values.shape();
         let context = &grads.context;
         let rounds = if context.info.kind == "cpu" { MOST_ROUNDS_ON_CPU } else { MOST_ROUNDS };
-        for (items, images) in self.values.grid().items.iter().enumerate() {
-            let of_images = plan.position(images.start)..plan.position(images.end);
-            let mut boxes: Vec<_> =
-                of_images.filter(|&at| plan.roi(at).0.invalid == Invalid::Raise).collect();
-            boxes.sort_by_key(|&at| plan.roi(at).0.roi);
-            let target = Target { images: images.clone(), first_row, height, width };
-            let (mut left, mut accumulate) = (&boxes[..], self.started);
-            while !left.is_empty() || !accumulate {
-                let readers = Readers::new(plan, left, &target, context.max_binding_bytes, rounds)?;
-                left = &left[readers.rois..];
-                let output = plan.output;
-                let step = Step { readers, output, accumulate, images: items, rows: source, grads, argmax };
-                step.record(&self.values)?;
-                accumulate = true;
+        for (stage, map) in self.maps.iter().enumerate() {
+            let [_, _, height, width] = map.shape();
+            for (items, images) in map.rows().iter().enumerate() {
+                let of_images = plan.position(stage, images.start)..plan.position(stage, images.end);
+                let mut boxes: Vec<_> =
+                    of_images.filter(|&at| plan.roi(at).0.invalid == Invalid::Raise).collect();
+                boxes.sort_by_key(|&at| plan.roi(at).0.roi);
+                let target = Target { images: images.clone(), first_row, height, width };
+                let (mut left, mut accumulate) = (&boxes[..], self.started);
+                while !left.is_empty() || !accumulate {
+                    let readers = Readers::new(plan, left, &target, context.max_binding_bytes, rounds)?;
+                    left = &left[readers.rois..];
+                    let output = plan.output;
+                    let step =
+                        Step { readers, output, accumulate, images: items, rows: source, grads, argmax };
+                    step.record(map)?;
+                    accumulate = true;
+                }
             }
         }
         self.started = true;
