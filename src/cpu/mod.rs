@@ -39,7 +39,7 @@ impl Settings {
 }
 
 /// Fewer results than this are computed faster than another thread wakes up.
-const RESULTS_WORTH_A_THREAD: usize = 16 << 10;
+const RESULTS_WORTH_A_THREAD: usize = 128 << 10;
 
 /// A smaller output stays in the caches, for whoever reads it next.
 const BYTES_WORTH_STREAMING: usize = 4 << 20;
