@@ -4,6 +4,8 @@ use crate::cpu;
 use crate::element::{Element, Real};
 use crate::error::{Error, Result, tuple};
 use crate::geometry::{self, Axis};
+#[cfg(feature = "gpu")]
+use crate::gpu;
 use crate::ops::RoiOp;
 use crate::taps::{Plan, Table};
 use crate::view::{View, ViewMut};
@@ -54,13 +56,7 @@ pub fn forward<E: Element, B: Real>(
     let shape = output_shape(op, features.shape(), boxes.corners.len())?;
     check_shape("out", shape, out.shape())?;
     argmax.map_or(Ok(()), |argmax| check_shape("argmax", shape, argmax.shape()))?;
-    if boxes.images.len() != boxes.corners.len() {
-        let (expected, got) = (boxes.corners.len(), boxes.images.len());
-        return Err(Error::Length { name: "batch_indices", expected, got });
-    }
-    if invalid == Invalid::Raise {
-        (0..boxes.corners.len()).try_for_each(|row| check_box(op, boxes, row, features.shape()[0]))?;
-    }
+    check_boxes(op, boxes, features.shape()[0], invalid)?;
     if shape[0] == 0 || shape[1] == 0 {
         return Ok(());
     }
@@ -71,6 +67,91 @@ pub fn forward<E: Element, B: Real>(
         cpu::gather(&plan, &[*features], out, argmax, settings)?;
     }
     Ok(())
+}
+
+/// Pools every box of features that lie on a device, where the result stays.
+///
+/// # Errors
+/// As [`forward`], or if the device fails.
+#[cfg(feature = "gpu")]
+pub fn forward_on_device<B: Real>(
+    op: &impl RoiOp,
+    features: &gpu::Array,
+    boxes: &Boxes<B>,
+    argmax: bool,
+    invalid: Invalid,
+    threads: usize,
+) -> Result<(gpu::Array, Option<gpu::Array>)> {
+    let shape = output_shape(op, features.shape(), boxes.corners.len())?;
+    check_boxes(op, boxes, features.shape()[0], invalid)?;
+    let results = gpu::Results::new(&[features], shape, argmax)?;
+    let pass = boxes_per_pass(op, features.shape());
+    for together in results.rows() {
+        for first in together.clone().step_by(pass) {
+            let rows = first..together.end.min(first + pass);
+            let plan_rows = rows.clone();
+            if features.dtype() == gpu::Dtype::F64 {
+                let plan = plan::<B, f64>(op, features.shape(), boxes, plan_rows, invalid, threads);
+                gpu::gather(&plan, &[features], &results, &rows)?;
+            } else {
+                let plan = plan::<B, f32>(op, features.shape(), boxes, plan_rows, invalid, threads);
+                gpu::gather(&plan, &[features], &results, &rows)?;
+            }
+        }
+    }
+    Ok((results.values, results.argmax))
+}
+
+/// Gradient for features of shape `features`, from gradients of pooled boxes that lie on a device.
+///
+/// `argmax` is what the forward pass gave for a mode that takes a maximum.
+///
+/// # Errors
+/// As [`forward_on_device`].
+#[cfg(feature = "gpu")]
+pub fn backward_on_device<B: Real>(
+    op: &impl RoiOp,
+    grads: &gpu::Array,
+    argmax: Option<&gpu::Array>,
+    boxes: &Boxes<B>,
+    features: [usize; 4],
+    invalid: Invalid,
+    threads: usize,
+) -> Result<gpu::Array> {
+    let shape = output_shape(op, features, boxes.corners.len())?;
+    check_shape("grad_output", shape, grads.shape())?;
+    argmax.map_or(Ok(()), |argmax| check_shape("argmax", shape, argmax.shape()))?;
+    check_boxes(op, boxes, features[0], invalid)?;
+    let mut gradient = gpu::Gradient::new(grads, argmax, &[features])?;
+    let pass = boxes_per_pass(op, features);
+    let together = grads.rows();
+    let parts = together
+        .iter()
+        .flat_map(|rows| rows.clone().step_by(pass).map(|first| first..rows.end.min(first + pass)));
+    // Without boxes there is still a gradient to be written, of zeros.
+    for rows in parts.chain(together.is_empty().then_some(0..0)) {
+        let plan_rows = rows.clone();
+        if grads.dtype() == gpu::Dtype::F64 {
+            let plan = plan::<B, f64>(op, features, boxes, plan_rows, invalid, threads);
+            gradient.add(&plan, grads, argmax, &rows)?;
+        } else {
+            let plan = plan::<B, f32>(op, features, boxes, plan_rows, invalid, threads);
+            gradient.add(&plan, grads, argmax, &rows)?;
+        }
+    }
+    Ok(gradient.maps.remove(0))
+}
+
+/// Refuses boxes that cannot be pooled, unless they are to be filled.
+fn check_boxes<B: Real>(op: &impl RoiOp, boxes: &Boxes<B>, images: usize, invalid: Invalid) -> Result<()> {
+    if boxes.images.len() != boxes.corners.len() {
+        let (expected, got) = (boxes.corners.len(), boxes.images.len());
+        return Err(Error::Length { name: "batch_indices", expected, got });
+    }
+    match invalid {
+        Invalid::Raise => (0..boxes.corners.len()).try_for_each(|row| check_box(op, boxes, row, images)),
+        _ => Ok(()),
+    }
 }
 
 fn check_shape(name: &'static str, expected: [usize; 4], got: [usize; 4]) -> Result<()> {

@@ -400,6 +400,12 @@ impl<T: Real> Plan<T> {
         runs
     }
 
+    /// How many boxes come before those of an image of a map, in the order in which rows are first read.
+    pub fn position(&self, stage: usize, image: usize) -> usize {
+        let roi = |&(table, at): &(u32, u32)| &self.tables[table as usize].rois[at as usize];
+        self.order.partition_point(|at| (roi(at).stage, roi(at).image) < (stage, image))
+    }
+
     /// A box, counted in the order in which rows are first read, with its taps on y and x.
     pub fn roi(&self, at: usize) -> (&RoiTaps, AxisTaps<'_, T>, AxisTaps<'_, T>) {
         let (table, at) = self.order[at];

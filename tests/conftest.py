@@ -6,9 +6,9 @@ that need it are skipped. ``ROIALIGN_PARITY_DIR`` is the folder of literal resul
 
 import importlib.util
 import os
-from collections.abc import Callable
 
 import pytest
+from backends import BACKENDS
 from hypothesis import HealthCheck, settings
 
 import roialign_rs as ra
@@ -22,9 +22,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("suite")
-
-BACKENDS: dict[str, Callable[[], bool]] = {"cpu": lambda: True}
-"""Where operators can run, and whether that is possible here. Tests that use ``backend`` run once on each."""
 
 OPTIONAL = {"torchvision": lambda: importlib.util.find_spec("torchvision") is not None}
 

@@ -32,7 +32,7 @@ impl Layout {
     }
 
     /// From (image, channel, row, column) to the array's order.
-    fn stored<T: Copy>(self, [n, c, y, x]: [T; 4]) -> [T; 4] {
+    pub fn stored<T: Copy>(self, [n, c, y, x]: [T; 4]) -> [T; 4] {
         match self {
             Self::Nchw => [n, c, y, x],
             Self::Nhwc => [n, y, x, c],
@@ -85,7 +85,7 @@ fn unsupported(name: &'static str, descr: &Bound<'_, PyArrayDescr>, hint: &'stat
 /// A 4-d array of values.
 pub struct Array4<'py> {
     array: Bound<'py, PyUntypedArray>,
-    dtype: Dtype,
+    pub dtype: Dtype,
     layout: Layout,
 }
 
@@ -115,7 +115,7 @@ impl<'py> Array4<'py> {
     ///
     /// # Safety
     /// `E` must be what `dtype` stands for.
-    unsafe fn view<E: Element>(&self) -> View<'_, E> {
+    pub unsafe fn view<E: Element>(&self) -> View<'_, E> {
         // SAFETY: NumPy keeps the memory as long as the array, which `self` holds; callers are told not to
         // change an array during a call.
         unsafe { View::from_raw(data(&self.array), self.shape(), self.strides()) }
@@ -156,14 +156,23 @@ impl<'py> Output<'py> {
         shape: [usize; 4],
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
-        let py = features.array.py();
         let dtype = match features.dtype {
-            Dtype::U8 => numpy::dtype::<f32>(py),
+            Dtype::U8 => numpy::dtype::<f32>(features.array.py()),
             _ => features.array.dtype(),
         };
-        let layout = features.layout;
+        Self::new(dtype, features.layout, &inputs, shape, out)
+    }
+
+    /// As [`Self::values`], for a result of this dtype.
+    pub fn new(
+        dtype: Bound<'py, PyArrayDescr>,
+        layout: Layout,
+        inputs: &[&Bound<'py, PyAny>],
+        shape: [usize; 4],
+        out: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Self> {
         let Some(out) = out else {
-            return Ok(Self { array: empty(py, dtype, layout.stored(shape))?, layout });
+            return Ok(Self { array: empty(dtype.py(), dtype, layout.stored(shape))?, layout });
         };
         let array = untyped("out", out)?;
         let (expected, got) = (layout.stored(shape), array.shape());
@@ -183,7 +192,7 @@ impl<'py> Output<'py> {
                 Error::Conflict("out has elements that share memory with each other".to_owned()).into()
             );
         }
-        for input in inputs.into_iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
+        for input in inputs.iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
             if overlap(&array, input)? {
                 return Err(Error::Conflict("out shares memory with an input".to_owned()).into());
             }

@@ -4,6 +4,8 @@ mod arrays;
 mod dlpack;
 mod errors;
 mod explain;
+#[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
+mod gpu;
 mod ops;
 mod recycle;
 
@@ -15,7 +17,11 @@ mod _core {
     #[pymodule_export]
     use super::dlpack::bfloat16_from_dlpack;
     #[pymodule_export]
+    use super::errors::GpuError;
+    #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
+    #[pymodule_export]
+    use super::gpu::{Device, DeviceArray, devices};
     #[pymodule_export]
     use super::ops::{get_num_threads, pair, roi_align, roi_pool, set_num_threads, simd_level};
 

@@ -17,6 +17,7 @@ use crate::geometry::Extent;
 use crate::geometry::grid::Placement;
 use crate::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
 use crate::python::arrays::{AnyBoxes, Array4, Layout, Output, WithFeatures, with_features};
+use crate::python::gpu::{self, Device, DeviceArray};
 use crate::run::{self, Invalid};
 use crate::view::View;
 
@@ -46,7 +47,7 @@ pub fn quantization(got: &str) -> Result<Quantization> {
     choose("quantization", got, &choices, "\"caffe\", \"mmcv\", \"floor\" or \"truncate\"")
 }
 
-fn layout(got: &str) -> Result<Layout> {
+pub fn layout(got: &str) -> Result<Layout> {
     choose("layout", got, &[("NCHW", Layout::Nchw), ("NHWC", Layout::Nhwc)], "\"NCHW\" or \"NHWC\"")
 }
 
@@ -111,6 +112,7 @@ pub fn roi_align<'py>(
     layout: &str,
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
+    device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     let modes = [("avg", Mode::Avg), ("max", Mode::Max), ("onnx_max", Mode::OnnxMax)];
     let op = RoiAlign {
@@ -121,7 +123,7 @@ pub fn roi_align<'py>(
         mode: choose("mode", mode, &modes, "\"avg\", \"max\" or \"onnx_max\"")?,
         placement: placement(sample_points)?,
     };
-    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid)
+    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid, device)
 }
 
 #[pyfunction]
@@ -137,6 +139,7 @@ pub fn roi_pool<'py>(
     layout: &str,
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
+    device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     let modes = [("max", PoolMode::Max), ("avg", PoolMode::Avg)];
     let op = RoiPool {
@@ -145,7 +148,7 @@ pub fn roi_pool<'py>(
         mode: choose("mode", mode, &modes, "\"max\" or \"avg\"")?,
         quantization: self::quantization(quantization)?,
     };
-    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid)
+    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid, device)
 }
 
 fn forward<'py>(
@@ -157,20 +160,37 @@ fn forward<'py>(
     layout: &str,
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
+    device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
-    let array = Array4::new("features", features, self::layout(layout)?)?;
-    let invalid = self::invalid(invalid)?;
+    let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
     if return_argmax && !op.reduce().has_argmax() {
         return Err(Error::Conflict("return_argmax needs a mode that takes a maximum".to_owned()).into());
     }
+    if let Ok(features) = features.cast::<DeviceArray>() {
+        return gpu::forward(
+            op,
+            features,
+            (boxes, batch_indices),
+            return_argmax,
+            layout,
+            out.is_some(),
+            invalid,
+        );
+    }
+    let array = Array4::new("features", features, layout)?;
     let settings = Settings::current()?;
     let rois = AnyBoxes::new(boxes, batch_indices, array.shape()[0])?;
     let shape = run::output_shape(op, array.shape(), rois.len())?;
     let inputs = [features, boxes, batch_indices.unwrap_or(boxes)];
     let out = Output::values(&array, inputs, shape, out)?;
     let argmax = return_argmax.then(|| Output::argmax(&array, shape)).transpose()?;
-    let call = Forward { py: features.py(), op, rois, out: &out, argmax: argmax.as_ref(), invalid, settings };
-    with_features(&array, call)?;
+    if let Some(device) = device {
+        gpu::one_shot(features.py(), device, op, &array, &rois, &out, argmax.as_ref(), invalid)?;
+    } else {
+        let call =
+            Forward { py: features.py(), op, rois, out: &out, argmax: argmax.as_ref(), invalid, settings };
+        with_features(&array, call)?;
+    }
     Ok(match argmax {
         Some(argmax) => (out.array, argmax.array).into_pyobject(features.py())?.into_any().unbind(),
         None => out.array.into_any().unbind(),
