@@ -126,10 +126,17 @@ pub trait Real:
     fn ceil(self) -> Self;
     /// The nearest integer, halves away from zero.
     fn round(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// Logarithm to base 2. That of an `f32` is computed in `f64`, and so rounded correctly but for one in a
+    /// hundred million: libraries differ in the last bit, and PyTorch's is the nearest where it decides.
+    fn log2(self) -> Self;
     /// `self * factor + addend`, rounded once.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
     /// Neither infinite nor NaN.
     fn is_finite(self) -> bool;
+    /// Not a number.
+    fn is_nan(self) -> bool;
 }
 
 macro_rules! real {
@@ -169,12 +176,24 @@ macro_rules! real {
                 self.round()
             }
             #[inline(always)]
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
+            #[inline(always)]
+            fn log2(self) -> Self {
+                f64::from(self).log2() as $type
+            }
+            #[inline(always)]
             fn mul_add(self, factor: Self, addend: Self) -> Self {
                 self.mul_add(factor, addend)
             }
             #[inline(always)]
             fn is_finite(self) -> bool {
                 self.is_finite()
+            }
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                self.is_nan()
             }
         }
     };

@@ -91,6 +91,32 @@ pub enum Error {
         /// The box.
         got: String,
     },
+    /// A maximum that came from nowhere.
+    #[error("argmax: {got} is no candidate of its bin (box {}, channel {}, bin ({}, {}))", index[0], index[1], index[2], index[3])]
+    Argmax {
+        /// Box, channel, row and column of the bin.
+        index: [usize; 4],
+        /// The number.
+        got: i64,
+    },
+    /// A box whose size gives it no map of a pyramid.
+    #[error("boxes[{row}]: {got} has no area to choose a map by")]
+    NoArea {
+        /// Row of the box.
+        row: usize,
+        /// The box.
+        got: String,
+    },
+    /// A box is given a map that does not exist.
+    #[error("stages[{row}]: {stage} is out of range for {stages} map{s}", s = if *stages == 1 { "" } else { "s" })]
+    Stage {
+        /// Row of the box.
+        row: usize,
+        /// The map.
+        stage: i64,
+        /// Number of maps.
+        stages: usize,
+    },
     /// There are boxes but no pixels to pool.
     #[error("features: cannot pool {boxes} boxes from an empty array of shape {shape}")]
     NoPixels {

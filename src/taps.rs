@@ -11,6 +11,8 @@
 //!
 //! Tables of a few dozen boxes share flat arrays, so that building them allocates next to nothing.
 
+pub mod transposed;
+
 use std::ops::Range;
 
 use crate::element::Real;
@@ -378,6 +380,11 @@ impl<T: Real> Plan<T> {
         order.sort_unstable();
         let order = order.into_iter().map(|(.., table, at)| (table, at)).collect();
         Self { reduce, output, tables, order }
+    }
+
+    /// Number of boxes.
+    pub fn len(&self) -> usize {
+        self.order.len()
     }
 
     /// Cuts the boxes into about `count` runs, each of one image of one map.

@@ -74,6 +74,21 @@ impl<'a, E> View<'a, E> {
         self.strides
     }
 
+    /// An element.
+    pub(crate) fn get(&self, index: [usize; 4]) -> E {
+        assert!(index.iter().zip(self.shape).all(|(&i, n)| i < n), "{index:?} in {:?}", self.shape);
+        // SAFETY: the index is inside the shape.
+        unsafe { self.pointer(index).cast::<E>().read_unaligned() }
+    }
+
+    /// The same elements with each plane as one long row, if its rows follow each other without a gap.
+    pub(crate) fn in_one_row(&self) -> Option<Self> {
+        let [images, channels, height, width] = self.shape;
+        let [_, _, row, column] = self.strides;
+        let shape = [images, channels, 1, height * width];
+        (row == column * width as isize).then_some(Self { shape, ..*self })
+    }
+
     /// Where an element lies. Reading there is sound if `index` is inside the shape.
     pub(crate) fn pointer(&self, index: [usize; 4]) -> *const u8 {
         debug_assert!(index.iter().zip(self.shape).all(|(&i, n)| i < n), "{index:?} in {:?}", self.shape);
@@ -175,6 +190,11 @@ impl<'a, E> ViewMut<'a, E> {
     #[must_use]
     pub fn strides(&self) -> [isize; 4] {
         self.strides
+    }
+
+    /// What was written, to be read by the only task that writes it.
+    pub(crate) fn written(&self) -> View<'_, E> {
+        View { base: self.base, shape: self.shape, strides: self.strides, borrow: PhantomData }
     }
 
     /// Where an element lies. Writing there is sound if `index` is inside the shape and no other task

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import backends
+import gradients
 import numpy as np
 import oracles
 
@@ -120,6 +121,28 @@ class Case:
         """Call the operator, with some arguments replaced or added."""
         where = backends.arguments(backend)
         return getattr(ra, self.op)(**{**self.inputs(), **self.options, **where, **overrides})
+
+    def gradients(self) -> dict[str, np.ndarray | None]:
+        """What the backward pass needs besides boxes: a gradient for the result, and where maxima came from."""
+        output, argmax = self.run(return_argmax=True) if self.has_argmax else (self.run(), None)
+        rng = np.random.default_rng([SEED, self.index, len(self.op), 2])
+        grad_output = rng.standard_normal(output.shape).astype(self.features_dtype)
+        return {"grad_output": grad_output, "argmax": argmax}
+
+    def backward_arguments(self, **overrides: Any) -> dict[str, Any]:
+        """Keywords of the backward function, with some replaced or added."""
+        inputs = self.inputs()
+        arguments = {**inputs, **self.options, **self.gradients(), "input_shape": inputs["features"].shape}
+        return {k: v for k, v in (arguments | overrides).items() if k not in ("features", "output_size")}
+
+    def run_backward(self, backend: str = "cpu", **overrides: Any) -> np.ndarray:
+        """Call the backward function, with some arguments replaced or added."""
+        assert backend == "cpu", f"no way to call an operator on {backend} yet"
+        return getattr(ra, f"{self.op}_backward")(**self.backward_arguments(**overrides))
+
+    def true_gradient(self, **overrides: Any) -> np.ndarray:
+        """What the transpose of the definition gives."""
+        return getattr(gradients, self.op)(**self.backward_arguments(**overrides))
 
     def truth(self, **overrides: Any) -> oracles.Pooled:
         """What the definition gives."""

@@ -1,7 +1,7 @@
 """Comparisons. They raise, and say which element of which case is wrong, and how to see the case again."""
 
 import numpy as np
-from tolerances import BOUNDS, bound_for, chooses_a_pixel
+from tolerances import BOUNDS, FLOAT16_SPACING, bound_for, chooses_a_pixel
 
 
 def assert_within(actual, expected, limit, about=""):
@@ -49,6 +49,16 @@ def check(case, backend="cpu"):
         np.testing.assert_array_equal(case.run(backend), output, f"{case}: return_argmax changes the output")
     assert output.dtype == case.features_dtype, f"{case}: dtype {output.dtype}"
     assert_close(output, truth.output, case)
+
+
+def check_backward(case, backend="cpu"):
+    """Raise unless the gradient is the transpose of the definition."""
+    gradient, truth = case.run_backward(backend), case.true_gradient()
+    assert gradient.dtype == case.features_dtype, f"{case}: dtype {gradient.dtype}"
+    bound, reason = BOUNDS["transpose", case.features_dtype]
+    scale = largest_finite(truth)
+    limit = bound * scale + (FLOAT16_SPACING / 2 if case.features_dtype == "float16" else 0)
+    assert_within(gradient, truth, limit, f"gradient of {case}\n    {bound:g} x {scale:g} ({reason})")
 
 
 def check_argmax(argmax, truth, case):

@@ -8,15 +8,23 @@ BOUNDS = {
     ("oracle", "float32"): (2e-6, "weights, products and sums rounded in float32"),
     ("oracle", "exact"): (5e-7, "coordinates and weights are exact in float32, only products and sums are rounded"),
     ("oracle", "float16"): (2.0**-11 + 2e-6, "computed in float32, then rounded once: half an ulp of float16"),
+    ("transpose", "float64"): (1e-12, "order of summation in float64"),
+    ("transpose", "float32"): (2e-6, "weights, products and sums rounded in float32"),
+    ("transpose", "float16"): (2.0**-11 + 2e-6, "added up in float32, then rounded once: half an ulp of float16"),
     ("onnxruntime", "float32"): (2e-6, "the same positions, another order of summation"),
     ("onnxruntime", "float64"): (1e-12, "the same positions, another order of summation"),
     ("openvino", "float32"): (1e-5, "positions are evaluated in another order, in float32"),
     ("torchvision", "float32"): (2e-6, "the same positions, another order of summation"),
     ("torchvision", "float64"): (1e-12, "the same positions, another order of summation"),
+    ("torchvision gradient", "float32"): (5e-6, "the same weights, sums of hundreds of boxes in another order"),
+    ("torchvision gradient", "float64"): (1e-12, "the same weights, another order of summation"),
     ("literal", "float32"): (5e-6, "some were found through a rotated operator, with positions in another order"),
     ("literal", "float64"): (1e-12, "the same positions, another order of summation"),
 }
 """(what is compared with, dtype of the features) -> bound, reason."""
+
+FLOAT16_SPACING = 2.0**-24
+"""Of the smallest numbers: no relative bound holds there. Gradients of huge boxes are that small."""
 
 EQUAL = (0.0, "the result is one of the pixels")
 

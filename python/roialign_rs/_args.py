@@ -5,6 +5,7 @@ What comes as the core wants it (arrays of the right kind, pairs) passes untouch
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex, TypeAlias
 
@@ -88,6 +89,23 @@ def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[N
     return table, _indices(array(batch_indices), len(table))
 
 
+def shape(name: str, value: Sequence[SupportsIndex]) -> tuple[int, int, int, int]:
+    """Make a shape of four integers."""
+    try:
+        a, b, c, d = (operator.index(side) for side in value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be four integers, got {value!r}") from None
+    return a, b, c, d
+
+
+def indices(name: str, value: ArrayLike) -> NDArray[np.int64]:
+    """Make int64 of any integers."""
+    table = array(value)
+    if table.dtype.kind not in "iu" or not table.dtype.isnative:
+        raise TypeError(f"{name}: dtype {table.dtype} is not supported; use integers")
+    return table.astype(np.int64, copy=False)
+
+
 def _is_per_image(value: Sequence[Any]) -> bool:
     return not value or any(np.ndim(part) != 1 or np.size(part) == 0 for part in value)
 
@@ -104,11 +122,10 @@ def _floats(table: NDArray[Any]) -> NDArray[Any]:
     return table.astype(np.float64) if table.dtype.kind in "iu" else table
 
 
-def _indices(indices: NDArray[Any], count: int) -> NDArray[np.int64]:
-    if indices.size == 0 and count == 0:
+def _indices(table: NDArray[Any], count: int) -> NDArray[np.int64]:
+    if table.size == 0 and count == 0:
         return np.empty(0, np.int64)
-    if indices.dtype.kind not in "iu" or not indices.dtype.isnative:
-        raise TypeError(f"batch_indices: dtype {indices.dtype} is not supported; use integers")
-    if indices.shape != (count,):
-        raise ValueError(f"batch_indices: expected shape ({count},), got {indices.shape}")
-    return indices.astype(np.int64, copy=False)
+    table = indices("batch_indices", table)
+    if table.shape != (count,):
+        raise ValueError(f"batch_indices: expected shape ({count},), got {table.shape}")
+    return table

@@ -1,10 +1,9 @@
 //! The forward pass: for each box, load the window, reduce the taps of its bins, store them.
 
-use std::any::Any;
-use std::cell::RefCell;
 use std::ops::Range;
 
 use crate::cpu::maximum::Maximum;
+use crate::cpu::scratch;
 use crate::cpu::simd::max::{MaxSamples, MaxWindow, Maxima, NONE};
 use crate::cpu::simd::store::{Fence, MOST_BINS, Store, store_sources};
 use crate::cpu::simd::sum::{SumColumns, SumRows, SumUnrolled};
@@ -32,6 +31,7 @@ pub struct Task<'a, E: Element> {
 const SPARSE_PART: usize = 4;
 
 /// What a thread keeps from task to task and from call to call.
+#[derive(Default)]
 struct Scratch<T> {
     window: Window<T>,
     values: Vec<Lanes<T>>,
@@ -41,32 +41,10 @@ struct Scratch<T> {
     rows: Vec<u32>,
 }
 
-impl<T: Real> Scratch<T> {
-    fn with<R>(use_it: impl FnOnce(&mut Self) -> R) -> R {
-        thread_local! {
-            static KEPT: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
-        }
-        KEPT.with_borrow_mut(|kept| {
-            let at = kept.iter().position(|scratch| scratch.is::<Self>()).unwrap_or_else(|| {
-                kept.push(Box::new(Self {
-                    window: Window::default(),
-                    values: Vec::new(),
-                    numbers: Vec::new(),
-                    sources: Vec::new(),
-                    columns: Vec::new(),
-                    rows: Vec::new(),
-                }));
-                kept.len() - 1
-            });
-            use_it(kept[at].downcast_mut().expect("its type was asked for"))
-        })
-    }
-}
-
 impl<E: Element> Task<'_, E> {
     /// Computes the boxes one after the other.
     pub fn compute(self) -> Result<()> {
-        Scratch::with(|scratch| {
+        scratch::with(|scratch: &mut Scratch<E::Compute>| {
             let Run { rois, stage, image, tallest, widest, area } = self.run.clone();
             let source = Source { features: &self.features[stage], image, channels: self.channels.clone() };
             let [_, _, height, width] = source.features.shape();

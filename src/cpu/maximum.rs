@@ -16,6 +16,15 @@ struct Side {
     all: i64,
 }
 
+/// What the number of a maximum stands for.
+pub enum Origin {
+    /// A candidate on the map, counted on each axis from the bin's first one there; `corner` is which of the four of
+    /// a sample, where they are candidates.
+    OnMap { y: usize, x: usize, corner: usize },
+    /// A sample off the map, or nothing at all.
+    Nowhere,
+}
+
 /// One bin.
 #[derive(Clone, Copy)]
 pub struct Maximum {
@@ -82,6 +91,26 @@ impl Maximum {
         let column = self.x.first + sample % self.x.on_map;
         let width = if self.reduce == Reduce::MaxWindow { map_width as i64 } else { self.x.all };
         (row * width + column) * corners + corner
+    }
+
+    /// What a number that api users know stands for, if it is a candidate of this bin. The inverse of
+    /// [`Self::global`].
+    pub fn origin(self, number: i64, map_width: usize) -> Option<Origin> {
+        if number == -1 {
+            return Some(Origin::Nowhere);
+        }
+        let corners = if self.reduce == Reduce::MaxCorner { 4 } else { 1 };
+        let width = if self.reduce == Reduce::MaxWindow { map_width as i64 } else { self.x.all };
+        if number < 0 || width == 0 {
+            return None;
+        }
+        let (candidate, corner) = (number / corners, number % corners);
+        let (y, x) = (candidate / width - self.y.first, candidate % width - self.x.first);
+        if (0..self.y.on_map).contains(&y) && (0..self.x.on_map).contains(&x) {
+            return Some(Origin::OnMap { y: y as usize, x: x as usize, corner: corner as usize });
+        }
+        let off_map = self.reduce != Reduce::MaxWindow && candidate / width < self.y.all;
+        off_map.then_some(Origin::Nowhere)
     }
 
     /// Makes the final value of one lane from the largest of the candidates on the map, and says where it is

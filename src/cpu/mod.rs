@@ -1,22 +1,32 @@
 //! The CPU engine: how a call's work is cut into tasks.
 //!
-//! A task owns one image, one block of 16 channels and a run of the image's boxes, and nobody else writes
-//! what it writes. Which thread runs it changes nothing in the result.
+//! A task of the forward pass owns one image, one block of 16 channels and a run of the image's boxes; a task
+//! of the backward pass owns a band of the image's rows instead of the boxes. Nobody else writes what it
+//! writes, and which thread runs it changes nothing in the result.
 
+mod chosen;
 pub(crate) mod gather;
 mod maximum;
 pub(crate) mod pool;
+mod scatter;
+mod scratch;
 pub(crate) mod simd;
 pub(crate) mod window;
 
+use std::iter;
+use std::ops::Range;
+
 use crate::element::Element;
 use crate::error::Result;
-use crate::taps::Plan;
+use crate::taps::transposed::Transposed;
+use crate::taps::{Invalid, Plan};
 use crate::view::{View, ViewMut};
 
+pub(crate) use chosen::check as check_argmax;
 pub use pool::{num_threads, set_num_threads};
-use simd::LANES;
+use scatter::{BOXES_PER_TABLE, Band, Scatter};
 pub use simd::Level;
+use simd::{LANES, Lanes};
 
 /// How a call is computed. It does not change the result, but for the last bits of levels without fused
 /// multiply-add.
@@ -58,18 +68,14 @@ pub(crate) fn gather<E: Element>(
     let [rois, channels, height, width] = out.shape();
     let results = rois * channels * height * width;
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
-    let first_block = channels.min(channels_before_line(out));
-    let blocks = 1 + (channels - first_block).div_ceil(LANES);
-    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks) });
-    pool::map(runs.len() * blocks, threads, |task| {
-        let block = task % blocks;
-        let first = if block == 0 { 0 } else { first_block + (block - 1) * LANES };
-        let end = channels.min(first_block + block * LANES);
+    let blocks = blocks(channels, out);
+    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len()) });
+    pool::map(runs.len() * blocks.len(), threads, |task| {
         gather::Task {
             plan,
-            run: &runs[task / blocks],
+            run: &runs[task / blocks.len()],
             features,
-            channels: first..end,
+            channels: blocks[task % blocks.len()].clone(),
             out,
             argmax,
             level: settings.level,
@@ -79,6 +85,13 @@ pub(crate) fn gather<E: Element>(
     })
     .into_iter()
     .collect()
+}
+
+/// Cuts the channels into blocks of at most [`LANES`].
+fn blocks<E>(channels: usize, out: &ViewMut<'_, E>) -> Vec<Range<usize>> {
+    let first = channels.min(channels_before_line(out));
+    let rest = (first..channels).step_by(LANES).map(|start| start..channels.min(start + LANES));
+    iter::once(0..first).chain(rest).collect()
 }
 
 /// Channels of the first block, such that the others begin where cache lines begin if channels are neighbours in
@@ -93,4 +106,76 @@ fn channels_before_line<E>(out: &ViewMut<'_, E>) -> usize {
         }
     }
     LANES
+}
+
+/// A band of the gradient may take this much of the second-level cache; the gradients of the bins take the rest.
+const BAND_BYTES: usize = 512 << 10;
+
+/// Applies a plan transposed: the backward pass of every operator. `out` has one gradient a map, and every element
+/// is written, or, with `accumulate`, added to. `argmax` is there for maxima, and was checked.
+pub(crate) fn scatter<E: Element>(
+    plan: &Plan<E::Compute>,
+    grad_output: &View<'_, E>,
+    argmax: Option<&View<'_, i64>>,
+    out: &[ViewMut<'_, E>],
+    accumulate: bool,
+    settings: Settings,
+) -> Result<()> {
+    let results: usize = out.iter().map(|out| out.shape().iter().product::<usize>()).sum();
+    let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
+    let tables = if argmax.is_some() { 0 } else { plan.len().div_ceil(BOXES_PER_TABLE) };
+    let readers = pool::map(tables, threads, |table| {
+        let first = table * BOXES_PER_TABLE;
+        Transposed::new(plan, first..plan.len().min(first + BOXES_PER_TABLE))
+    });
+    let [_, channels, ..] = grad_output.shape();
+    let blocks = blocks(channels, &out[0]);
+    let bands =
+        bands(plan, out, if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len()) });
+    let scatter = Scatter {
+        plan,
+        readers: &readers,
+        grad_output,
+        argmax,
+        out,
+        accumulate,
+        level: settings.level,
+        stream: results * size_of::<E>() > BYTES_WORTH_STREAMING,
+    };
+    pool::map(bands.len() * blocks.len(), threads, |task| {
+        scatter.run(&bands[task / blocks.len()], &blocks[task % blocks.len()])
+    })
+    .into_iter()
+    .collect()
+}
+
+/// Cuts every map of every image into bands, at least `count` in all if there are rows enough.
+fn bands<E: Element>(plan: &Plan<E::Compute>, out: &[ViewMut<'_, E>], count: usize) -> Vec<Band> {
+    let maps: usize = out.iter().map(|out| out.shape()[0]).sum();
+    let mut bands = Vec::new();
+    // Where the bands of a map's first image start, how many an image has, and how high they are.
+    let mut stages = Vec::with_capacity(out.len());
+    for (stage, out) in out.iter().enumerate() {
+        let [images, _, height, width] = out.shape();
+        let cached = BAND_BYTES / (width.max(1) * size_of::<Lanes<E::Compute>>());
+        let rows = cached.min(height.div_ceil(count.div_ceil(maps))).max(1);
+        let height = if width > 0 { height } else { 0 };
+        stages.push((bands.len(), height.div_ceil(rows), rows));
+        for image in 0..images {
+            bands.extend((0..height).step_by(rows).map(|first| {
+                let rows = first..height.min(first + rows);
+                Band { stage, image, rows, rois: Vec::new() }
+            }));
+        }
+    }
+    for at in 0..plan.len() {
+        let (roi, y, x) = plan.roi(at);
+        let (first, per_image, rows) = stages[roi.stage];
+        if roi.invalid == Invalid::Raise && !y.hull().is_empty() && !x.hull().is_empty() {
+            let first = first + roi.image * per_image;
+            let touched = first + y.hull().start / rows..=first + (y.hull().end - 1) / rows;
+            bands[touched].iter_mut().for_each(|band| band.rois.push(at as u32));
+        }
+    }
+    bands
 }

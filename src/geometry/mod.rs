@@ -6,6 +6,7 @@
 
 pub mod bilinear;
 pub mod grid;
+pub mod stages;
 
 use crate::element::Real;
 

@@ -24,7 +24,7 @@ pub enum Layout {
 
 impl Layout {
     /// From the array's order to (image, channel, row, column).
-    fn logical<T: Copy>(self, [a, b, c, d]: [T; 4]) -> [T; 4] {
+    pub fn logical<T: Copy>(self, [a, b, c, d]: [T; 4]) -> [T; 4] {
         match self {
             Self::Nchw => [a, b, c, d],
             Self::Nhwc => [a, d, b, c],
@@ -103,6 +103,23 @@ impl<'py> Array4<'py> {
         Ok(Self { array, dtype, layout })
     }
 
+    /// Refuses integers, which have no gradient.
+    pub fn check_float(&self, name: &'static str) -> PyResult<()> {
+        const FLOATS: &str = "use float16, bfloat16 (ml_dtypes), float32 or float64";
+        match self.dtype {
+            Dtype::U8 => Err(unsupported(name, &self.array.dtype(), FLOATS)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses an array that has another dtype than the first one of its list.
+    pub fn check_same_dtype(&self, name: &'static str, first: &Self) -> PyResult<()> {
+        if self.dtype == first.dtype {
+            return Ok(());
+        }
+        Err(unsupported(name, &self.array.dtype(), "all maps must have the dtype of the first"))
+    }
+
     pub fn shape(&self) -> [usize; 4] {
         self.layout.logical(four(self.array.shape()))
     }
@@ -119,6 +136,33 @@ impl<'py> Array4<'py> {
         // SAFETY: NumPy keeps the memory as long as the array, which `self` holds; callers are told not to
         // change an array during a call.
         unsafe { View::from_raw(data(&self.array), self.shape(), self.strides()) }
+    }
+}
+
+/// A 4-d array of int64.
+pub struct Indices4<'py> {
+    array: Bound<'py, PyUntypedArray>,
+    layout: Layout,
+}
+
+impl<'py> Indices4<'py> {
+    pub fn new(name: &'static str, array: &Bound<'py, PyAny>, layout: Layout) -> PyResult<Self> {
+        let array = untyped(name, array)?;
+        if array.ndim() != 4 {
+            let (expected, got) = ("4 dimensions", array.ndim().to_string());
+            return Err(Error::Dimensions { name, expected, got }.into());
+        }
+        if !array.dtype().is_equiv_to(&numpy::dtype::<i64>(array.py())) {
+            return Err(unsupported(name, &array.dtype(), "use int64"));
+        }
+        Ok(Self { array, layout })
+    }
+
+    pub fn view(&self) -> View<'_, i64> {
+        let shape = self.layout.logical(four(self.array.shape()));
+        let strides = self.layout.logical(four(self.array.strides()));
+        // SAFETY: `new` checked the dtype; as in `Array4::view`.
+        unsafe { View::from_raw(data(&self.array), shape, strides) }
     }
 }
 
@@ -152,7 +196,7 @@ impl<'py> Output<'py> {
     /// The caller's array if there is one, else a new one; its shape is in the order (roi, channel, row, column).
     pub fn values(
         features: &Array4<'py>,
-        inputs: [&Bound<'py, PyAny>; 3],
+        inputs: &[&Bound<'py, PyAny>],
         shape: [usize; 4],
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
@@ -280,14 +324,14 @@ impl AnyBoxes {
             let expected = "shape (K, 4) or (K, 5)";
             return Err(Error::Dimensions { name: "boxes", expected, got: tuple(boxes.shape()) }.into());
         };
-        let given = batch_indices.map(indices).transpose()?;
+        let given = batch_indices.map(|indices| integers("batch_indices", indices)).transpose()?;
         let images = match (columns, given) {
             (5, Some(_)) => {
                 let message = "batch_indices cannot be given with boxes that have a batch index column";
                 return Err(Error::Conflict(message.to_owned()).into());
             }
             (5, None) => None,
-            (_, Some(given)) => Some(given),
+            (_, Some(given)) => Some(given.into_iter().map(|index| index as f64).collect()),
             (_, None) if images == 1 || rows == 0 => Some(vec![0.0; rows]),
             (_, None) => return Err(Error::NoBatchIndices { images }.into()),
         };
@@ -330,18 +374,18 @@ unsafe fn read_boxes<B: Real>(boxes: &Bound<'_, PyUntypedArray>, images: Option<
 }
 
 /// Reads a 1-d array of int64.
-fn indices(array: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
-    let array = untyped("batch_indices", array)?;
+pub fn integers(name: &'static str, array: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
+    let array = untyped(name, array)?;
     let descr = array.dtype();
     if array.ndim() != 1 || !descr.is_equiv_to(&numpy::dtype::<i64>(array.py())) {
-        return Err(unsupported("batch_indices", &descr, "use a 1-d array of int64"));
+        return Err(unsupported(name, &descr, "use a 1-d array of int64"));
     }
     let (base, stride) = (data(&array), array.strides()[0]);
     let at = |row: usize| {
         // SAFETY: the row is inside the array, whose dtype was just checked.
         unsafe { base.wrapping_offset(row as isize * stride).cast::<i64>().read_unaligned() }
     };
-    Ok((0..array.shape()[0]).map(|row| at(row) as f64).collect())
+    Ok((0..array.shape()[0]).map(at).collect())
 }
 
 fn untyped<'py>(name: &'static str, array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {

@@ -1,11 +1,13 @@
 //! The extension module `roialign_rs._core`: signatures and conversions, no logic.
 
 mod arrays;
+mod backward;
 mod dlpack;
 mod errors;
 mod explain;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 mod gpu;
+mod multiscale;
 mod ops;
 mod recycle;
 
@@ -15,6 +17,8 @@ mod _core {
     use pyo3::{Bound, PyResult};
 
     #[pymodule_export]
+    use super::backward::{roi_align_backward, roi_pool_backward};
+    #[pymodule_export]
     use super::dlpack::bfloat16_from_dlpack;
     #[pymodule_export]
     use super::errors::GpuError;
@@ -22,6 +26,8 @@ mod _core {
     use super::explain::{pool_axis, sample_axis};
     #[pymodule_export]
     use super::gpu::{Device, DeviceArray, devices};
+    #[pymodule_export]
+    use super::multiscale::{assign_stages, multiscale_roi_align, multiscale_roi_align_backward};
     #[pymodule_export]
     use super::ops::{get_num_threads, pair, roi_align, roi_pool, set_num_threads, simd_level};
 

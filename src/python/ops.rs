@@ -37,6 +37,15 @@ pub fn placement(got: &str) -> Result<Placement> {
     choose("sample_points", got, &choices, "\"center\" or \"interior\"")
 }
 
+pub fn align_mode(got: &str) -> Result<Mode> {
+    let choices = [("avg", Mode::Avg), ("max", Mode::Max), ("onnx_max", Mode::OnnxMax)];
+    choose("mode", got, &choices, "\"avg\", \"max\" or \"onnx_max\"")
+}
+
+pub fn pool_mode(got: &str) -> Result<PoolMode> {
+    choose("mode", got, &[("max", PoolMode::Max), ("avg", PoolMode::Avg)], "\"max\" or \"avg\"")
+}
+
 pub fn quantization(got: &str) -> Result<Quantization> {
     let choices = [
         ("caffe", Quantization::Caffe),
@@ -51,14 +60,14 @@ pub fn layout(got: &str) -> Result<Layout> {
     choose("layout", got, &[("NCHW", Layout::Nchw), ("NHWC", Layout::Nhwc)], "\"NCHW\" or \"NHWC\"")
 }
 
-fn invalid(got: &str) -> Result<Invalid> {
+pub fn invalid(got: &str) -> Result<Invalid> {
     let choices = [("raise", Invalid::Raise), ("zero", Invalid::Zero), ("nan", Invalid::Nan)];
     choose("invalid", got, &choices, "\"raise\", \"zero\" or \"nan\"")
 }
 
 /// An integer of any size: beyond the range of `i64` it is as far as that goes, which no argument allows.
 #[derive(Clone, Copy)]
-pub struct Int(i64);
+pub struct Int(pub i64);
 
 impl<'py> FromPyObject<'_, 'py> for Int {
     type Error = PyErr;
@@ -88,7 +97,7 @@ pub fn pair(name: &str, value: &Bound<'_, PyAny>) -> PyResult<(i64, i64)> {
     }
 }
 
-fn extent(output_size: &Bound<'_, PyAny>) -> PyResult<Extent> {
+pub fn extent(output_size: &Bound<'_, PyAny>) -> PyResult<Extent> {
     let (height, width) = pair("output_size", output_size)?;
     if let (Ok(height), Ok(width)) = (usize::try_from(height), usize::try_from(width)) {
         return Ok(Extent { height, width });
@@ -114,13 +123,12 @@ pub fn roi_align<'py>(
     invalid: &str,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
-    let modes = [("avg", Mode::Avg), ("max", Mode::Max), ("onnx_max", Mode::OnnxMax)];
     let op = RoiAlign {
         output: extent(output_size)?,
         spatial_scale,
         sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
         aligned,
-        mode: choose("mode", mode, &modes, "\"avg\", \"max\" or \"onnx_max\"")?,
+        mode: align_mode(mode)?,
         placement: placement(sample_points)?,
     };
     forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid, device)
@@ -141,11 +149,10 @@ pub fn roi_pool<'py>(
     invalid: &str,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
-    let modes = [("max", PoolMode::Max), ("avg", PoolMode::Avg)];
     let op = RoiPool {
         output: extent(output_size)?,
         spatial_scale,
-        mode: choose("mode", mode, &modes, "\"max\" or \"avg\"")?,
+        mode: pool_mode(mode)?,
         quantization: self::quantization(quantization)?,
     };
     forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid, device)
@@ -182,7 +189,7 @@ fn forward<'py>(
     let rois = AnyBoxes::new(boxes, batch_indices, array.shape()[0])?;
     let shape = run::output_shape(op, array.shape(), rois.len())?;
     let inputs = [features, boxes, batch_indices.unwrap_or(boxes)];
-    let out = Output::values(&array, inputs, shape, out)?;
+    let out = Output::values(&array, &inputs, shape, out)?;
     let argmax = return_argmax.then(|| Output::argmax(&array, shape)).transpose()?;
     if let Some(device) = device {
         gpu::one_shot(features.py(), device, op, &array, &rois, &out, argmax.as_ref(), invalid)?;

@@ -6,8 +6,10 @@
 
 #![allow(unsafe_code, reason = "calling code that is compiled for another instruction set")]
 
+pub mod clear;
 pub mod max;
 pub mod pack;
+pub mod spread;
 pub mod store;
 pub mod sum;
 #[cfg(target_arch = "x86_64")]

@@ -11,19 +11,25 @@ use crate::view::ViewMut;
 pub const MOST_BINS: usize = 256;
 
 /// Where some rows of bins of one box go.
-struct Target<E> {
+pub(super) struct Target<E> {
     base: *mut u8,
-    channel_stride: isize,
+    pub(super) channel_stride: isize,
     row_stride: isize,
     column_stride: isize,
-    channels: usize,
+    pub(super) channels: usize,
     width: usize,
     element: std::marker::PhantomData<E>,
 }
 
 impl<E> Target<E> {
     /// From `row` on, for a block of channels.
-    fn new(out: &ViewMut<'_, E>, roi: usize, block: &Range<usize>, row: usize, bins: usize) -> Self {
+    pub(super) fn new(
+        out: &ViewMut<'_, E>,
+        roi: usize,
+        block: &Range<usize>,
+        row: usize,
+        bins: usize,
+    ) -> Self {
         let [rois, channels, height, width] = out.shape();
         assert!(roi < rois && block.start < channels && block.end <= channels && block.len() <= LANES);
         assert!(row + bins.div_ceil(width) <= height);
@@ -40,7 +46,7 @@ impl<E> Target<E> {
     }
 
     #[inline(always)]
-    fn at(&self, channel: usize, bin: usize) -> *mut u8 {
+    pub(super) fn at(&self, channel: usize, bin: usize) -> *mut u8 {
         let (y, x) = (bin / self.width, bin % self.width);
         let offset = channel as isize * self.channel_stride
             + y as isize * self.row_stride
@@ -49,7 +55,7 @@ impl<E> Target<E> {
     }
 
     /// Whether the bins of a channel are neighbours in memory, row after row.
-    fn has_dense_maps(&self) -> bool {
+    pub(super) fn has_dense_maps(&self) -> bool {
         let size = size_of::<E>() as isize;
         self.column_stride == size && self.row_stride == size * self.width as isize
     }
@@ -190,7 +196,7 @@ fn store_pixels<I: Isa, E: Element>(target: &Target<E>, bins: &[Lanes<E::Compute
 /// # Safety
 /// So many bytes must be readable at `from` and writable at `to`.
 #[inline(always)]
-unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
+pub(super) unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
     const LINE: usize = 64;
     const VECTOR: usize = 16;
     // SAFETY: all offsets are at most `bytes`; what is streamed starts at multiples of its size.

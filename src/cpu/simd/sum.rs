@@ -8,7 +8,7 @@ use crate::element::Real;
 use crate::taps::AxisTaps;
 
 #[inline(always)]
-fn accumulate<I: Isa, T: Real>(sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) {
+pub(super) fn accumulate<I: Isa, T: Real>(sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) {
     for (sum, &value) in sum.0.iter_mut().zip(&pixel.0) {
         *sum = I::mul_add(weight, value, *sum);
     }

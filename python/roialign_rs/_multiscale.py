@@ -1,0 +1,224 @@
+"""RoI Align on feature pyramids. As in `_ops`, one call of the core does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, SupportsIndex, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from roialign_rs import _core
+from roialign_rs._args import Boxes, Pair, array, boxes as as_boxes, indices, shape
+from roialign_rs._ops import Invalid, Layout
+
+Rule: TypeAlias = Literal["torchvision", "detectron2"]
+
+
+def multiscale_roi_align(
+    features_list: Sequence[ArrayLike],
+    boxes: Boxes,
+    output_size: Pair,
+    *,
+    spatial_scales: Sequence[float],
+    sampling_ratio: Pair = 2,
+    aligned: bool = True,
+    canonical_size: float = 224,
+    canonical_level: int = 4,
+    rule: Rule = "torchvision",
+    stages: ArrayLike | None = None,
+    batch_indices: ArrayLike | None = None,
+    layout: Layout = "NCHW",
+    out: NDArray[Any] | None = None,
+    invalid: Invalid = "raise",
+) -> Any:
+    """Pool each box from the map of a feature pyramid that fits its size.
+
+    Parameters
+    ----------
+    features_list : sequence of (N, C, H_i, W_i) arrays
+        The maps, finest first, all of the same images, channels and dtype.
+    boxes, output_size, sampling_ratio, aligned, batch_indices, layout, out, invalid
+        As for `roi_align`. torchvision's poolers use ``aligned=False``, Detectron2's and mmdetection's True.
+    spatial_scales : sequence of float
+        Cells per image pixel of each map; consecutive powers of two, unless ``stages`` is given.
+    canonical_size, canonical_level, rule
+        As for `assign_stages`, with the finest map's level taken from its scale.
+    stages : (K,) array of integers, optional
+        The map of each box, instead of the rule.
+
+    Returns
+    -------
+    (K, C, height, width) array, or (K, height, width, C) with ``layout="NHWC"``
+        In the order of the boxes.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As for `roi_align`; a box of negative area has no map, and is invalid unless there is only one.
+
+    Notes
+    -----
+    All boxes are pooled in one pass into one result. What other libraries call this:
+
+    * torchvision's ``MultiScaleRoIAlign``: ``aligned=False``, the other defaults.
+    * Detectron2's ``ROIPooler``: ``rule="detectron2"``, ``sampling_ratio=0`` in most models.
+    * mmdetection's ``SingleRoIExtractor``: ``rule="detectron2"``, ``canonical_size=56``, the finest map's level as
+      ``canonical_level``, ``sampling_ratio=0``. It adds 1e-6 where Detectron2 adds 1e-8.
+
+    References
+    ----------
+    T.-Y. Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, section 4.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import roialign_rs as ra
+    >>> maps = [np.full((1, 1, side, side), side, np.float32) for side in (64, 32, 16)]
+    >>> boxes = np.array([[10.0, 10, 40, 40], [0, 0, 200, 250]])
+    >>> ra.multiscale_roi_align(maps, boxes, 1, spatial_scales=[1 / 4, 1 / 8, 1 / 16]).ravel()
+    array([64., 32.], dtype=float32)
+    """
+    maps = [array(features) for features in features_list]
+    table, batch_indices = as_boxes(boxes, batch_indices, len(maps[0]) if maps and maps[0].ndim else 0)
+    return _core.multiscale_roi_align(
+        maps,
+        table,
+        batch_indices,
+        output_size,
+        list(spatial_scales),
+        sampling_ratio,
+        aligned,
+        canonical_size,
+        canonical_level,
+        rule,
+        None if stages is None else indices("stages", stages),
+        layout,
+        out,
+        invalid,
+    )
+
+
+def multiscale_roi_align_backward(
+    grad_output: ArrayLike,
+    boxes: Boxes,
+    input_shapes: Sequence[Sequence[SupportsIndex]],
+    *,
+    spatial_scales: Sequence[float],
+    sampling_ratio: Pair = 2,
+    aligned: bool = True,
+    canonical_size: float = 224,
+    canonical_level: int = 4,
+    rule: Rule = "torchvision",
+    stages: ArrayLike | None = None,
+    accumulate: bool = False,
+    batch_indices: ArrayLike | None = None,
+    layout: Layout = "NCHW",
+    out: Sequence[NDArray[Any]] | None = None,
+    invalid: Invalid = "raise",
+) -> list[Any]:
+    """Gradients of `multiscale_roi_align` for its maps.
+
+    Parameters
+    ----------
+    grad_output, accumulate, layout, invalid
+        As for `roi_align_backward`.
+    input_shapes : sequence of (int, int, int, int)
+        Shape of each map, in the order that ``layout`` says.
+    boxes, spatial_scales, sampling_ratio, aligned, canonical_size, canonical_level, rule, stages, batch_indices
+        As in the forward call.
+    out : sequence of arrays of these shapes, optional
+        Where to write the gradients.
+
+    Returns
+    -------
+    list of arrays of ``input_shapes``
+        Of the dtype of ``grad_output``.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As for `multiscale_roi_align`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import roialign_rs as ra
+    >>> gradients = ra.multiscale_roi_align_backward(
+    ...     np.ones((1, 1, 1, 1)), np.array([[0.0, 0, 200, 200]]), [(1, 1, 64, 64), (1, 1, 32, 32)],
+    ...     spatial_scales=[1 / 4, 1 / 8],
+    ... )
+    >>> [float(gradient.sum()) for gradient in gradients]
+    [0.0, 1.0]
+    """
+    shapes = [shape(f"input_shapes[{i}]", sides) for i, sides in enumerate(input_shapes)]
+    table, batch_indices = as_boxes(boxes, batch_indices, shapes[0][0] if shapes else 0)
+    return _core.multiscale_roi_align_backward(
+        array(grad_output),
+        table,
+        batch_indices,
+        shapes,
+        list(spatial_scales),
+        sampling_ratio,
+        aligned,
+        canonical_size,
+        canonical_level,
+        rule,
+        None if stages is None else indices("stages", stages),
+        accumulate,
+        layout,
+        None if out is None else list(out),
+        invalid,
+    )
+
+
+def assign_stages(
+    boxes: Boxes,
+    num_stages: int,
+    *,
+    min_level: int,
+    canonical_size: float = 224,
+    canonical_level: int = 4,
+    rule: Rule = "torchvision",
+    invalid: Invalid = "raise",
+) -> NDArray[np.int64]:
+    """Say which map of a feature pyramid fits the size of each box.
+
+    Parameters
+    ----------
+    boxes
+        As for `roi_align`. Sizes are computed in their dtype.
+    num_stages : int
+        Number of maps. A single one takes every box.
+    min_level : int
+        Level of the finest map: its stride is ``2**min_level``.
+    canonical_size : float
+        Side of a square box, in image pixels, that belongs to ``canonical_level``.
+    canonical_level : int
+        The level of such a box.
+    rule : {"torchvision", "detectron2"}
+        ``floor(level + log2(sqrt(area) / size) + 1e-6)``, or ``floor(level + log2(sqrt(area) / size + 1e-8))``.
+    invalid : {"raise", "zero", "nan"}
+        What to do with a box of negative area or none that is a number: refuse the call, or give it -1.
+
+    Returns
+    -------
+    (K,) array of int64
+        From 0, the finest map, to ``num_stages - 1``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a value or dtype that does not fit, naming the argument and the row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import roialign_rs as ra
+    >>> sides = np.array([20.0, 111.9, 112, 224, 5000])
+    >>> ra.assign_stages(np.stack([0 * sides, 0 * sides, sides, sides], axis=1), 4, min_level=2)
+    array([0, 0, 1, 2, 3])
+    """
+    images = len(boxes) if isinstance(boxes, (list, tuple)) else 1
+    table, _ = as_boxes(boxes, None, images)
+    return _core.assign_stages(table, num_stages, min_level, canonical_size, canonical_level, rule, invalid)

@@ -1,0 +1,188 @@
+//! The backward pass: the mirror image of the forward pass, band of rows by band of rows.
+//!
+//! A band is a part of the gradient that fits in the second-level cache. Its boxes are added one after the
+//! other in the plan's order, then each of its elements is written once. A box that reaches over several bands
+//! is added to each of them, clipped: what a pixel receives, and in which order, depends neither on the bands
+//! nor on the threads.
+
+use std::ops::Range;
+
+use crate::cpu::chosen::Chosen;
+use crate::cpu::scratch;
+use crate::cpu::simd::clear::Clear;
+use crate::cpu::simd::pack::Pack;
+use crate::cpu::simd::spread::{Spread, add_lanes};
+use crate::cpu::simd::store::{Fence, Store};
+use crate::cpu::simd::{Lanes, Level};
+use crate::cpu::window::Source;
+use crate::element::{Element, Real};
+use crate::error::{Error, Result};
+use crate::taps::transposed::Transposed;
+use crate::taps::{AxisTaps, Plan};
+use crate::view::{View, ViewMut};
+
+/// Some rows of the gradient of one image, and the boxes that read them, in the plan's order.
+#[derive(Debug, Clone)]
+pub struct Band {
+    pub stage: usize,
+    pub image: usize,
+    pub rows: Range<usize>,
+    pub rois: Vec<u32>,
+}
+
+/// Boxes that share a table of readers, and that one thread turns round.
+pub const BOXES_PER_TABLE: usize = 64;
+
+/// What the tasks of a call have in common.
+pub struct Scatter<'a, E: Element> {
+    pub plan: &'a Plan<E::Compute>,
+    /// The plan's boxes, [`BOXES_PER_TABLE`] in each; for sums.
+    pub readers: &'a [Transposed<E::Compute>],
+    pub grad_output: &'a View<'a, E>,
+    /// Where maxima came from.
+    pub argmax: Option<&'a View<'a, i64>>,
+    /// The gradient of each map.
+    pub out: &'a [ViewMut<'a, E>],
+    /// Whether to add to what is there.
+    pub accumulate: bool,
+    pub level: Level,
+    /// Whether to write past the caches.
+    pub stream: bool,
+}
+
+/// What a thread keeps from task to task and from call to call.
+#[derive(Default)]
+struct Scratch<T> {
+    /// Rows of the gradient.
+    band: Vec<Lanes<T>>,
+    /// Which of them have been written to.
+    touched: Vec<bool>,
+    grads: Vec<Lanes<T>>,
+    row: Vec<Lanes<T>>,
+}
+
+impl<E: Element> Scatter<'_, E> {
+    /// Computes one block of channels of a band.
+    pub fn run(&self, band: &Band, channels: &Range<usize>) -> Result<()> {
+        scratch::with(|scratch: &mut Scratch<E::Compute>| {
+            let [_, _, _, width] = self.out[band.stage].shape();
+            let missing = (band.rows.len() * width).saturating_sub(scratch.band.len());
+            scratch.band.try_reserve_exact(missing).map_err(|_| Error::NoMemory { columns: width })?;
+            scratch.band.resize(scratch.band.len() + missing, Lanes::splat(Real::ZERO));
+            scratch.touched.clear();
+            scratch.touched.resize(band.rows.len(), false);
+            for &at in &band.rois {
+                self.roi(at as usize, band, channels, width, scratch);
+            }
+            self.store(band, channels, width, scratch);
+            self.level.run(Fence);
+            Ok(())
+        })
+    }
+
+    /// Adds what the bins of a box have for the band.
+    fn roi(
+        &self,
+        at: usize,
+        band: &Band,
+        channels: &Range<usize>,
+        width: usize,
+        scratch: &mut Scratch<E::Compute>,
+    ) {
+        let (roi, y, x) = self.plan.roi(at);
+        let Scratch { band: pixels, touched, grads, row } = scratch;
+        let mut touch = |pixels: &mut [Lanes<_>], y: usize| {
+            let at = y - band.rows.start;
+            if !touched[at] {
+                touched[at] = true;
+                pixels[at * width..][..width].fill(Lanes::splat(Real::ZERO));
+            }
+        };
+        let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
+        if let Some(argmax) = self.argmax {
+            let bins = bins_that_read(&y, &band.rows);
+            load(self.level, &source, &bins, grads);
+            let (rows, channels) = (band.rows.clone(), channels.clone());
+            let (reduce, roi) = (self.plan.reduce, roi.roi);
+            let chosen = Chosen { reduce, grads, bins, y, x, argmax, roi, channels, rows, width };
+            return chosen.each(|y, x, lane, value| {
+                touch(pixels, y);
+                pixels[(y - band.rows.start) * width + x].0[lane] += value;
+            });
+        }
+        let [y, x] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
+        let y = y.within(&band.rows);
+        y.pixels().iter().for_each(|&pixel| touch(pixels, pixel as usize));
+        let (rows, bins, first_row) = (y.bins(), self.plan.output.width, band.rows.start);
+        load(self.level, &source, &rows, grads);
+        self.level.run(Spread {
+            grads,
+            first_bin: rows.start,
+            bins,
+            y,
+            x,
+            band: pixels,
+            first_row,
+            width,
+            row,
+        });
+    }
+
+    /// Writes the band: rows that no box has touched are zeros.
+    fn store(&self, band: &Band, channels: &Range<usize>, width: usize, scratch: &mut Scratch<E::Compute>) {
+        let Scratch { band: pixels, touched, row, .. } = scratch;
+        let out = &self.out[band.stage];
+        let mut first = 0;
+        for rows in touched.chunk_by(|a, b| a == b) {
+            let (top, count) = (band.rows.start + first, rows.len());
+            let pixels = &mut pixels[first * width..(first + count) * width];
+            first += count;
+            if !rows[0] {
+                if !self.accumulate {
+                    let clear = Clear::new(out, band.image, channels, top, pixels.len(), self.stream);
+                    self.level.run(clear);
+                }
+                continue;
+            }
+            if self.accumulate {
+                row.resize(row.len().max(width), Lanes::splat(Real::ZERO));
+                let before = out.written();
+                let source = Source { features: &before, image: band.image, channels: channels.clone() };
+                for (y, pixels) in pixels.chunks_mut(width).enumerate() {
+                    self.level.run(Pack::new(&source, top + y, 0, &mut row[..width]));
+                    pixels.iter_mut().zip(&*row).for_each(|(sum, value)| add_lanes(sum, value));
+                }
+            }
+            self.level.run(Store::new(out, band.image, channels, top, pixels, self.stream));
+        }
+    }
+}
+
+/// From the first bin that may read one of these rows to the last.
+fn bins_that_read<T: Real>(y: &AxisTaps<'_, T>, rows: &Range<usize>) -> Range<usize> {
+    let reads = |bin: &usize| {
+        let pixels = y.pixels(*bin..bin + 1);
+        let (low, high) = pixels.iter().fold((u32::MAX, 0), |(low, high), &y| (low.min(y), high.max(y)));
+        (low as usize) < rows.end && rows.start <= high as usize
+    };
+    let first = y.live().find(reads).unwrap_or(0);
+    first..y.live().rfind(reads).map_or(first, |last| last + 1)
+}
+
+/// Reads some rows of bins of a box.
+fn load<E: Element>(
+    level: Level,
+    source: &Source<'_, E>,
+    rows: &Range<usize>,
+    to: &mut Vec<Lanes<E::Compute>>,
+) {
+    let bins = source.features.shape()[3];
+    to.resize(rows.len() * bins, Lanes::splat(Real::ZERO));
+    if let Some(merged) = source.features.in_one_row() {
+        let source = Source { features: &merged, image: source.image, channels: source.channels.clone() };
+        return level.run(Pack::new(&source, 0, rows.start * bins, to));
+    }
+    for (row, to) in rows.clone().zip(to.chunks_mut(bins)) {
+        level.run(Pack::new(source, row, 0, to));
+    }
+}

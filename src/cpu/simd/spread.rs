@@ -1,0 +1,118 @@
+//! The transpose of a weighted sum: gradients of bins go to the pixels that the bins read.
+
+use std::ops::Range;
+
+use crate::cpu::simd::sum::accumulate;
+use crate::cpu::simd::{Isa, Kernel, Lanes};
+use crate::element::Real;
+use crate::taps::transposed::AxisReaders;
+
+/// As many readers as there are.
+const ANY: usize = 0;
+
+/// Adds the gradients of one box to some rows of the map.
+pub struct Spread<'a, T> {
+    /// Gradients of the rows of bins that read these rows of the map.
+    pub grads: &'a [Lanes<T>],
+    /// The first of these rows of bins.
+    pub first_bin: usize,
+    /// Bins in a row.
+    pub bins: usize,
+    /// Who reads the rows.
+    pub y: AxisReaders<'a, T>,
+    /// Who reads the columns.
+    pub x: AxisReaders<'a, T>,
+    /// Rows of the map.
+    pub band: &'a mut [Lanes<T>],
+    /// The first of these rows.
+    pub first_row: usize,
+    /// Columns of the map.
+    pub width: usize,
+    /// Memory for a row of bins.
+    pub row: &'a mut Vec<Lanes<T>>,
+}
+
+impl<T: Real> Kernel for Spread<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        match self.x.uniform() {
+            1 => self.rows::<I, 1>(),
+            2 => self.rows::<I, 2>(),
+            3 => self.rows::<I, 3>(),
+            4 => self.rows::<I, 4>(),
+            _ => self.rows::<I, ANY>(),
+        }
+    }
+}
+
+impl<T: Real> Spread<'_, T> {
+    /// First down the columns, for a row of the map has few readers, then along the row.
+    #[inline(always)]
+    fn rows<I: Isa, const X: usize>(self) {
+        let Self { grads, first_bin, bins, y, x, band, first_row, width, row } = self;
+        let Range { start, end } = x.bins();
+        assert!(end <= bins && x.pixels().last().is_some_and(|&last| (last as usize) < width));
+        row.resize(bins, Lanes::splat(T::ZERO));
+        let row = &mut row[..bins];
+        for (i, &pixel) in y.pixels().iter().enumerate() {
+            let (readers, weights) = y.of(i);
+            for (reader, (&bin, &weight)) in readers.iter().zip(weights).enumerate() {
+                let grads = &grads[(bin as usize - first_bin) * bins..][start..end];
+                for (sum, grad) in row[start..end].iter_mut().zip(grads) {
+                    if reader == 0 {
+                        *sum = Lanes::splat(T::ZERO);
+                    }
+                    accumulate::<I, T>(sum, weight, grad);
+                }
+            }
+            let pixels = &mut band[(pixel as usize - first_row) * width..][..width];
+            if X == ANY {
+                add::<I, T>(&x, row, pixels);
+            } else {
+                add_unrolled::<I, T, X>(&x, row, pixels);
+            }
+        }
+    }
+}
+
+/// Adds a row of bins to the pixels of a row, each of which has `X` readers.
+#[inline(always)]
+fn add_unrolled<I: Isa, T: Real, const X: usize>(
+    x: &AxisReaders<'_, T>,
+    row: &[Lanes<T>],
+    pixels: &mut [Lanes<T>],
+) {
+    let (bins, weights) = x.all();
+    let readers = bins.as_chunks::<X>().0.iter().zip(weights.as_chunks::<X>().0);
+    for (&pixel, (bins, weights)) in x.pixels().iter().zip(readers) {
+        // SAFETY: the caller checked that pixels and bins are inside the rows.
+        let sum = unsafe { pixels.get_unchecked_mut(pixel as usize) };
+        for (&bin, &weight) in bins.iter().zip(weights) {
+            // SAFETY: as above.
+            accumulate::<I, T>(sum, weight, unsafe { row.get_unchecked(bin as usize) });
+        }
+    }
+}
+
+/// Adds a row of bins to the pixels of a row.
+#[inline(always)]
+fn add<I: Isa, T: Real>(x: &AxisReaders<'_, T>, row: &[Lanes<T>], pixels: &mut [Lanes<T>]) {
+    for (i, &pixel) in x.pixels().iter().enumerate() {
+        let (bins, weights) = x.of(i);
+        let mut sum = Lanes::splat(T::ZERO);
+        for (&bin, &weight) in bins.iter().zip(weights) {
+            accumulate::<I, T>(&mut sum, weight, &row[bin as usize]);
+        }
+        add_lanes(&mut pixels[pixel as usize], &sum);
+    }
+}
+
+/// Adds lane to lane.
+#[inline(always)]
+pub fn add_lanes<T: Real>(sum: &mut Lanes<T>, values: &Lanes<T>) {
+    for (sum, &value) in sum.0.iter_mut().zip(&values.0) {
+        *sum += value;
+    }
+}

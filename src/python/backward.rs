@@ -1,0 +1,191 @@
+//! One thin function per operator that has a gradient for its features.
+
+#![allow(
+    clippy::too_many_arguments,
+    clippy::fn_params_excessive_bools,
+    reason = "Python's keywords, one by one"
+)]
+#![allow(unsafe_code, reason = "typed views of arrays whose dtype was just matched")]
+
+use pyo3::prelude::*;
+
+use crate::cpu::Settings;
+use crate::element::Element;
+use crate::error::{Error, Result, tuple};
+use crate::geometry::Extent;
+use crate::ops::{RoiAlign, RoiOp, RoiPool};
+use crate::python::arrays::{AnyBoxes, Array4, Indices4, Layout, Output, WithFeatures, with_features};
+use crate::python::ops::{Int, align_mode, invalid, layout, pair, placement, pool_mode, quantization};
+use crate::run::{self, Invalid, Pyramid};
+use crate::view::{View, ViewMut};
+
+/// A shape as Python gives it.
+pub type Shape = (Int, Int, Int, Int);
+
+#[pyfunction]
+pub fn roi_align_backward<'py>(
+    grad_output: &Bound<'py, PyAny>,
+    boxes: &Bound<'py, PyAny>,
+    batch_indices: Option<&Bound<'py, PyAny>>,
+    input_shape: Shape,
+    spatial_scale: f64,
+    sampling_ratio: &Bound<'py, PyAny>,
+    aligned: bool,
+    mode: &str,
+    sample_points: &str,
+    argmax: Option<&Bound<'py, PyAny>>,
+    accumulate: bool,
+    layout: &str,
+    out: Option<&Bound<'py, PyAny>>,
+    invalid: &str,
+) -> PyResult<Py<PyAny>> {
+    let grads = Grads::new(grad_output, self::layout(layout)?)?;
+    let op = RoiAlign {
+        output: grads.output(),
+        spatial_scale,
+        sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
+        aligned,
+        mode: align_mode(mode)?,
+        placement: placement(sample_points)?,
+    };
+    backward(&op, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, self::invalid(invalid)?)
+}
+
+#[pyfunction]
+pub fn roi_pool_backward<'py>(
+    grad_output: &Bound<'py, PyAny>,
+    argmax: Option<&Bound<'py, PyAny>>,
+    boxes: &Bound<'py, PyAny>,
+    batch_indices: Option<&Bound<'py, PyAny>>,
+    input_shape: Shape,
+    spatial_scale: f64,
+    mode: &str,
+    quantization: &str,
+    accumulate: bool,
+    layout: &str,
+    out: Option<&Bound<'py, PyAny>>,
+    invalid: &str,
+) -> PyResult<Py<PyAny>> {
+    let grads = Grads::new(grad_output, self::layout(layout)?)?;
+    let op = RoiPool {
+        output: grads.output(),
+        spatial_scale,
+        mode: pool_mode(mode)?,
+        quantization: self::quantization(quantization)?,
+    };
+    backward(&op, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, self::invalid(invalid)?)
+}
+
+/// The gradients that come in.
+pub struct Grads<'a, 'py> {
+    object: &'a Bound<'py, PyAny>,
+    array: Array4<'py>,
+    layout: Layout,
+}
+
+impl<'a, 'py> Grads<'a, 'py> {
+    pub fn new(object: &'a Bound<'py, PyAny>, layout: Layout) -> PyResult<Self> {
+        let array = Array4::new("grad_output", object, layout)?;
+        array.check_float("grad_output")?;
+        Ok(Self { object, array, layout })
+    }
+
+    /// Bins of a box.
+    pub fn output(&self) -> Extent {
+        let [_, _, height, width] = self.array.shape();
+        Extent { height, width }
+    }
+
+    /// A map's shape, in the order (image, channel, row, column).
+    fn shape(&self, (Int(a), Int(b), Int(c), Int(d)): Shape) -> Result<[usize; 4]> {
+        let sides = self.layout.logical([a, b, c, d]);
+        if sides.iter().any(|&side| side < 0) {
+            let got = tuple(&[a, b, c, d]);
+            return Err(Error::Value { name: "input_shape", expected: "four sides, none negative", got });
+        }
+        Ok(sides.map(|side| side as usize))
+    }
+}
+
+fn backward<'py>(
+    op: &impl RoiOp,
+    grads: &Grads<'_, 'py>,
+    boxes: &Bound<'py, PyAny>,
+    batch_indices: Option<&Bound<'py, PyAny>>,
+    input_shape: Shape,
+    argmax: Option<&Bound<'py, PyAny>>,
+    accumulate: bool,
+    out: Option<&Bound<'py, PyAny>>,
+    invalid: Invalid,
+) -> PyResult<Py<PyAny>> {
+    let pyramid = Pyramid::one(op);
+    let (shapes, outs) = ([input_shape], [out]);
+    let mut outs =
+        backward_pyramid(pyramid, grads, argmax, boxes, batch_indices, &shapes, accumulate, &outs, invalid)?;
+    Ok(outs.remove(0).array.into_any().unbind())
+}
+
+pub fn backward_pyramid<'py>(
+    pyramid: Pyramid<'_, impl RoiOp>,
+    grads: &Grads<'_, 'py>,
+    argmax: Option<&Bound<'py, PyAny>>,
+    boxes: &Bound<'py, PyAny>,
+    batch_indices: Option<&Bound<'py, PyAny>>,
+    input_shapes: &[Shape],
+    accumulate: bool,
+    outs: &[Option<&Bound<'py, PyAny>>],
+    invalid: Invalid,
+) -> PyResult<Vec<Output<'py>>> {
+    if accumulate && outs.iter().any(Option::is_none) {
+        return Err(Error::Conflict("accumulate=True needs out, to add to".to_owned()).into());
+    }
+    let settings = Settings::current()?;
+    let sources = argmax.map(|argmax| Indices4::new("argmax", argmax, grads.layout)).transpose()?;
+    let shapes = input_shapes.iter().map(|&shape| grads.shape(shape)).collect::<Result<Vec<_>>>()?;
+    let rois = AnyBoxes::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
+    pyramid.output_shape(&shapes, rois.len())?;
+    let mut inputs: Vec<_> = [grads.object, boxes].into_iter().chain(batch_indices).chain(argmax).collect();
+    let mut results = Vec::with_capacity(outs.len());
+    for (&shape, &out) in shapes.iter().zip(outs) {
+        results.push(Output::values(&grads.array, &inputs, shape, out)?);
+        // What one of them writes must not be another's.
+        inputs.extend(out);
+    }
+    let py = grads.object.py();
+    let argmax = sources.as_ref();
+    let call = Backward { py, pyramid, rois, argmax, outs: &results, accumulate, invalid, settings };
+    with_features(&grads.array, call)?;
+    Ok(results)
+}
+
+struct Backward<'a, 'py, O> {
+    py: Python<'py>,
+    pyramid: Pyramid<'a, O>,
+    rois: AnyBoxes,
+    argmax: Option<&'a Indices4<'py>>,
+    outs: &'a [Output<'py>],
+    accumulate: bool,
+    invalid: Invalid,
+    settings: Settings,
+}
+
+impl<'py, O: RoiOp> WithFeatures<'py> for Backward<'_, 'py, O> {
+    type Output = ();
+
+    fn run<E: Element>(self, grads: View<'_, E>) -> PyResult<()> {
+        let Self { py, pyramid, rois, argmax, outs, accumulate, invalid, settings } = self;
+        // SAFETY: `Output` made or checked the arrays for the dtype of the gradients, which is no integer.
+        let outs: Vec<ViewMut<'_, E>> = outs.iter().map(|out| unsafe { out.view::<E>() }).collect();
+        let argmax = argmax.map(Indices4::view);
+        let argmax = argmax.as_ref();
+        py.detach(|| match rois {
+            AnyBoxes::F32(boxes) => {
+                run::backward(pyramid, &grads, argmax, &boxes, &outs, accumulate, invalid, settings)
+            }
+            AnyBoxes::F64(boxes) => {
+                run::backward(pyramid, &grads, argmax, &boxes, &outs, accumulate, invalid, settings)
+            }
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! RoI Align on the maps of a feature pyramid.
+
+#![allow(
+    clippy::too_many_arguments,
+    clippy::fn_params_excessive_bools,
+    clippy::needless_pass_by_value,
+    reason = "Python's keywords, one by one"
+)]
+#![allow(unsafe_code, reason = "typed views of arrays whose dtype was just matched")]
+
+use numpy::PyArray1;
+use pyo3::prelude::*;
+
+use crate::cpu::Settings;
+use crate::element::Element;
+use crate::error::{Error, Result};
+use crate::geometry::Extent;
+use crate::geometry::grid::Placement;
+use crate::geometry::stages::{Rounding, StageRule};
+use crate::ops::{Mode, RoiAlign};
+use crate::python::arrays::{AnyBoxes, Array4, Output, WithFeatures, integers, with_features};
+use crate::python::backward::{Grads, Shape, backward_pyramid};
+use crate::python::ops::{Int, choose, extent, invalid, layout, pair};
+use crate::run::{self, Invalid, Pyramid, Stages};
+use crate::view::View;
+
+fn rounding(got: &str) -> Result<Rounding> {
+    let choices = [("torchvision", Rounding::Torchvision), ("detectron2", Rounding::Detectron2)];
+    choose("rule", got, &choices, "\"torchvision\" or \"detectron2\"")
+}
+
+/// What a pyramid is made of.
+struct Levels {
+    ops: Vec<RoiAlign>,
+    rule: StageRule,
+    given: Option<Vec<i64>>,
+}
+
+impl Levels {
+    fn new(
+        output: Extent,
+        spatial_scales: &[f64],
+        sampling_ratio: &Bound<'_, PyAny>,
+        aligned: bool,
+        canonical_size: f64,
+        Int(canonical_level): Int,
+        rule: &str,
+        stages: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let sampling_ratio = pair("sampling_ratio", sampling_ratio)?.into();
+        let (mode, placement) = (Mode::Avg, Placement::Center);
+        let op =
+            |&spatial_scale| RoiAlign { output, spatial_scale, sampling_ratio, aligned, mode, placement };
+        let ops: Vec<_> = spatial_scales.iter().map(op).collect();
+        let given = stages.map(|stages| integers("stages", stages)).transpose()?;
+        let rounding = rounding(rule)?;
+        let mut rule = StageRule { canonical_size, canonical_level, rounding, ..StageRule::default() };
+        rule.check()?;
+        if given.is_none() && ops.len() > 1 {
+            rule.min_level = run::finest_level(spatial_scales)?;
+        }
+        Ok(Self { ops, rule, given })
+    }
+
+    fn pyramid(&self) -> Pyramid<'_, RoiAlign> {
+        let stages = self.given.as_deref().map_or(Stages::Rule(self.rule), Stages::Given);
+        Pyramid { ops: &self.ops, stages }
+    }
+}
+
+#[pyfunction]
+pub fn multiscale_roi_align<'py>(
+    py: Python<'py>,
+    features_list: Vec<Bound<'py, PyAny>>,
+    boxes: &Bound<'py, PyAny>,
+    batch_indices: Option<&Bound<'py, PyAny>>,
+    output_size: &Bound<'py, PyAny>,
+    spatial_scales: Vec<f64>,
+    sampling_ratio: &Bound<'py, PyAny>,
+    aligned: bool,
+    canonical_size: f64,
+    canonical_level: Int,
+    rule: &str,
+    stages: Option<&Bound<'py, PyAny>>,
+    layout: &str,
+    out: Option<&Bound<'py, PyAny>>,
+    invalid: &str,
+) -> PyResult<Py<PyAny>> {
+    let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
+    let output = extent(output_size)?;
+    let levels = Levels::new(
+        output,
+        &spatial_scales,
+        sampling_ratio,
+        aligned,
+        canonical_size,
+        canonical_level,
+        rule,
+        stages,
+    )?;
+    let pyramid = levels.pyramid();
+    let arrays = features_list
+        .iter()
+        .map(|map| Array4::new("features_list", map, layout))
+        .collect::<PyResult<Vec<_>>>()?;
+    let shapes: Vec<_> = arrays.iter().map(Array4::shape).collect();
+    let rois = AnyBoxes::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
+    let shape = pyramid.output_shape(&shapes, rois.len())?;
+    arrays.iter().try_for_each(|map| map.check_same_dtype("features_list", &arrays[0]))?;
+    let inputs: Vec<_> = features_list.iter().chain([boxes]).chain(batch_indices).collect();
+    let out = Output::values(&arrays[0], &inputs, shape, out)?;
+    let settings = Settings::current()?;
+    let call = Forward { py, pyramid, arrays: &arrays, rois, out: &out, invalid, settings };
+    with_features(&arrays[0], call)?;
+    Ok(out.array.into_any().unbind())
+}
+
+struct Forward<'a, 'py> {
+    py: Python<'py>,
+    pyramid: Pyramid<'a, RoiAlign>,
+    arrays: &'a [Array4<'py>],
+    rois: AnyBoxes,
+    out: &'a Output<'py>,
+    invalid: Invalid,
+    settings: Settings,
+}
+
+impl<'py> WithFeatures<'py> for Forward<'_, 'py> {
+    type Output = ();
+
+    fn run<E: Element>(self, _: View<'_, E>) -> PyResult<()> {
+        let Self { py, pyramid, arrays, rois, out, invalid, settings } = self;
+        // SAFETY: the maps were checked to have the dtype of the first one, for which this was called, and
+        // `Output` made or checked the array for it.
+        let (maps, out) = unsafe {
+            (arrays.iter().map(|map| map.view::<E>()).collect::<Vec<_>>(), out.view::<E::Output>())
+        };
+        py.detach(|| match rois {
+            AnyBoxes::F32(boxes) => {
+                run::forward_pyramid(pyramid, &maps, &boxes, &out, None, invalid, settings)
+            }
+            AnyBoxes::F64(boxes) => {
+                run::forward_pyramid(pyramid, &maps, &boxes, &out, None, invalid, settings)
+            }
+        })?;
+        Ok(())
+    }
+}
+
+#[pyfunction]
+pub fn multiscale_roi_align_backward<'py>(
+    grad_output: &Bound<'py, PyAny>,
+    boxes: &Bound<'py, PyAny>,
+    batch_indices: Option<&Bound<'py, PyAny>>,
+    input_shapes: Vec<Shape>,
+    spatial_scales: Vec<f64>,
+    sampling_ratio: &Bound<'py, PyAny>,
+    aligned: bool,
+    canonical_size: f64,
+    canonical_level: Int,
+    rule: &str,
+    stages: Option<&Bound<'py, PyAny>>,
+    accumulate: bool,
+    layout: &str,
+    out: Option<Vec<Bound<'py, PyAny>>>,
+    invalid: &str,
+) -> PyResult<Vec<Py<PyAny>>> {
+    let grads = Grads::new(grad_output, self::layout(layout)?)?;
+    let levels = Levels::new(
+        grads.output(),
+        &spatial_scales,
+        sampling_ratio,
+        aligned,
+        canonical_size,
+        canonical_level,
+        rule,
+        stages,
+    )?;
+    let outs = match &out {
+        Some(outs) => outs.iter().map(Some).collect(),
+        None => vec![None; input_shapes.len()],
+    };
+    if outs.len() != input_shapes.len() {
+        let (got, expected) = (outs.len(), input_shapes.len());
+        return Err(Error::Conflict(format!("out has {got} arrays for {expected} maps")).into());
+    }
+    let outs = backward_pyramid(
+        levels.pyramid(),
+        &grads,
+        None,
+        boxes,
+        batch_indices,
+        &input_shapes,
+        accumulate,
+        &outs,
+        self::invalid(invalid)?,
+    )?;
+    Ok(outs.into_iter().map(|out| out.array.into_any().unbind()).collect())
+}
+
+#[pyfunction]
+pub fn assign_stages<'py>(
+    py: Python<'py>,
+    boxes: &Bound<'py, PyAny>,
+    num_stages: Int,
+    min_level: Int,
+    canonical_size: f64,
+    canonical_level: Int,
+    rule: &str,
+    invalid: &str,
+) -> PyResult<Bound<'py, PyArray1<i64>>> {
+    let rounding = rounding(rule)?;
+    let (min_level, canonical_level) = (min_level.0, canonical_level.0);
+    let rule = StageRule { min_level, canonical_size, canonical_level, rounding };
+    let invalid = self::invalid(invalid)?;
+    let rois = AnyBoxes::new(boxes, None, 1)?;
+    let stages = py.detach(|| match rois {
+        AnyBoxes::F32(boxes) => run::assign_stages(rule, &boxes.corners, num_stages.0, invalid),
+        AnyBoxes::F64(boxes) => run::assign_stages(rule, &boxes.corners, num_stages.0, invalid),
+    })?;
+    Ok(PyArray1::from_vec(py, stages))
+}

@@ -1,0 +1,189 @@
+//! The maps of a call, and which of them each box is pooled from.
+
+use std::ops::Range;
+use std::slice;
+
+use super::{Boxes, Invalid};
+use crate::cpu;
+use crate::element::Real;
+use crate::error::{Error, Result, tuple};
+use crate::geometry::stages::StageRule;
+use crate::geometry::{self, Axis};
+use crate::ops::RoiOp;
+use crate::taps::{Plan, Table};
+
+/// How boxes are spread over the maps of a pyramid.
+#[derive(Debug, Clone, Copy)]
+pub enum Stages<'a> {
+    /// By their size.
+    Rule(StageRule),
+    /// As the caller says, one number a box.
+    Given(&'a [i64]),
+}
+
+/// One map, or several of the same images in different sizes.
+#[derive(Debug)]
+pub struct Pyramid<'a, O> {
+    /// The operator on each map. They differ in their scale alone.
+    pub ops: &'a [O],
+    /// Which map a box belongs to.
+    pub stages: Stages<'a>,
+}
+
+impl<O> Clone for Pyramid<'_, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<O> Copy for Pyramid<'_, O> {}
+
+impl<'a, O: RoiOp> Pyramid<'a, O> {
+    /// A single map, which takes every box.
+    pub fn one(op: &'a O) -> Self {
+        Self { ops: slice::from_ref(op), stages: Stages::Rule(StageRule::default()) }
+    }
+
+    /// Shape of the result.
+    ///
+    /// # Errors
+    /// If a parameter has no meaning, if the maps do not belong together, or if there are boxes but no pixels.
+    pub fn output_shape(&self, maps: &[[usize; 4]], boxes: usize) -> Result<[usize; 4]> {
+        self.ops.iter().try_for_each(RoiOp::check)?;
+        let (Some(op), Some(&[images, channels, ..])) = (self.ops.first(), maps.first()) else {
+            return Err(Error::Conflict("there must be at least one map".to_owned()));
+        };
+        if self.ops.len() != maps.len() {
+            let (expected, got) = (maps.len(), self.ops.len());
+            return Err(Error::Conflict(format!("spatial_scales has {got} entries for {expected} maps")));
+        }
+        for (stage, map) in maps.iter().enumerate() {
+            if map[..2] != [images, channels] {
+                return Err(Error::Conflict(format!(
+                    "map {stage} has {} images of {} channels, map 0 has {images} of {channels}",
+                    map[0], map[1]
+                )));
+            }
+            if boxes > 0 && (map[0] == 0 || map[2] == 0 || map[3] == 0) {
+                return Err(Error::NoPixels { boxes, shape: tuple(map) });
+            }
+            if map[2].max(map[3]) > i32::MAX as usize {
+                return Err(Error::TooManyPixels { shape: tuple(map) });
+            }
+        }
+        Ok([boxes, channels, op.output().height, op.output().width])
+    }
+
+    /// Refuses boxes that cannot be pooled, if they are to be refused.
+    pub(super) fn check_boxes<B: Real>(
+        &self,
+        maps: &[[usize; 4]],
+        boxes: &Boxes<B>,
+        invalid: Invalid,
+    ) -> Result<()> {
+        let expected = boxes.corners.len();
+        let check = |name, got| match got {
+            _ if got == expected => Ok(()),
+            _ => Err(Error::Length { name, expected, got }),
+        };
+        check("batch_indices", boxes.images.len())?;
+        if let Stages::Given(stages) = self.stages {
+            check("stages", stages.len())?;
+        }
+        if invalid == Invalid::Raise {
+            (0..expected).try_for_each(|row| self.stage(boxes, row, maps[0][0]).map(|_| ()))?;
+        }
+        Ok(())
+    }
+
+    /// The map of a box, or why it cannot be pooled.
+    fn stage<B: Real>(&self, boxes: &Boxes<B>, row: usize, images: usize) -> Result<usize> {
+        let corners = boxes.corners[row];
+        let index = boxes.images[row];
+        if !corners.iter().all(|corner| corner.is_finite()) {
+            return Err(Error::NotFinite { row, got: tuple(&corners) });
+        }
+        if !index.is_finite() || index.fract() != 0.0 {
+            return Err(Error::FractionalBatchIndex { row, index });
+        }
+        if index < 0.0 || index >= images as f64 {
+            return Err(Error::BatchIndex { row, index, images });
+        }
+        let stages = self.ops.len();
+        let stage = match self.stages {
+            Stages::Rule(rule) => {
+                rule.stage(corners, stages).ok_or(Error::NoArea { row, got: tuple(&corners) })?
+            }
+            Stages::Given(given) => match usize::try_from(given[row]) {
+                Ok(stage) if stage < stages => stage,
+                _ => return Err(Error::Stage { row, stage: given[row], stages }),
+            },
+        };
+        if !geometry::stays_finite(corners, B::from_f64(self.ops[stage].spatial_scale())) {
+            return Err(Error::Overflow { row, got: tuple(&corners) });
+        }
+        Ok(stage)
+    }
+
+    /// Boxes whose plan memory allows at once.
+    pub(super) fn boxes_per_pass(&self, maps: &[[usize; 4]]) -> usize {
+        let taps = |map: &[usize; 4]| {
+            self.ops[0].most_taps(Axis::Y, map[2]) + self.ops[0].most_taps(Axis::X, map[3])
+        };
+        let taps = maps.iter().map(taps).max().unwrap_or(1);
+        (PLAN_BYTES / (16 * taps)).max(BOXES_PER_TABLE)
+    }
+
+    /// Cuts the boxes into as few runs as memory for their plans allows; no boxes are one run.
+    pub(super) fn passes(
+        &self,
+        maps: &[[usize; 4]],
+        boxes: usize,
+    ) -> impl Iterator<Item = Range<usize>> + use<O> {
+        let pass = self.boxes_per_pass(maps);
+        (0..boxes.max(1)).step_by(pass).map(move |first| first..boxes.min(first + pass))
+    }
+
+    /// Turns boxes into taps.
+    pub(super) fn plan<B: Real, T: Real>(
+        &self,
+        maps: &[[usize; 4]],
+        boxes: &Boxes<B>,
+        rows: Range<usize>,
+        invalid: Invalid,
+        threads: usize,
+    ) -> Plan<T> {
+        let (reduce, output) = (self.ops[0].reduce(), self.ops[0].output());
+        let tables = rows.len().div_ceil(BOXES_PER_TABLE);
+        let tables = cpu::pool::map(tables, threads, |at| {
+            let first = rows.start + at * BOXES_PER_TABLE;
+            let end = rows.end.min(first + BOXES_PER_TABLE);
+            let mut table = Table::new(reduce, end - first, output);
+            for row in first..end {
+                // Boxes that are sure to be good are not looked at twice.
+                let known = (invalid == Invalid::Raise && maps.len() == 1).then_some(0);
+                let Some(stage) = known.or_else(|| self.stage(boxes, row, maps[0][0]).ok()) else {
+                    table.push_invalid(row, invalid);
+                    continue;
+                };
+                let (op, [_, _, height, width]) = (&self.ops[stage], maps[stage]);
+                let corners = boxes.corners[row];
+                table.push(
+                    row,
+                    stage,
+                    boxes.images[row] as usize,
+                    |taps| op.axis(Axis::Y, Axis::Y.ends(corners), height, taps),
+                    |taps| op.axis(Axis::X, Axis::X.ends(corners), width, taps),
+                );
+            }
+            table
+        });
+        Plan::new(reduce, output, tables)
+    }
+}
+
+/// Boxes that share a table, and that one thread turns into taps.
+const BOXES_PER_TABLE: usize = 64;
+
+/// A plan may take this much memory; boxes that need more are pooled in several passes.
+const PLAN_BYTES: usize = 64 << 20;

@@ -1,0 +1,49 @@
+//! Stages without pooling: which map of a pyramid each box belongs to.
+
+use super::Invalid;
+use crate::element::Real;
+use crate::error::{Error, Result, tuple};
+use crate::geometry::stages::StageRule;
+
+/// The stage of each box; -1 for one of negative area or none, if `invalid` lets it pass.
+///
+/// # Errors
+/// If a parameter has no meaning, or for a box without a stage.
+pub fn assign_stages<B: Real>(
+    rule: StageRule,
+    corners: &[[B; 4]],
+    stages: i64,
+    invalid: Invalid,
+) -> Result<Vec<i64>> {
+    rule.check()?;
+    let count = match usize::try_from(stages) {
+        Ok(count) if count > 0 => count,
+        _ => {
+            let got = stages.to_string();
+            return Err(Error::Value { name: "num_stages", expected: "positive", got });
+        }
+    };
+    let stage = |(row, &corners)| match rule.stage(corners, count) {
+        Some(stage) => Ok(stage as i64),
+        None if invalid == Invalid::Raise => Err(Error::NoArea { row, got: tuple(&corners) }),
+        None => Ok(-1),
+    };
+    corners.iter().enumerate().map(stage).collect()
+}
+
+/// The level of the finest map: its stride is 2 to that power, and those of the others follow.
+///
+/// # Errors
+/// If the scales are not consecutive powers of two, finest first.
+pub fn finest_level(spatial_scales: &[f64]) -> Result<i64> {
+    let level = spatial_scales.first().map_or(0.0, |scale| -scale.log2());
+    let follows = |(i, &scale): (usize, &f64)| scale == (-level - i as f64).exp2();
+    if level.fract() == 0.0 && spatial_scales.iter().enumerate().all(follows) {
+        return Ok(level as i64);
+    }
+    Err(Error::Value {
+        name: "spatial_scales",
+        expected: "consecutive powers of two, finest first, unless stages are given",
+        got: format!("{spatial_scales:?}"),
+    })
+}

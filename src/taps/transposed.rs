@@ -1,0 +1,211 @@
+//! The taps of a plan the other way round: for each pixel that a box reads, the bins that read it.
+//!
+//! A gradient that is spread by these tables visits each pixel of a box once, however many bins share it.
+
+use std::ops::Range;
+
+use super::{AxisTaps, MOST_UNROLLED_TAPS, Plan};
+use crate::element::Real;
+
+/// One axis of one box: where it lies in the table.
+#[derive(Debug, Clone)]
+struct Span {
+    pixels: Range<usize>,
+    bounds: usize,
+    uniform: usize,
+}
+
+/// Flat arrays for some boxes of a plan.
+#[derive(Debug)]
+pub struct Transposed<T> {
+    /// The pixels that are read, ascending on each axis.
+    pixels: Vec<u32>,
+    /// Where the readers of each pixel start; one more than pixels per axis.
+    bounds: Vec<usize>,
+    bins: Vec<u32>,
+    weights: Vec<T>,
+    /// y and x of each box.
+    rois: Vec<[Span; 2]>,
+}
+
+impl<T: Real> Transposed<T> {
+    /// Turns the sums of some boxes round, counted as the plan counts.
+    pub fn new(plan: &Plan<T>, rois: Range<usize>) -> Self {
+        let mut table = Self {
+            pixels: Vec::new(),
+            bounds: Vec::new(),
+            bins: Vec::new(),
+            weights: Vec::new(),
+            rois: Vec::with_capacity(rois.len()),
+        };
+        let mut next = Vec::new();
+        for at in rois {
+            let (_, y, x) = plan.roi(at);
+            // Loops are unrolled over the readers of a column.
+            let spans = [table.push(&y, 0, &mut next), table.push(&x, MOST_UNROLLED_TAPS, &mut next)];
+            table.rois.push(spans);
+        }
+        table
+    }
+
+    /// The readers of a box on y and x.
+    pub fn roi(&self, at: usize) -> [AxisReaders<'_, T>; 2] {
+        self.rois[at].each_ref().map(|span| AxisReaders {
+            pixels: &self.pixels[span.pixels.clone()],
+            bounds: &self.bounds[span.bounds..][..=span.pixels.len()],
+            bins: &self.bins,
+            weights: &self.weights,
+            uniform: span.uniform,
+        })
+    }
+
+    /// Sorts the taps of an axis by their pixels. `next` is only memory.
+    fn push(&mut self, taps: &AxisTaps<'_, T>, most_unrolled: usize, next: &mut Vec<usize>) -> Span {
+        let hull = taps.hull();
+        // First the number of each pixel's readers, then where its next reader goes.
+        next.clear();
+        next.resize(hull.len(), 0);
+        for bin in taps.live() {
+            let pixels = taps.pixels(bin..bin + 1);
+            for (i, &pixel) in pixels.iter().enumerate() {
+                next[pixel as usize - hull.start] += usize::from(i == 0 || pixels[i - 1] != pixel);
+            }
+        }
+        let most = next.iter().copied().max().unwrap_or(0);
+        let uniform = if most <= most_unrolled { most } else { 0 };
+        let (first, bounds) = (self.pixels.len(), self.bounds.len());
+        let mut end = self.bins.len();
+        for (pixel, next) in hull.clone().zip(&mut *next) {
+            if *next > 0 {
+                self.pixels.push(pixel as u32);
+                self.bounds.push(end);
+                let room = if uniform > 0 { uniform } else { *next };
+                *next = end;
+                end += room;
+            }
+        }
+        self.bounds.push(end);
+        self.bins.resize(end, 0);
+        self.weights.resize(end, T::ZERO);
+        for bin in taps.live() {
+            let (pixels, weights) = (taps.pixels(bin..bin + 1), taps.weights(bin..bin + 1));
+            for (i, (&pixel, &weight)) in pixels.iter().zip(weights).enumerate() {
+                let next = &mut next[pixel as usize - hull.start];
+                if i > 0 && pixels[i - 1] == pixel {
+                    // A tap that was halved to fill its bin up is whole again.
+                    self.weights[*next - 1] += weight;
+                    continue;
+                }
+                self.bins[*next] = bin as u32;
+                self.weights[*next] = weight;
+                *next += 1;
+            }
+        }
+        let span = Span { pixels: first..self.pixels.len(), bounds, uniform };
+        if uniform > 0 {
+            self.pad(&span, hull.start, next);
+        }
+        span
+    }
+
+    /// Gives each pixel as many readers as the others have, by halving its last one: exact, and without giving
+    /// it one that it does not have, whose gradient may be NaN.
+    fn pad(&mut self, span: &Span, first_pixel: usize, next: &[usize]) {
+        let half = T::from_f64(0.5);
+        for (i, &pixel) in self.pixels[span.pixels.clone()].iter().enumerate() {
+            for at in next[pixel as usize - first_pixel]..self.bounds[span.bounds + i + 1] {
+                self.bins[at] = self.bins[at - 1];
+                self.weights[at - 1] = self.weights[at - 1] * half;
+                self.weights[at] = self.weights[at - 1];
+            }
+        }
+    }
+}
+
+/// The pixels of one axis of one box, and who reads them.
+#[derive(Debug, Clone, Copy)]
+pub struct AxisReaders<'a, T> {
+    pixels: &'a [u32],
+    bounds: &'a [usize],
+    bins: &'a [u32],
+    weights: &'a [T],
+    uniform: usize,
+}
+
+impl<'a, T> AxisReaders<'a, T> {
+    /// Only the pixels in a range.
+    pub fn within(self, range: &Range<usize>) -> Self {
+        let before = |limit: usize| self.pixels.partition_point(|&pixel| (pixel as usize) < limit);
+        let (first, end) = (before(range.start), before(range.end));
+        Self { pixels: &self.pixels[first..end], bounds: &self.bounds[first..=end], ..self }
+    }
+
+    /// The pixels, ascending.
+    pub fn pixels(&self) -> &'a [u32] {
+        self.pixels
+    }
+
+    /// The readers of all pixels: their bins and weights, pixel by pixel.
+    pub fn all(&self) -> (&'a [u32], &'a [T]) {
+        self.between(0, self.pixels.len())
+    }
+
+    /// The readers of one pixel, counted from the first.
+    #[inline]
+    pub fn of(&self, pixel: usize) -> (&'a [u32], &'a [T]) {
+        self.between(pixel, pixel + 1)
+    }
+
+    /// The number of readers of every pixel if it is the same and at most [`MOST_UNROLLED_TAPS`], else 0.
+    pub fn uniform(&self) -> usize {
+        self.uniform
+    }
+
+    /// From the first bin that reads to the last.
+    pub fn bins(&self) -> Range<usize> {
+        let (bins, _) = self.all();
+        let (first, last) =
+            bins.iter().fold((u32::MAX, 0), |(low, high), &bin| (low.min(bin), high.max(bin)));
+        if bins.is_empty() { 0..0 } else { first as usize..last as usize + 1 }
+    }
+
+    #[inline]
+    fn between(&self, first: usize, end: usize) -> (&'a [u32], &'a [T]) {
+        let range = self.bounds[first]..self.bounds[end];
+        (&self.bins[range.clone()], &self.weights[range])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Extent;
+    use crate::taps::{AxisWriter, Reduce, Table};
+
+    #[test]
+    fn each_pixel_finds_the_bins_that_read_it() {
+        let output = Extent { height: 3, width: 3 };
+        let mut table = Table::<f64>::new(Reduce::Sum, 1, output);
+        let axis = |mut taps: AxisWriter<'_, f64>| {
+            taps.merge(2, 0.25, 1.0);
+            taps.end_merged(1.0);
+            taps.end_merged(1.0);
+            taps.merge(3, 0.0, 1.0);
+            taps.merge(5, 0.5, 1.0);
+            taps.end_merged(1.0);
+            taps.finish()
+        };
+        table.push(0, 0, 0, axis, axis);
+        let plan = Plan::new(Reduce::Sum, output, vec![table]);
+        let transposed = Transposed::new(&plan, 0..1);
+        let [y, x] = transposed.roi(0);
+        assert_eq!(y.pixels(), [2, 3, 5, 6]);
+        assert_eq!((y.uniform(), x.uniform()), (0, 2));
+        assert_eq!(y.of(0), ([0].as_slice(), [0.75].as_slice()));
+        assert_eq!(x.of(0), ([0, 0].as_slice(), [0.375, 0.375].as_slice()));
+        assert_eq!(x.of(1), ([0, 2].as_slice(), [0.25, 1.0].as_slice()));
+        assert_eq!(y.within(&(3..6)).pixels(), [3, 5]);
+        assert_eq!(y.within(&(5..9)).bins(), 2..3);
+        assert!(y.within(&(7..9)).pixels().is_empty());
+    }
+}

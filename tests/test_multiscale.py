@@ -1,0 +1,297 @@
+"""Feature pyramids: which map a box belongs to, one call instead of one for each map, and gradients for all maps."""
+
+import gradients
+import numpy as np
+import oracles
+import pytest
+from checks import assert_within, largest_finite
+from tolerances import BOUNDS
+
+import roialign_rs as ra
+
+SCALES = [1 / 4, 1 / 8, 1 / 16, 1 / 32]
+SIDES = [(40, 52), (20, 26), (10, 13), (5, 7)]
+RULES = ["torchvision", "detectron2"]
+
+
+def pyramid(seed, count=4, images=2, channels=19, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal((images, channels, *sides)).astype(dtype) for sides in SIDES[:count]]
+
+
+def random_boxes(seed, count, dtype=np.float32):
+    """Boxes from a few pixels to larger than the image, (K, 5)."""
+    rng = np.random.default_rng(seed)
+    sides = np.exp(rng.uniform(np.log(4), np.log(900), (count, 2)))
+    corner = rng.uniform(-20, 160, (count, 2))
+    return np.concatenate([rng.integers(0, 2, (count, 1)), corner, corner + sides], axis=1).astype(dtype)
+
+
+def literal_stages(boxes, count, min_level, size, level, rule):
+    """The two formulas, in the dtype of the boxes."""
+    real = boxes.dtype.type
+    part = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])) / real(size)
+
+    def log2(values):
+        # NumPy's logarithm of a float32 may be off by a bit.
+        with np.errstate(divide="ignore"):
+            return np.log2(values.astype(np.float64)).astype(real)
+
+    if rule == "torchvision":
+        levels = np.floor(real(level) + log2(part) + real(1e-6))
+    else:
+        levels = np.floor(real(level) + log2(part + real(1e-8)))
+    return (np.clip(levels, min_level, min_level + count - 1) - min_level).astype(np.int64)
+
+
+def boundary_boxes(dtype, count=20_000):
+    """Boxes of sizes 14, 28, ... 1792, squares and rectangles of the same area, exact or a few ulps off."""
+    rng = np.random.default_rng(5)
+    size, ratio = 224 * 2.0 ** rng.integers(-4, 4, count), 2.0 ** rng.integers(-2, 3, count)
+    corner = rng.integers(0, 100, (count, 2))
+    boxes = np.concatenate([corner, corner + np.stack([size * ratio, size / ratio], axis=1)], axis=1).astype(dtype)
+    off = boxes.copy()
+    off[:, 2:] *= 1 + rng.integers(-9, 10, (count, 2)).astype(dtype) * np.finfo(dtype).eps
+    return boxes, off
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("size", "level"), [(224, 4), (56, 2), (300.5, 3)])
+def test_stages_are_the_formulas_to_the_last_bit(dtype, rule, size, level):
+    for boxes in (*boundary_boxes(dtype), random_boxes(1, 20_000, dtype)[:, 1:]):
+        stages = ra.assign_stages(boxes, 4, min_level=2, canonical_size=size, canonical_level=level, rule=rule)
+        assert stages.dtype == np.int64
+        np.testing.assert_array_equal(stages, literal_stages(boxes, 4, 2, size, level, rule))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_stages_are_those_of_torchvision_and_detectron2(dtype):
+    """On boundaries exactly: next to them PyTorch's square root, which is not rounded correctly, may decide."""
+    torch = pytest.importorskip("torch")
+    poolers = pytest.importorskip("torchvision.ops.poolers")
+    for boxes in (boundary_boxes(dtype)[0], random_boxes(2, 100_000, dtype)[:, 1:]):
+        tensor = torch.from_numpy(np.ascontiguousarray(boxes))
+        mapper = poolers.LevelMapper(2, 5, 224, 4)
+        np.testing.assert_array_equal(ra.assign_stages(boxes, 4, min_level=2), mapper([tensor]).numpy())
+        side = torch.sqrt((tensor[:, 2] - tensor[:, 0]) * (tensor[:, 3] - tensor[:, 1]))
+        levels = torch.clamp(torch.floor(4 + torch.log2(side / 224 + 1e-8)), 2, 5)
+        stages = ra.assign_stages(boxes, 4, min_level=2, rule="detectron2")
+        np.testing.assert_array_equal(stages, levels.numpy().astype(np.int64) - 2)
+
+
+def test_every_form_of_boxes_has_stages():
+    boxes = random_boxes(3, 10)
+    expected = ra.assign_stages(boxes[:, 1:], 3, min_level=3)
+    np.testing.assert_array_equal(ra.assign_stages(boxes, 3, min_level=3), expected)
+    np.testing.assert_array_equal(ra.assign_stages([boxes[:4, 1:], boxes[4:, 1:]], 3, min_level=3), expected)
+    assert ra.assign_stages(np.empty((0, 4)), 3, min_level=3).shape == (0,)
+
+
+@pytest.mark.parametrize("bad", [[2, 0, 1, 5], [0, 5, 5, 2], [0, 0, np.nan, 5], [0, 0, np.inf, 0]])
+def test_boxes_without_area(bad):
+    boxes = np.array([[0.0, 0, 9, 9], bad, [5, 5, 2, 2]])
+    with pytest.raises(ValueError, match=r"boxes\[1\]: .* has no area to choose a map by"):
+        ra.assign_stages(boxes, 4, min_level=2)
+    for invalid in ("zero", "nan"):
+        assert ra.assign_stages(boxes, 4, min_level=2, invalid=invalid).tolist() == [0, -1, 0]
+    assert ra.assign_stages(boxes, 1, min_level=2).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_stages": 0}, "num_stages must be positive"),
+        ({"num_stages": -(10**30)}, "num_stages must be positive"),
+        ({"canonical_size": 0}, "canonical_size must be finite and positive"),
+        ({"canonical_size": np.nan}, "canonical_size must be finite and positive"),
+        ({"rule": "mmdet"}, "rule must be"),
+        ({"invalid": "skip"}, "invalid must be"),
+    ],
+)
+def test_wrong_values_for_stages(change, message):
+    with pytest.raises(ValueError, match=message):
+        ra.assign_stages(**{"boxes": np.ones((1, 4)), "num_stages": 2, "min_level": 2, **change})
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_one_call_is_one_call_for_each_map(aligned, rule, dtype):
+    for seed in range(4):
+        maps, boxes = pyramid(seed, dtype=dtype), random_boxes(seed, 90)
+        options = {"sampling_ratio": (2, 3)[seed % 2], "aligned": aligned}
+        pooled = ra.multiscale_roi_align(maps, boxes, (3, 2), spatial_scales=SCALES, rule=rule, **options)
+        stages = ra.assign_stages(boxes, 4, min_level=2, rule=rule)
+        assert set(stages) == {0, 1, 2, 3}
+        for stage, (features, scale) in enumerate(zip(maps, SCALES, strict=True)):
+            mine = stages == stage
+            expected = ra.roi_align(features, boxes[mine], (3, 2), spatial_scale=scale, **options)
+            np.testing.assert_array_equal(pooled[mine], expected)
+
+
+def test_the_definition():
+    maps, boxes = pyramid(1), random_boxes(7, 40, np.float64)
+    stages = literal_stages(boxes[:, 1:], 4, 2, 224, 4, "torchvision")
+    pooled = ra.multiscale_roi_align(maps, boxes, 3, spatial_scales=SCALES)
+    grad_output = np.random.default_rng(0).standard_normal(pooled.shape)
+    shapes = [features.shape for features in maps]
+    spread = ra.multiscale_roi_align_backward(grad_output, boxes, shapes, spatial_scales=SCALES)
+    for stage, (features, scale) in enumerate(zip(maps, SCALES, strict=True)):
+        mine = stages == stage
+        options = {
+            "boxes": boxes[mine, 1:],
+            "batch_indices": boxes[mine, 0].astype(int),
+            "spatial_scale": scale,
+            "sampling_ratio": 2,
+        }
+        truth = oracles.roi_align(features, output_size=3, **options).output
+        assert_within(pooled[mine], truth, BOUNDS["oracle", "float64"][0] * largest_finite(features))
+        truth = gradients.roi_align(grad_output[mine], input_shape=features.shape, **options)
+        assert_within(spread[stage], truth, BOUNDS["transpose", "float64"][0] * largest_finite(truth))
+
+
+def test_stages_of_the_caller():
+    maps, boxes = pyramid(2), random_boxes(2, 30)
+    stages = np.arange(30) % 4
+    scales = [0.3, 0.21, 0.1, 0.05]
+    pooled = ra.multiscale_roi_align(maps, boxes, 2, spatial_scales=scales, stages=stages)
+    grad_output = np.random.default_rng(0).standard_normal(pooled.shape)
+    options = {"spatial_scales": scales, "stages": stages}
+    spread = ra.multiscale_roi_align_backward(grad_output, boxes, [m.shape for m in maps], **options)
+    for stage, features in enumerate(maps):
+        mine, scale = stages == stage, scales[stage]
+        expected = ra.roi_align(features, boxes[mine], 2, spatial_scale=scale, sampling_ratio=2)
+        np.testing.assert_array_equal(pooled[mine], expected)
+        expected = ra.roi_align_backward(
+            grad_output[mine], boxes[mine], features.shape, spatial_scale=scale, sampling_ratio=2
+        )
+        np.testing.assert_array_equal(spread[stage], expected)
+
+
+def test_one_map_takes_every_box():
+    (features,), boxes = pyramid(3, count=1), random_boxes(3, 20)
+    boxes[3, 3] = boxes[3, 1] - 5
+    pooled = ra.multiscale_roi_align([features], boxes, 2, spatial_scales=[0.3])
+    np.testing.assert_array_equal(pooled, ra.roi_align(features, boxes, 2, spatial_scale=0.3, sampling_ratio=2))
+
+
+def test_invalid_boxes():
+    maps, boxes = pyramid(4), random_boxes(4, 12)
+    boxes[5, 3] = boxes[5, 1] - 5
+    boxes[7, 1] = np.nan
+    good = np.delete(np.arange(12), [5, 7])
+    with pytest.raises(ValueError, match=r"boxes\[5\]"):
+        ra.multiscale_roi_align(maps, boxes, 2, spatial_scales=SCALES)
+    expected = ra.multiscale_roi_align(maps, boxes[good], 2, spatial_scales=SCALES)
+    for invalid, fill in (("zero", 0), ("nan", np.nan)):
+        pooled = ra.multiscale_roi_align(maps, boxes, 2, spatial_scales=SCALES, invalid=invalid)
+        np.testing.assert_array_equal(pooled[good], expected)
+        np.testing.assert_array_equal(pooled[[5, 7]], np.full_like(pooled[:2], fill))
+    pooled = ra.multiscale_roi_align(
+        maps, boxes[good], 2, spatial_scales=SCALES, stages=np.where(good == 3, 9, 1), invalid="nan"
+    )
+    assert np.isnan(pooled[good == 3]).all()
+    assert not np.isnan(pooled[good != 3]).any()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_layouts_outputs_and_threads(dtype, thread_count):
+    maps, boxes = pyramid(6, channels=33, dtype=dtype), random_boxes(6, 300)
+    options = {"spatial_scales": SCALES}
+    pooled = ra.multiscale_roi_align(maps, boxes, 2, **options)
+    assert pooled.dtype == dtype
+    shapes = [features.shape for features in maps]
+    spread = ra.multiscale_roi_align_backward(pooled, boxes, shapes, **options)
+    assert all(part.dtype == dtype for part in spread)
+    last = [np.ascontiguousarray(np.moveaxis(features, 1, -1)) for features in maps]
+    pooled_last = np.ascontiguousarray(np.moveaxis(pooled, 1, -1))
+    for count in (1, 2, 7):
+        thread_count(count)
+        out = np.full_like(pooled, 3)
+        assert ra.multiscale_roi_align(maps, boxes, 2, out=out, **options) is out
+        np.testing.assert_array_equal(out, pooled)
+        result = ra.multiscale_roi_align(last, boxes, 2, layout="NHWC", **options)
+        np.testing.assert_array_equal(result, pooled_last)
+        outs = [np.full_like(features, 3) for features in maps]
+        results = ra.multiscale_roi_align_backward(pooled, boxes, shapes, out=outs, **options)
+        assert all(result is out for result, out in zip(results, outs, strict=True))
+        last_shapes = [features.shape for features in last]
+        results = ra.multiscale_roi_align_backward(pooled_last, boxes, last_shapes, layout="NHWC", **options)
+        for part, out, result in zip(spread, outs, results, strict=True):
+            np.testing.assert_array_equal(out, part)
+            np.testing.assert_array_equal(np.moveaxis(result, -1, 1), part)
+
+
+def test_accumulate():
+    maps, boxes = pyramid(8, dtype=np.float32), random_boxes(8, 50)
+    shapes = [features.shape for features in maps]
+    grad_output = np.random.default_rng(0).standard_normal((50, 19, 2, 2)).astype(np.float32)
+    spread = ra.multiscale_roi_align_backward(grad_output, boxes, shapes, spatial_scales=SCALES)
+    outs = [features.copy() for features in maps]
+    ra.multiscale_roi_align_backward(grad_output, boxes, shapes, spatial_scales=SCALES, out=outs, accumulate=True)
+    for out, part, before in zip(outs, spread, maps, strict=True):
+        np.testing.assert_array_equal(out, before + part)
+
+
+def test_no_boxes():
+    maps = pyramid(0)
+    assert ra.multiscale_roi_align(maps, np.empty((0, 5)), 2, spatial_scales=SCALES).shape == (0, 19, 2, 2)
+    shapes = [features.shape for features in maps]
+    spread = ra.multiscale_roi_align_backward(np.empty((0, 19, 2, 2)), np.empty((0, 5)), shapes, spatial_scales=SCALES)
+    for part, shape in zip(spread, shapes, strict=True):
+        np.testing.assert_array_equal(part, np.zeros(shape))
+
+
+def test_wrong_pyramids():
+    maps, boxes = pyramid(0), random_boxes(0, 5)
+
+    def call(features_list=maps, spatial_scales=SCALES, **options):
+        return ra.multiscale_roi_align(features_list, boxes, 2, spatial_scales=spatial_scales, **options)
+
+    with pytest.raises(ValueError, match="consecutive powers of two"):
+        call(spatial_scales=[1 / 4, 1 / 8, 1 / 32, 1 / 64])
+    with pytest.raises(ValueError, match="consecutive powers of two"):
+        call(spatial_scales=[0.3, 0.15, 0.075, 0.0375])
+    with pytest.raises(ValueError, match="spatial_scales has 3 entries for 4 maps"):
+        call(spatial_scales=SCALES[:3])
+    with pytest.raises(ValueError, match="at least one map"):
+        call([], [])
+    with pytest.raises(ValueError, match="map 1 has 2 images of 18 channels, map 0 has 2 of 19"):
+        call([maps[0], maps[1][:, 1:], *maps[2:]])
+    with pytest.raises(TypeError, match="features_list"):
+        call([maps[0], maps[1].astype(np.float32), *maps[2:]])
+    with pytest.raises(ValueError, match="features_list: expected 4 dimensions"):
+        call([maps[0], maps[1][0], *maps[2:]])
+    with pytest.raises(ValueError, match="stages has 4 entries for 5 boxes"):
+        call(stages=[0] * 4)
+    with pytest.raises(ValueError, match=r"stages\[2\]: 4 is out of range for 4 maps"):
+        call(stages=[0, 1, 4, 1, 1])
+    with pytest.raises(ValueError, match=r"stages\[0\]: -1 is out of range"):
+        call(stages=[-1, 1, 4, 1, 1])
+    with pytest.raises(TypeError, match="stages"):
+        call(stages=[0.0] * 5)
+    with pytest.raises(ValueError, match="spatial_scale must be finite and positive"):
+        call(spatial_scales=[1 / 4, -1, 1 / 8, 1 / 16], stages=[0] * 5)
+
+
+def test_wrong_outputs_of_the_gradient():
+    shapes, boxes = [features.shape for features in pyramid(0)], random_boxes(0, 5)
+
+    def call(out, channels=19, **options):
+        grad_output = np.ones((5, channels, 2, 2))
+        return ra.multiscale_roi_align_backward(grad_output, boxes, shapes, spatial_scales=SCALES, out=out, **options)
+
+    outs = [np.zeros(shape) for shape in shapes]
+    with pytest.raises(ValueError, match="out has 3 arrays for 4 maps"):
+        call(outs[:3])
+    with pytest.raises(ValueError, match="out: expected shape"):
+        call([outs[0], outs[0], *outs[2:]])
+    memory = np.zeros(10**6)
+    overlapping = [memory[: np.prod(shape)].reshape(shape) for shape in shapes]
+    with pytest.raises(ValueError, match="out shares memory"):
+        call(overlapping)
+    with pytest.raises(ValueError, match="accumulate=True needs out"):
+        call(None, accumulate=True)
+    with pytest.raises(ValueError, match="grad_output: expected shape"):
+        call(outs, 18)
