@@ -383,7 +383,7 @@ impl<T: Real> Plan<T> {
     }
 
     /// Number of boxes.
-    pub fn len(&self) -> usize {
+    pub fn boxes(&self) -> usize {
         self.order.len()
     }
 

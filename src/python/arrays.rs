@@ -204,7 +204,7 @@ impl<'py> Output<'py> {
             Dtype::U8 => numpy::dtype::<f32>(features.array.py()),
             _ => features.array.dtype(),
         };
-        Self::new(dtype, features.layout, &inputs, shape, out)
+        Self::new(dtype, features.layout, inputs, shape, out)
     }
 
     /// As [`Self::values`], for a result of this dtype.
