@@ -1,9 +1,10 @@
 """What all tests share: backends, optional things that may be missing, and how loud that is.
 
-``ROIALIGN_REQUIRE=cpu,gpu,torchvision`` makes it an error when a named backend or library is missing; without it tests
+``ROIALIGN_REQUIRE=cpu,gpu,torch`` makes it an error when a named backend or library is missing; without it tests
 that need it are skipped. ``ROIALIGN_PARITY_DIR`` is the folder of literal results that ``test_literal.py`` reads.
 """
 
+import functools
 import importlib.util
 import os
 
@@ -23,7 +24,10 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
-OPTIONAL = {"torchvision": lambda: importlib.util.find_spec("torchvision") is not None}
+OPTIONAL = {
+    name: functools.partial(lambda name: importlib.util.find_spec(name) is not None, name)
+    for name in ("torch", "torchvision", "jax")
+}
 
 
 def required() -> set[str]:

@@ -1,0 +1,217 @@
+"""The package's functions on JAX arrays."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+import roialign_rs as ra
+from roialign_rs._args import Pair
+from roialign_rs.jax._operators import Operator, apply
+
+Layout = Literal["NCHW", "NHWC"]
+
+
+def roi_align(
+    features: jax.Array,
+    boxes: jax.Array | Sequence[jax.Array],
+    output_size: Pair,
+    *,
+    spatial_scale: float = 1.0,
+    sampling_ratio: Pair = 0,
+    aligned: bool = True,
+    mode: Literal["avg", "max", "onnx_max"] = "avg",
+    sample_points: Literal["center", "interior"] = "center",
+    batch_indices: jax.Array | None = None,
+    layout: Layout = "NCHW",
+    box_grad: bool = False,
+) -> jax.Array:
+    """Pool each box by sampling it on a regular grid, as `roialign_rs.roi_align`.
+
+    Parameters
+    ----------
+    features, output_size, spatial_scale, sampling_ratio, aligned, mode, sample_points, layout
+        As for `roialign_rs.roi_align`. All but the features must be known when the program is traced.
+    boxes : (K, 4) or (K, 5) array, or a sequence of N (K_i, 4) arrays
+        ``x1, y1, x2, y2`` in image pixels; with five columns, the first one is the image's number.
+    batch_indices : (K,) array of integers, optional
+        Image of each box, for boxes of shape (K, 4). May be left out when N = 1.
+    box_grad : bool
+        Give boxes their gradient too, where ``mode`` is "avg" and ``sample_points`` "center"; otherwise it is 0.
+
+    Returns
+    -------
+    (K, C, height, width) array, or (K, height, width, C) with ``layout="NHWC"``
+        Of the features' dtype; float32 for uint8.
+
+    Notes
+    -----
+    Runs on the host, under ``jit`` and ``vmap`` too; the program waits for it. What is wrong with the values of an
+    argument is known only there, and comes as JAX's error for callbacks, with our message in it.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> from roialign_rs.jax import roi_align
+    >>> ramp = jnp.arange(25.0).reshape(1, 1, 5, 5)
+    >>> pool = jax.jit(lambda features, boxes: roi_align(features, boxes, 2, sampling_ratio=2))
+    >>> pool(ramp, jnp.array([[1.0, 1.0, 3.0, 3.0]]))
+    Array([[[[ 6.,  7.],
+             [11., 12.]]]], dtype=float32)
+    """
+    if box_grad and (mode != "avg" or sample_points != "center"):
+        raise ValueError('box_grad needs mode="avg" and sample_points="center"')
+    features = jnp.asarray(features)
+    pool = Operator(
+        ra.roi_align,
+        ra.roi_align_backward,
+        _pair(output_size),
+        layout,
+        (
+            ("spatial_scale", spatial_scale),
+            ("sampling_ratio", _pair(sampling_ratio)),
+            ("aligned", aligned),
+            ("mode", mode),
+            ("sample_points", sample_points),
+        ),
+        has_argmax=mode != "avg",
+        box_grad=box_grad,
+    )
+    return apply(pool, (features,), _table(boxes, batch_indices, features.shape[0]))
+
+
+def roi_pool(
+    features: jax.Array,
+    boxes: jax.Array | Sequence[jax.Array],
+    output_size: Pair,
+    *,
+    spatial_scale: float = 1.0,
+    mode: Literal["max", "avg"] = "max",
+    quantization: Literal["caffe", "mmcv", "floor", "truncate"] = "caffe",
+    batch_indices: jax.Array | None = None,
+    layout: Layout = "NCHW",
+) -> jax.Array:
+    """Pool each box after rounding it, and its bins, to whole cells, as `roialign_rs.roi_pool`.
+
+    Parameters
+    ----------
+    features, output_size, spatial_scale, mode, quantization, layout
+        As for `roialign_rs.roi_pool`. All but the features must be known when the program is traced.
+    boxes, batch_indices
+        As for `roi_align`.
+
+    Returns
+    -------
+    (K, C, height, width) array, or (K, height, width, C) with ``layout="NHWC"``
+        Of the features' dtype; float32 for uint8.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from roialign_rs.jax import roi_pool
+    >>> ramp = jnp.arange(25.0).reshape(1, 1, 5, 5)
+    >>> roi_pool(ramp, jnp.array([[1.0, 1.0, 3.0, 3.0]]), 2)
+    Array([[[[12., 13.],
+             [17., 18.]]]], dtype=float32)
+    """
+    features = jnp.asarray(features)
+    pool = Operator(
+        ra.roi_pool,
+        ra.roi_pool_backward,
+        _pair(output_size),
+        layout,
+        (("spatial_scale", spatial_scale), ("mode", mode), ("quantization", quantization)),
+        has_argmax=mode == "max",
+    )
+    return apply(pool, (features,), _table(boxes, batch_indices, features.shape[0]))
+
+
+def multiscale_roi_align(
+    features_list: Sequence[jax.Array],
+    boxes: jax.Array | Sequence[jax.Array],
+    output_size: Pair,
+    *,
+    spatial_scales: Sequence[float],
+    sampling_ratio: Pair = 2,
+    aligned: bool = True,
+    canonical_size: float = 224,
+    canonical_level: int = 4,
+    rule: Literal["torchvision", "detectron2"] = "torchvision",
+    batch_indices: jax.Array | None = None,
+    layout: Layout = "NCHW",
+) -> jax.Array:
+    """Pool each box from the map of a feature pyramid that suits its size, as `roialign_rs.multiscale_roi_align`.
+
+    Parameters
+    ----------
+    features_list, output_size, spatial_scales, sampling_ratio, aligned, canonical_size, canonical_level, rule, layout
+        As for `roialign_rs.multiscale_roi_align`. All but the features must be known when the program is traced.
+    boxes, batch_indices
+        As for `roi_align`.
+
+    Returns
+    -------
+    (K, C, height, width) array, or (K, height, width, C) with ``layout="NHWC"``
+        Of the features' dtype; float32 for uint8.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from roialign_rs.jax import multiscale_roi_align
+    >>> maps = [jnp.ones((1, 8, 64, 64)), jnp.ones((1, 8, 32, 32))]
+    >>> multiscale_roi_align(maps, jnp.array([[8.0, 8.0, 90.0, 70.0]]), 7, spatial_scales=(1 / 4, 1 / 8)).shape
+    (1, 8, 7, 7)
+    """
+    maps = tuple(jnp.asarray(one) for one in features_list)
+    pool = Operator(
+        ra.multiscale_roi_align,
+        ra.multiscale_roi_align_backward,
+        _pair(output_size),
+        layout,
+        (
+            ("spatial_scales", tuple(spatial_scales)),
+            ("sampling_ratio", _pair(sampling_ratio)),
+            ("aligned", aligned),
+            ("canonical_size", canonical_size),
+            ("canonical_level", canonical_level),
+            ("rule", rule),
+        ),
+        pyramid=True,
+    )
+    return apply(pool, maps, _table(boxes, batch_indices, maps[0].shape[0] if maps else 0))
+
+
+def _pair(value: Pair) -> tuple[int, int]:
+    """(y, x), hashable; whether they have a meaning is decided in Rust."""
+    y, x = value if isinstance(value, (tuple, list)) else (value, value)
+    return operator.index(y), operator.index(x)
+
+
+def _table(boxes: Any, batch_indices: Any, images: int) -> jax.Array:
+    """One (K, 5) table, the image's number first, of float32 or float64."""
+    if isinstance(boxes, (list, tuple)) and all(jnp.ndim(part) == 2 for part in boxes):
+        if batch_indices is not None:
+            raise ValueError("batch_indices cannot be given with a list of boxes for each image")
+        if len(boxes) != images:
+            raise ValueError(f"boxes: expected one array for each of {images} images, got {len(boxes)}")
+        counts = [part.shape[0] for part in boxes]
+        batch_indices = jnp.repeat(jnp.arange(images), jnp.array(counts), total_repeat_length=sum(counts))
+        boxes = jnp.concatenate(boxes)
+    boxes = jnp.asarray(boxes)
+    if boxes.ndim != 2 or boxes.shape[1] not in (4, 5):
+        raise ValueError(f"boxes: expected shape (K, 4) or (K, 5), got {boxes.shape}")
+    boxes = boxes if boxes.dtype in (jnp.float32, jnp.float64) else boxes.astype(jnp.float32)
+    if boxes.shape[1] == 5:
+        if batch_indices is not None:
+            raise ValueError("batch_indices cannot be given with boxes that have a batch index column")
+        return boxes
+    if batch_indices is None:
+        if images != 1:
+            raise ValueError(f"batch_indices is needed: boxes of shape (K, 4) do not say which of {images} images")
+        batch_indices = jnp.zeros(boxes.shape[0])
+    return jnp.concatenate([jnp.asarray(batch_indices).astype(boxes.dtype)[:, None], boxes], axis=1)

@@ -1,0 +1,145 @@
+"""torchvision's operators on the CPU, by these kernels, for as long as anybody asks for it.
+
+torchvision's Python functions, poolers, scripted and compiled models all end in operators of PyTorch's dispatcher.
+Registering other kernels there for the CPU reaches every one of them, whenever it was imported or made, and leaves
+autograd, autocast, meta tensors and other devices to torchvision.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from roialign_rs.torch import _kernels
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+_lock = threading.Lock()
+_handles = 0
+_library: torch.library.Library | None = None
+
+
+class Acceleration:
+    """One request for acceleration; `restore` or the end of a ``with`` block withdraws it, once."""
+
+    def __init__(self) -> None:
+        global _handles
+        with _lock:
+            _install()
+            _handles += 1
+        self._active = True
+
+    def restore(self) -> None:
+        """Withdraw the request. torchvision's own kernels are back when no other one is left."""
+        global _handles
+        with _lock:
+            _handles -= self._active
+            self._active = False
+
+    def __enter__(self) -> Acceleration:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.restore()
+
+
+def accelerate() -> Acceleration:
+    """Let torchvision's ``roi_align`` and ``roi_pool``, forward and backward, use these kernels on the CPU.
+
+    It is process-wide, and also serves names imported earlier, poolers and models that exist already, scripted and
+    compiled ones. Signatures, defaults and gradients stay torchvision's. Other devices are not touched.
+
+    Returns
+    -------
+    Acceleration
+        A context manager. Without ``with``, acceleration lasts until its ``restore()``, or for the whole process.
+
+    Raises
+    ------
+    ImportError
+        If torchvision is not installed or came without its operators.
+
+    Notes
+    -----
+    Requests are counted, from any thread: torchvision's kernels are back when the last one has ended. What
+    torchvision's kernels refuse, they still refuse; boxes that are not finite or of an image that does not exist,
+    which they read out of bounds for, are a ValueError. float16 is computed in float32, and bfloat16 works.
+
+    Examples
+    --------
+    >>> import torch, torchvision
+    >>> from roialign_rs.torch import accelerate
+    >>> with accelerate():
+    ...     pooled = torchvision.ops.roi_align(torch.ones(1, 1, 8, 8), [torch.tensor([[1.0, 1.0, 5.0, 5.0]])], 2)
+    >>> pooled.flatten()
+    tensor([1., 1., 1., 1.])
+    """
+    return Acceleration()
+
+
+def _install() -> None:
+    """Put a switch in front of torchvision's kernels, once and for all.
+
+    It stays when the last request ends: the dispatcher's tables are read without a lock, so taking a kernel out while
+    another thread is about to call it is a use after free, and was seen to be one.
+    """
+    global _library
+    if _library is not None:
+        return
+    try:
+        import torchvision  # noqa: F401  # defines the operators
+
+        originals = {name: torch.library.get_kernel(f"torchvision::{name}", "CPU") for name in _KERNELS}
+    except (ImportError, RuntimeError) as error:
+        raise ImportError(
+            "accelerate() needs torchvision and its operators: pip install 'roialign_rs[torch]'"
+        ) from error
+    _library = torch.library.Library("torchvision", "IMPL")
+    for name, kernel in _KERNELS.items():
+        switch = _switch(kernel, originals[name])
+        _library.impl(name, switch, "CPU", with_keyset=True, allow_override=True)
+
+
+def _switch(kernel: Callable[..., Any], original: Any) -> Callable[..., Any]:
+    def call(keyset: torch._C.DispatchKeySet, features: Tensor, rois: Tensor, *args: Any) -> Any:
+        if _handles and _fits(features, rois):
+            return kernel(features, rois, *args)
+        return original.call_boxed(keyset, features, rois, *args)
+
+    return call
+
+
+def _fits(features: Tensor, rois: Tensor) -> bool:
+    """Whether it is what torchvision takes; if not, its kernel shall say so in its words."""
+    same = features.dtype == rois.dtype and features.dtype in _FLOATS
+    return same and features.dim() == 4 and rois.dim() == 2 and rois.size(1) == 5
+
+
+def _roi_align_backward(
+    grad: Tensor, rois: Tensor, spatial_scale: float, _height: int, _width: int, *rest: Any
+) -> Tensor:
+    *input_shape, sampling_ratio, aligned = rest
+    return _kernels.roi_align_backward(grad, rois, input_shape, spatial_scale, sampling_ratio, aligned)
+
+
+def _roi_pool(features: Tensor, rois: Tensor, spatial_scale: float, height: int, width: int) -> tuple[Tensor, Tensor]:
+    pooled, argmax = _kernels.roi_pool(features, rois, spatial_scale, height, width)
+    return pooled, argmax.to(torch.int32)
+
+
+def _roi_pool_backward(
+    grad: Tensor, rois: Tensor, argmax: Tensor, spatial_scale: float, _height: int, _width: int, *input_shape: int
+) -> Tensor:
+    return _kernels.roi_pool_backward(grad, argmax.to(torch.int64), rois, input_shape, spatial_scale)
+
+
+_KERNELS: dict[str, Callable[..., Any]] = {
+    "roi_align": _kernels.roi_align,
+    "_roi_align_backward": _roi_align_backward,
+    "roi_pool": _roi_pool,
+    "_roi_pool_backward": _roi_pool_backward,
+}

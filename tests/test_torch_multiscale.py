@@ -1,0 +1,132 @@
+"""roialign_rs.torch.MultiScaleRoIAlign does what torchvision's does."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from torch_support import assert_same, gradients, torch, torchvision
+
+from roialign_rs.torch import MultiScaleRoIAlign
+
+NAMES = ["0", "1", "2", "3"]
+IMAGES = [(256, 320), (250, 310)]
+
+
+def pyramid(dtype=torch.float32, names=NAMES, channels=5):
+    rng = np.random.default_rng(1)
+    shapes = [(2, channels, 64 >> level, 80 >> level) for level in range(len(names))]
+    return {name: torch.from_numpy(rng.normal(size=shape)).to(dtype) for name, shape in zip(names, shapes, strict=True)}
+
+
+def boxes(dtype=torch.float32, counts=(60, 40)):
+    """Of every level, some with sides on a boundary between two."""
+    rng = np.random.default_rng(2)
+    result = []
+    for count in counts:
+        side = np.exp(rng.uniform(np.log(4), np.log(600), (count, 2)))
+        side[:4] = [[112, 112], [224, 224], [448, 448], [223.9999, 223.9999]]
+        start = rng.uniform(-20, 250, (count, 2))
+        start[:4] = 0
+        result.append(torch.from_numpy(np.concatenate([start, start + side], axis=1)).to(dtype))
+    return result
+
+
+def both(*args, **kwargs):
+    return MultiScaleRoIAlign(*args, **kwargs), torchvision.ops.MultiScaleRoIAlign(*args, **kwargs)
+
+
+def compare(ours, theirs, maps, rois, images=IMAGES):
+    names = list(maps)
+    results = [
+        gradients(lambda *leaves, pool=pool: pool(dict(zip(names, leaves, strict=True)), rois, images), *maps.values())
+        for pool in (ours, theirs)
+    ]
+    for actual, expected in zip(*results, strict=True):
+        if expected is None:
+            assert actual is None
+            continue
+        assert_same(actual, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("ratio", [2, 0])
+@pytest.mark.parametrize("size", [7, (2, 3)])
+def test_results_and_gradients(dtype, ratio, size):
+    compare(*both(NAMES, size, ratio), pyramid(dtype), boxes(dtype))
+
+
+@pytest.mark.parametrize("names", [["0"], ["2"], ["1", "2"], ["0", "2"], ["0", "1", "3"]])
+def test_some_of_the_maps(names):
+    compare(*both(names, 3, 2), pyramid(), boxes())
+
+
+def test_canonical_box():
+    compare(*both(NAMES, 3, 2, canonical_scale=100, canonical_level=3), pyramid(), boxes())
+
+
+def test_an_image_without_boxes_and_no_boxes_at_all():
+    compare(*both(NAMES, 3, 2), pyramid(), [boxes()[0], torch.empty(0, 4)])
+    pooled = MultiScaleRoIAlign(NAMES, 3, 2)(pyramid(), [torch.empty(0, 4)] * 2, IMAGES)
+    assert pooled.shape == (0, 5, 3, 3)
+
+
+def test_scales_are_those_of_the_first_call():
+    ours, theirs = both(NAMES, 3, 2)
+    compare(ours, theirs, pyramid(), boxes())
+    compare(ours, theirs, pyramid(), boxes(), images=[(1024, 1280)] * 2)
+    assert ours.scales == theirs.scales
+
+
+def test_copies_pool_the_same():
+    pool = MultiScaleRoIAlign(NAMES, 3, 2)
+    expected = pool(pyramid(), boxes(), IMAGES)
+    for other in (copy.deepcopy(pool), pickle.loads(pickle.dumps(pool))):
+        assert_same(other(pyramid(), boxes(), IMAGES), expected, 0)
+    assert "output_size=(3, 3)" in repr(pool)
+
+
+def test_maps_of_several_dtypes():
+    maps = pyramid()
+    maps["1"] = maps["1"].bfloat16()
+    pool = MultiScaleRoIAlign(NAMES, 3, 2)
+    rounded = {name: one.float() for name, one in maps.items()}
+    assert_same(pool(maps, boxes(), IMAGES), pool(rounded, boxes(), IMAGES), 0)
+
+
+def test_gradient_of_boxes():
+    maps = pyramid(torch.float64)
+    rois = [part.requires_grad_() for part in boxes(torch.float64)]
+    pool = MultiScaleRoIAlign(NAMES, 3, 2, box_grad=True)
+    weights = torch.from_numpy(np.random.default_rng(3).normal(size=(100, 5, 3, 3)))
+    (pool(maps, rois, IMAGES) * weights).sum().backward()
+    step = 1e-6
+    for image, row, column in [(0, 7, 0), (0, 11, 3), (1, 9, 1), (1, 20, 2)]:
+        values = []
+        for sign in (1, -1):
+            moved = [part.detach().clone() for part in rois]
+            moved[image][row, column] += sign * step
+            values.append((pool(maps, moved, IMAGES) * weights).sum().item())
+        slope = (values[0] - values[1]) / (2 * step)
+        assert abs(rois[image].grad[row, column].item() - slope) < 1e-5 * max(1, abs(slope))
+
+
+def test_boxes_have_no_gradient_unless_asked():
+    rois = [part.requires_grad_() for part in boxes()]
+    MultiScaleRoIAlign(NAMES, 3, 2)(pyramid(), rois, IMAGES).sum().backward()
+    assert all(part.grad is None for part in rois)
+
+
+def test_what_cannot_be_pooled_says_what_to_do():
+    pool = MultiScaleRoIAlign(NAMES, 3, 2)
+    with pytest.raises(ValueError, match="none of the maps"):
+        pool({"other": torch.ones(1, 1, 4, 4)}, boxes(), IMAGES)
+    with pytest.raises(ValueError, match="image_shapes"):
+        pool(pyramid(), boxes(), [])
+    sparse = {name: one.to_sparse() for name, one in pyramid().items()}
+    with pytest.raises(NotImplementedError, match=r"x\['0'\] is sparse.*to_dense"):
+        pool(sparse, boxes(), IMAGES)
+    maps = {name: one.requires_grad_() for name, one in pyramid().items()}
+    (gradient,) = torch.autograd.grad((pool(maps, boxes(), IMAGES) ** 2).sum(), maps["0"], create_graph=True)
+    with pytest.raises(RuntimeError, match=r"twice.*create_graph"):
+        gradient.sum().backward()
