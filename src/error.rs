@@ -167,6 +167,9 @@ pub enum Error {
         /// Shape of the features.
         shape: String,
     },
+    /// A device that is missing, full, lost or forked away.
+    #[error("{0}")]
+    Gpu(String),
     /// Arguments that do not go together.
     #[error("{0}")]
     Conflict(String),

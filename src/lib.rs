@@ -1,10 +1,10 @@
-//! RoI Align and its family on plain arrays: multithreaded SIMD on the CPU.
+//! RoI Align and its family on plain arrays: multithreaded SIMD on the CPU, WGSL on the GPU.
 //!
 //! Every operator first turns each box into a small table of *taps*, once per box and not per channel; kernels
 //! only apply tables. All geometry, rounding and border rules stand in the code that makes tables:
 //!
 //! ```text
-//! python → run → cpu → taps → element, view, error
+//! python → run → cpu, gpu → taps → element, view, error
 //!          run → ops → geometry → taps
 //! ```
 //!
@@ -57,6 +57,8 @@ pub mod cpu;
 pub mod element;
 pub mod error;
 pub mod geometry;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod ops;
 #[cfg(feature = "python")]
 mod python;

@@ -1,6 +1,8 @@
 //! One call: check → plan → kernels.
 
 mod backward;
+#[cfg(feature = "gpu")]
+mod device;
 mod pyramid;
 mod stages;
 
@@ -12,6 +14,8 @@ use crate::view::{View, ViewMut};
 
 pub use crate::taps::Invalid;
 pub use backward::backward;
+#[cfg(feature = "gpu")]
+pub use device::{backward_on_device, forward_on_device};
 pub use pyramid::{Pyramid, Stages};
 pub use stages::{assign_stages, finest_level};
 

@@ -383,7 +383,7 @@ impl<T: Real> Plan<T> {
     }
 
     /// Number of boxes.
-    pub fn len(&self) -> usize {
+    pub fn boxes(&self) -> usize {
         self.order.len()
     }
 
@@ -405,6 +405,12 @@ impl<T: Real> Plan<T> {
             run.area += y.hull().len() * x.hull().len();
         }
         runs
+    }
+
+    /// How many boxes come before those of an image of a map, in the order in which rows are first read.
+    pub fn position(&self, stage: usize, image: usize) -> usize {
+        let roi = |&(table, at): &(u32, u32)| &self.tables[table as usize].rois[at as usize];
+        self.order.partition_point(|at| (roi(at).stage, roi(at).image) < (stage, image))
     }
 
     /// A box, counted in the order in which rows are first read, with its taps on y and x.

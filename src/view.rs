@@ -36,12 +36,12 @@ pub struct View<'a, E> {
     borrow: PhantomData<&'a [E]>,
 }
 
-// SAFETY: a view only reads, and may be shared as far as its elements may.
+// SAFETY: a view only reads, as shared references do.
 unsafe impl<E: Sync> Send for View<'_, E> {}
 // SAFETY: as above.
 unsafe impl<E: Sync> Sync for View<'_, E> {}
 
-impl<'a, E: Copy> View<'a, E> {
+impl<'a, E> View<'a, E> {
     /// Views a C-contiguous slice.
     ///
     /// # Errors
@@ -94,6 +94,52 @@ impl<'a, E: Copy> View<'a, E> {
         debug_assert!(index.iter().zip(self.shape).all(|(&i, n)| i < n), "{index:?} in {:?}", self.shape);
         self.base.wrapping_offset(offset(index, self.strides))
     }
+}
+
+#[cfg(feature = "gpu")]
+impl<E: Copy> View<'_, E> {
+    /// Copies the elements from `index` on along an axis.
+    pub(crate) fn read_run(&self, index: [usize; 4], axis: usize, run: &mut [E]) {
+        assert_run(self.shape, index, axis, run.len());
+        let (first, stride) = (self.base.wrapping_offset(offset(index, self.strides)), self.strides[axis]);
+        // SAFETY: the run lies inside the shape; elements may be anywhere in memory, so that they are copied as
+        // bytes or read unaligned.
+        unsafe {
+            if stride == size_of::<E>() as isize {
+                std::ptr::copy_nonoverlapping(first, run.as_mut_ptr().cast(), size_of_val(run));
+            } else {
+                for (i, value) in run.iter_mut().enumerate() {
+                    *value = first.wrapping_offset(i as isize * stride).cast::<E>().read_unaligned();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl<E: Copy> ViewMut<'_, E> {
+    /// Writes elements from `index` on along an axis. They must be of no other task.
+    pub(crate) fn write_run(&self, index: [usize; 4], axis: usize, run: &[E]) {
+        assert_run(self.shape, index, axis, run.len());
+        let (first, stride) = (self.base.wrapping_offset(offset(index, self.strides)), self.strides[axis]);
+        // SAFETY: as in `read_run`; that nobody else writes there is what the type asks of tasks.
+        unsafe {
+            if stride == size_of::<E>() as isize {
+                std::ptr::copy_nonoverlapping(run.as_ptr().cast(), first, size_of_val(run));
+            } else {
+                for (i, &value) in run.iter().enumerate() {
+                    first.wrapping_offset(i as isize * stride).cast::<E>().write_unaligned(value);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn assert_run(shape: [usize; 4], mut index: [usize; 4], axis: usize, length: usize) {
+    assert!(length > 0, "an empty run lies nowhere");
+    index[axis] += length - 1;
+    assert!(index.iter().zip(shape).all(|(&i, n)| i < n), "a run ends at {index:?} in {shape:?}");
 }
 
 /// An array to write to, shared between the threads of one call.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import backends
 import gradients
 import numpy as np
 import oracles
@@ -118,8 +119,8 @@ class Case:
 
     def run(self, backend: str = "cpu", **overrides: Any) -> Any:
         """Call the operator, with some arguments replaced or added."""
-        assert backend == "cpu", f"no way to call an operator on {backend} yet"
-        return getattr(ra, self.op)(**{**self.inputs(), **self.options, **overrides})
+        where = backends.arguments(backend)
+        return getattr(ra, self.op)(**{**self.inputs(), **self.options, **where, **overrides})
 
     def gradients(self) -> dict[str, np.ndarray | None]:
         """What the backward pass needs besides boxes: a gradient for the result, and where maxima came from."""

@@ -89,4 +89,6 @@ def test_what_is_left_out(record_property):
     print(f"{len(HERE)} literal results checked; {sum(counts.values())} left out: {counts}")
     record_property("left_out", counts)
     assert HERE
-    assert not [op for op in ELSEWHERE if hasattr(ra, op)], "an operator that the registry does not have"
+    # Gradients have their transposed definition in test_backward.py.
+    forward = [op for op in ELSEWHERE if not op.endswith(("_backward", "_gradient"))]
+    assert not [op for op in forward if hasattr(ra, op)], "an operator that the registry does not have"

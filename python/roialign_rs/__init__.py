@@ -10,20 +10,32 @@ assign_stages : the map of a pyramid that fits each box
 explain : what either of them does with one box, cell by cell
 get_num_threads, set_num_threads : how many threads a call may use
 simd_level : the instruction set in use
+
+Modules
+-------
+gpu : the same operators on a GPU
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from roialign_rs._backward import roi_align_backward, roi_pool_backward
-from roialign_rs._core import __version__, get_num_threads, set_num_threads, simd_level
+from roialign_rs._core import GpuError, __version__, get_num_threads, set_num_threads, simd_level
 from roialign_rs._explain import Explanation, explain
 from roialign_rs._multiscale import assign_stages, multiscale_roi_align, multiscale_roi_align_backward
 from roialign_rs._ops import roi_align, roi_pool
 
+if TYPE_CHECKING:
+    from roialign_rs import gpu
+
 __all__ = [
     "Explanation",
+    "GpuError",
     "__version__",
     "assign_stages",
     "explain",
     "get_num_threads",
+    "gpu",
     "multiscale_roi_align",
     "multiscale_roi_align_backward",
     "roi_align",
@@ -33,3 +45,10 @@ __all__ = [
     "set_num_threads",
     "simd_level",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what most programs do without only when it is asked for."""
+    if name == "gpu":
+        return import_module("roialign_rs.gpu")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

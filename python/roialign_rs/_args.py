@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
+from roialign_rs._core import DeviceArray
 
 Boxes: TypeAlias = ArrayLike | Sequence[ArrayLike]
 """(K, 4) or (K, 5), or one (K_i, 4) for each image."""
@@ -22,6 +23,11 @@ Pair: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
 
 _FLOATS = "fd"
 """Type characters of the dtypes that the core takes."""
+
+
+def features(value: Any) -> NDArray[Any] | DeviceArray:
+    """Leave what lies on a device there, and view anything else as an array."""
+    return value if isinstance(value, (np.ndarray, DeviceArray)) else array(value)
 
 
 def array(value: Any) -> NDArray[Any]:

@@ -1,12 +1,16 @@
-from typing import Any
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "Device",
+    "DeviceArray",
+    "GpuError",
     "__version__",
     "assign_stages",
     "bfloat16_from_dlpack",
+    "devices",
     "get_num_threads",
     "multiscale_roi_align",
     "multiscale_roi_align_backward",
@@ -23,9 +27,45 @@ __all__ = [
 
 __version__: str
 
+_Info: TypeAlias = tuple[str, str, str, str, bool]
+
+class GpuError(RuntimeError): ...
+
+@final
+class Device:
+    def __new__(
+        cls,
+        name: str,
+        allow_cpu: bool,
+        checked: bool,
+        max_workgroups: int | None,
+        max_binding_bytes: int | None,
+    ) -> Device: ...
+    def info(self) -> _Info: ...
+    def features(self, array: NDArray[Any], layout: str) -> DeviceArray: ...
+    def begin_batch(self) -> None: ...
+    def end_batch(self) -> None: ...
+    def synchronize(self) -> None: ...
+    def start_timer(self) -> None: ...
+    def stop_timer(self) -> list[tuple[str, float]]: ...
+    def destroy(self) -> None: ...
+
+@final
+class DeviceArray:
+    @property
+    def shape(self) -> tuple[int, int, int, int]: ...
+    ndim: int
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def layout(self) -> str: ...
+    def __len__(self) -> int: ...
+    def numpy(self, out: NDArray[Any] | None = None) -> NDArray[Any]: ...
+
+def devices() -> list[_Info]: ...
 def bfloat16_from_dlpack(capsule: Any, dtype: np.dtype[Any]) -> NDArray[Any]: ...
 def roi_align(
-    features: NDArray[Any],
+    features: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     output_size: Any,
@@ -38,9 +78,10 @@ def roi_align(
     layout: str,
     out: NDArray[Any] | None,
     invalid: str,
+    device: Device | None,
 ) -> Any: ...
 def roi_pool(
-    features: NDArray[Any],
+    features: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     output_size: Any,
@@ -51,6 +92,7 @@ def roi_pool(
     layout: str,
     out: NDArray[Any] | None,
     invalid: str,
+    device: Device | None,
 ) -> Any: ...
 def roi_align_backward(
     grad_output: NDArray[Any],

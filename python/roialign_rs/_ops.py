@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, array, boxes as as_boxes
+from roialign_rs._args import Boxes, Pair, boxes as as_boxes, features as as_features
+
+if TYPE_CHECKING:
+    from roialign_rs.gpu import Device, DeviceArray
 
 Layout: TypeAlias = Literal["NCHW", "NHWC"]
 Invalid: TypeAlias = Literal["raise", "zero", "nan"]
 
 
 def roi_align(
-    features: ArrayLike,
+    features: ArrayLike | DeviceArray,
     boxes: Boxes,
     output_size: Pair,
     *,
@@ -28,6 +31,7 @@ def roi_align(
     layout: Layout = "NCHW",
     out: NDArray[Any] | None = None,
     invalid: Invalid = "raise",
+    device: Device | None = None,
 ) -> Any:
     """Pool each box by sampling it on a regular grid, without rounding its coordinates.
 
@@ -65,6 +69,9 @@ def roi_align(
     invalid : {"raise", "zero", "nan"}
         What to do with a box whose coordinates are not finite or whose image does not exist: refuse the call, or
         fill its part of the result.
+    device : gpu.Device, optional
+        Upload the features, pool them there and download the result. For several calls on the same features upload
+        them once: for features that are a `gpu.DeviceArray` the result is one, too, and stays on the device.
 
     Returns
     -------
@@ -102,7 +109,7 @@ def roi_align(
     array([[[[ 6.,  7.],
              [11., 12.]]]], dtype=float32)
     """
-    features = array(features)
+    features = as_features(features)
     table, batch_indices = as_boxes(boxes, batch_indices, len(features) if features.ndim else 0)
     return _core.roi_align(
         features,
@@ -118,11 +125,12 @@ def roi_align(
         layout,
         out,
         invalid,
+        None if device is None else device._core,
     )
 
 
 def roi_pool(
-    features: ArrayLike,
+    features: ArrayLike | DeviceArray,
     boxes: Boxes,
     output_size: Pair,
     *,
@@ -134,12 +142,13 @@ def roi_pool(
     layout: Layout = "NCHW",
     out: NDArray[Any] | None = None,
     invalid: Invalid = "raise",
+    device: Device | None = None,
 ) -> Any:
     """Pool each box after rounding it, and its bins, to whole cells.
 
     Parameters
     ----------
-    features, boxes, output_size, spatial_scale, return_argmax, batch_indices, layout, out, invalid
+    features, boxes, output_size, spatial_scale, return_argmax, batch_indices, layout, out, invalid, device
         As for `roi_align`.
     mode : {"max", "avg"}
         Largest cell of a bin, or the mean of those on the map.
@@ -184,7 +193,7 @@ def roi_pool(
     array([[[[12., 13.],
              [17., 18.]]]], dtype=float32)
     """
-    features = array(features)
+    features = as_features(features)
     table, batch_indices = as_boxes(boxes, batch_indices, len(features) if features.ndim else 0)
     return _core.roi_pool(
         features,
@@ -198,4 +207,5 @@ def roi_pool(
         layout,
         out,
         invalid,
+        None if device is None else device._core,
     )

@@ -21,10 +21,10 @@ pub fn check<T: Real>(
     threads: usize,
 ) -> Result<()> {
     let [_, channels, height, width] = argmax.shape();
-    let wrong = pool::map(plan.len().div_ceil(BOXES_AT_ONCE), threads, |run| {
+    let wrong = pool::map(plan.boxes().div_ceil(BOXES_AT_ONCE), threads, |run| {
         let first = run * BOXES_AT_ONCE;
         let mut wrong: Option<[usize; 4]> = None;
-        for at in first..plan.len().min(first + BOXES_AT_ONCE) {
+        for at in first..plan.boxes().min(first + BOXES_AT_ONCE) {
             let (roi, y, x) = plan.roi(at);
             let bins = (0..height).flat_map(|p| (0..width).map(move |q| (p, q)));
             for (p, q) in bins.filter(|_| roi.invalid == Invalid::Raise) {

@@ -123,10 +123,10 @@ pub(crate) fn scatter<E: Element>(
 ) -> Result<()> {
     let results: usize = out.iter().map(|out| out.shape().iter().product::<usize>()).sum();
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
-    let tables = if argmax.is_some() { 0 } else { plan.len().div_ceil(BOXES_PER_TABLE) };
+    let tables = if argmax.is_some() { 0 } else { plan.boxes().div_ceil(BOXES_PER_TABLE) };
     let readers = pool::map(tables, threads, |table| {
         let first = table * BOXES_PER_TABLE;
-        Transposed::new(plan, first..plan.len().min(first + BOXES_PER_TABLE))
+        Transposed::new(plan, first..plan.boxes().min(first + BOXES_PER_TABLE))
     });
     let [_, channels, ..] = grad_output.shape();
     let blocks = blocks(channels, &out[0]);
@@ -168,7 +168,7 @@ fn bands<E: Element>(plan: &Plan<E::Compute>, out: &[ViewMut<'_, E>], count: usi
             }));
         }
     }
-    for at in 0..plan.len() {
+    for at in 0..plan.boxes() {
         let (roi, y, x) = plan.roi(at);
         let (first, per_image, rows) = stages[roi.stage];
         if roi.invalid == Invalid::Raise && !y.hull().is_empty() && !x.hull().is_empty() {

@@ -32,7 +32,7 @@ impl Layout {
     }
 
     /// From (image, channel, row, column) to the array's order.
-    fn stored<T: Copy>(self, [n, c, y, x]: [T; 4]) -> [T; 4] {
+    pub fn stored<T: Copy>(self, [n, c, y, x]: [T; 4]) -> [T; 4] {
         match self {
             Self::Nchw => [n, c, y, x],
             Self::Nhwc => [n, y, x, c],
@@ -85,7 +85,7 @@ fn unsupported(name: &'static str, descr: &Bound<'_, PyArrayDescr>, hint: &'stat
 /// A 4-d array of values.
 pub struct Array4<'py> {
     array: Bound<'py, PyUntypedArray>,
-    dtype: Dtype,
+    pub dtype: Dtype,
     layout: Layout,
 }
 
@@ -200,14 +200,23 @@ impl<'py> Output<'py> {
         shape: [usize; 4],
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
-        let py = features.array.py();
         let dtype = match features.dtype {
-            Dtype::U8 => numpy::dtype::<f32>(py),
+            Dtype::U8 => numpy::dtype::<f32>(features.array.py()),
             _ => features.array.dtype(),
         };
-        let layout = features.layout;
+        Self::new(dtype, features.layout, inputs, shape, out)
+    }
+
+    /// As [`Self::values`], for a result of this dtype.
+    pub fn new(
+        dtype: Bound<'py, PyArrayDescr>,
+        layout: Layout,
+        inputs: &[&Bound<'py, PyAny>],
+        shape: [usize; 4],
+        out: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Self> {
         let Some(out) = out else {
-            return Ok(Self { array: empty(py, dtype, layout.stored(shape))?, layout });
+            return Ok(Self { array: empty(dtype.py(), dtype, layout.stored(shape))?, layout });
         };
         let array = untyped("out", out)?;
         let (expected, got) = (layout.stored(shape), array.shape());

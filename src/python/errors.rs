@@ -1,9 +1,16 @@
 //! The crate's errors as Python's.
 
-use pyo3::PyErr;
-use pyo3::exceptions::{PyMemoryError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::{PyErr, create_exception};
 
 use crate::error::Error;
+
+create_exception!(
+    roialign_rs,
+    GpuError,
+    PyRuntimeError,
+    "A device is missing, full, lost, or was first used before a fork."
+);
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
@@ -11,6 +18,7 @@ impl From<Error> for PyErr {
         match error {
             Error::Dtype { .. } | Error::NotAPair { .. } => PyTypeError::new_err(message),
             Error::TooLarge { .. } | Error::NoMemory { .. } => PyMemoryError::new_err(message),
+            Error::Gpu(_) => GpuError::new_err(message),
             _ => PyValueError::new_err(message),
         }
     }

@@ -5,6 +5,8 @@ mod backward;
 mod dlpack;
 mod errors;
 mod explain;
+#[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
+mod gpu;
 mod multiscale;
 mod ops;
 mod recycle;
@@ -19,7 +21,11 @@ mod _core {
     #[pymodule_export]
     use super::dlpack::bfloat16_from_dlpack;
     #[pymodule_export]
+    use super::errors::GpuError;
+    #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
+    #[pymodule_export]
+    use super::gpu::{Device, DeviceArray, devices};
     #[pymodule_export]
     use super::multiscale::{assign_stages, multiscale_roi_align, multiscale_roi_align_backward};
     #[pymodule_export]

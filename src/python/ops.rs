@@ -17,6 +17,7 @@ use crate::geometry::Extent;
 use crate::geometry::grid::Placement;
 use crate::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
 use crate::python::arrays::{AnyBoxes, Array4, Layout, Output, WithFeatures, with_features};
+use crate::python::gpu::{self, Device, DeviceArray};
 use crate::run::{self, Invalid};
 use crate::view::View;
 
@@ -120,6 +121,7 @@ pub fn roi_align<'py>(
     layout: &str,
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
+    device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     let op = RoiAlign {
         output: extent(output_size)?,
@@ -129,7 +131,7 @@ pub fn roi_align<'py>(
         mode: align_mode(mode)?,
         placement: placement(sample_points)?,
     };
-    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid)
+    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid, device)
 }
 
 #[pyfunction]
@@ -145,6 +147,7 @@ pub fn roi_pool<'py>(
     layout: &str,
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
+    device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     let op = RoiPool {
         output: extent(output_size)?,
@@ -152,7 +155,7 @@ pub fn roi_pool<'py>(
         mode: pool_mode(mode)?,
         quantization: self::quantization(quantization)?,
     };
-    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid)
+    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid, device)
 }
 
 fn forward<'py>(
@@ -164,20 +167,37 @@ fn forward<'py>(
     layout: &str,
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
+    device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
-    let array = Array4::new("features", features, self::layout(layout)?)?;
-    let invalid = self::invalid(invalid)?;
+    let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
     if return_argmax && !op.reduce().has_argmax() {
         return Err(Error::Conflict("return_argmax needs a mode that takes a maximum".to_owned()).into());
     }
+    if let Ok(features) = features.cast::<DeviceArray>() {
+        return gpu::forward(
+            op,
+            features,
+            (boxes, batch_indices),
+            return_argmax,
+            layout,
+            out.is_some(),
+            invalid,
+        );
+    }
+    let array = Array4::new("features", features, layout)?;
     let settings = Settings::current()?;
     let rois = AnyBoxes::new(boxes, batch_indices, array.shape()[0])?;
     let shape = run::output_shape(op, array.shape(), rois.len())?;
     let inputs = [features, boxes, batch_indices.unwrap_or(boxes)];
     let out = Output::values(&array, &inputs, shape, out)?;
     let argmax = return_argmax.then(|| Output::argmax(&array, shape)).transpose()?;
-    let call = Forward { py: features.py(), op, rois, out: &out, argmax: argmax.as_ref(), invalid, settings };
-    with_features(&array, call)?;
+    if let Some(device) = device {
+        gpu::one_shot(features.py(), device, op, &array, &rois, &out, argmax.as_ref(), invalid)?;
+    } else {
+        let call =
+            Forward { py: features.py(), op, rois, out: &out, argmax: argmax.as_ref(), invalid, settings };
+        with_features(&array, call)?;
+    }
     Ok(match argmax {
         Some(argmax) => (out.array, argmax.array).into_pyobject(features.py())?.into_any().unbind(),
         None => out.array.into_any().unbind(),

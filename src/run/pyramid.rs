@@ -125,17 +125,22 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         Ok(stage)
     }
 
+    /// Boxes whose plan memory allows at once.
+    pub(super) fn boxes_per_pass(&self, maps: &[[usize; 4]]) -> usize {
+        let taps = |map: &[usize; 4]| {
+            self.ops[0].most_taps(Axis::Y, map[2]) + self.ops[0].most_taps(Axis::X, map[3])
+        };
+        let taps = maps.iter().map(taps).max().unwrap_or(1);
+        (PLAN_BYTES / (16 * taps)).max(BOXES_PER_TABLE)
+    }
+
     /// Cuts the boxes into as few runs as memory for their plans allows; no boxes are one run.
     pub(super) fn passes(
         &self,
         maps: &[[usize; 4]],
         boxes: usize,
     ) -> impl Iterator<Item = Range<usize>> + use<O> {
-        let taps = |map: &[usize; 4]| {
-            self.ops[0].most_taps(Axis::Y, map[2]) + self.ops[0].most_taps(Axis::X, map[3])
-        };
-        let taps = maps.iter().map(taps).max().unwrap_or(1);
-        let pass = (PLAN_BYTES / (16 * taps)).max(BOXES_PER_TABLE);
+        let pass = self.boxes_per_pass(maps);
         (0..boxes.max(1)).step_by(pass).map(move |first| first..boxes.min(first + pass))
     }
 

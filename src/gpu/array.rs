@@ -1,0 +1,208 @@
+//! Arrays on the device: channel-last, four channels side by side, cut into parts that a binding can hold.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use half::{bf16, f16};
+
+use crate::error::{Error, Result, tuple};
+use crate::gpu::buffers::{Buffer, Use};
+use crate::gpu::context::Context;
+use crate::gpu::shaders::Storage;
+
+/// What the elements of an array are for its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dtype {
+    /// Stored as it is, computed in f32.
+    F16,
+    /// Stored and computed in f32.
+    Bf16,
+    /// 32-bit float.
+    F32,
+    /// 64-bit float, where the device has it.
+    F64,
+    /// Indices.
+    I64,
+}
+
+impl Dtype {
+    pub(super) fn storage(self) -> Storage {
+        match self {
+            Self::F16 => Storage::Half,
+            Self::Bf16 | Self::F32 => Storage::Single,
+            Self::F64 => Storage::Double,
+            Self::I64 => Storage::Long,
+        }
+    }
+}
+
+/// An element type of host arrays.
+pub trait Transfer: Copy + Default + Send + Sync + 'static {
+    /// What it becomes on the device.
+    const DTYPE: Dtype;
+    /// How it is stored there.
+    type Word: bytemuck::Pod + Send + Sync;
+    /// To the device, exactly.
+    fn store(self) -> Self::Word;
+    /// From the device, rounded to nearest.
+    fn load(word: Self::Word) -> Self;
+}
+
+macro_rules! transfer {
+    ($type:ty, $dtype:ident, $word:ty, $store:expr, $load:expr) => {
+        impl Transfer for $type {
+            const DTYPE: Dtype = Dtype::$dtype;
+            type Word = $word;
+            fn store(self) -> $word {
+                $store(self)
+            }
+            fn load(word: $word) -> Self {
+                $load(word)
+            }
+        }
+    };
+}
+
+transfer!(u8, F32, f32, f32::from, |v: f32| v as u8);
+transfer!(f16, F16, u16, f16::to_bits, f16::from_bits);
+transfer!(bf16, Bf16, f32, bf16::to_f32, bf16::from_f32);
+transfer!(f32, F32, f32, |v| v, |v| v);
+transfer!(f64, F64, f64, |v| v, |v| v);
+transfer!(i64, I64, i64, |v| v, |v| v);
+
+/// Channels that lie side by side in one vector of a shader.
+pub const QUAD: usize = 4;
+
+/// An array on a device.
+#[derive(Debug)]
+pub struct Array {
+    pub(super) context: Arc<Context>,
+    shape: [usize; 4],
+    dtype: Dtype,
+    grid: Grid,
+    parts: Vec<Arc<Buffer>>,
+}
+
+/// How an array is cut: first between images (or rois), then between channels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Grid {
+    pub items: Vec<Range<usize>>,
+    pub channels: Vec<Range<usize>>,
+}
+
+impl Grid {
+    /// Cuts an array so that a part takes at most `limit` bytes, and no part contains channels of two of
+    /// `within`.
+    pub fn new(shape: [usize; 4], within: &[Range<usize>], element: u64, limit: u64) -> Result<Self> {
+        let [items, _, height, width] = shape;
+        let quad = (height * width * QUAD) as u64 * element;
+        let most_quads = (limit / quad.max(1)) as usize;
+        if most_quads == 0 {
+            return Err(Error::Gpu(format!(
+                "four channels of an array of shape {} take {quad} bytes, more than the {limit} that one binding of \
+                 the device may have; use the CPU",
+                tuple(&shape)
+            )));
+        }
+        let channels: Vec<_> =
+            within.iter().flat_map(|range| steps(range.clone(), QUAD * most_quads)).collect();
+        let widest = channels.iter().map(|channels| channels.len().div_ceil(QUAD)).max().unwrap_or(1).max(1);
+        Ok(Self { items: steps(0..items, most_quads / widest).collect(), channels })
+    }
+}
+
+fn steps(range: Range<usize>, step: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = range.end;
+    range.step_by(step).map(move |first| first..end.min(first.saturating_add(step)))
+}
+
+/// The coarsest ranges of channels that no array cuts: they have the same number of them.
+pub(super) fn common_channels(arrays: &[&Array]) -> Vec<Range<usize>> {
+    let channels = arrays[0].shape[1];
+    let cuts = arrays.iter().flat_map(|array| array.grid.channels.iter().map(|range| range.start));
+    let cuts: BTreeSet<_> = cuts.chain([channels]).collect();
+    cuts.iter().zip(cuts.iter().skip(1)).map(|(&start, &end)| start..end).collect()
+}
+
+/// One buffer of an array.
+pub(super) struct Part<'a> {
+    pub buffer: &'a Arc<Buffer>,
+    pub items: Range<usize>,
+    pub channels: Range<usize>,
+}
+
+impl Part<'_> {
+    /// Quads of channels.
+    pub fn quads(&self) -> u32 {
+        self.channels.len().div_ceil(QUAD) as u32
+    }
+}
+
+impl Array {
+    pub(super) fn new(context: &Arc<Context>, shape: [usize; 4], dtype: Dtype, grid: Grid) -> Result<Self> {
+        context.check()?;
+        if dtype == Dtype::F64 && !context.info.float64 {
+            return Err(Error::Gpu(format!(
+                "{} does not compute in float64; use the CPU for float64, or convert to float32",
+                context.info.name
+            )));
+        }
+        let plane = (shape[2] * shape[3]) as u64 * QUAD as u64 * dtype.storage().bytes();
+        let sizes = grid.channels.iter().flat_map(|channels| {
+            let quads = channels.len().div_ceil(QUAD) as u64;
+            grid.items.iter().map(move |items| items.len() as u64 * quads * plane)
+        });
+        let parts = sizes.map(|bytes| context.buffer(Use::Storage, bytes)).collect::<Result<_>>()?;
+        Ok(Self { context: Arc::clone(context), shape, dtype, grid, parts })
+    }
+
+    /// (images, channels, rows, columns).
+    pub fn shape(&self) -> [usize; 4] {
+        self.shape
+    }
+
+    /// Its dtype.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// Images (or rois) that lie together.
+    pub(crate) fn rows(&self) -> &[Range<usize>] {
+        &self.grid.items
+    }
+
+    pub(super) fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    pub(super) fn part(&self, items: usize, channels: usize) -> Part<'_> {
+        Part {
+            buffer: &self.parts[channels * self.grid.items.len() + items],
+            items: self.grid.items[items].clone(),
+            channels: self.grid.channels[channels].clone(),
+        }
+    }
+
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let channels = 0..self.grid.channels.len();
+        channels.flat_map(move |c| (0..self.grid.items.len()).map(move |i| self.part(i, c)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_fit_and_cover() {
+        let grid = Grid::new([5, 19, 2, 3], &[0..16, 16..19], 4, 2 * 96).unwrap();
+        assert_eq!(grid.channels, [0..8, 8..16, 16..19]);
+        assert_eq!(grid.items, [0..1, 1..2, 2..3, 3..4, 4..5]);
+    }
+
+    #[test]
+    fn what_no_binding_can_hold_is_refused() {
+        assert!(Grid::new([1, 1, 8, 8], &[], 4, 1023).is_err());
+    }
+}

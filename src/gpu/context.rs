@@ -1,0 +1,282 @@
+//! One open device: which adapter, what it can do, and what is told when there is none.
+
+use std::fs;
+use std::ops::Deref;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::gpu::buffers::Pool;
+use crate::gpu::pipelines::Pipelines;
+use crate::gpu::recorder::Recorder;
+
+/// Locks; a thread that panicked meanwhile left nothing half done.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An adapter that the system offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// As the driver calls it.
+    pub name: String,
+    /// "discrete", "integrated", "virtual", "cpu" or "other".
+    pub kind: &'static str,
+    /// "vulkan", "metal" or "dx12".
+    pub backend: &'static str,
+    /// Name and version.
+    pub driver: String,
+    /// Whether it computes in float64.
+    pub float64: bool,
+}
+
+/// How a device is opened.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Whether an adapter that computes on the CPU will do.
+    pub allow_cpu: bool,
+    /// Keep the shader compiler's bounds checks.
+    pub checked: bool,
+    /// Most workgroups of a dispatch along each axis, below the device's own limit.
+    pub max_workgroups: Option<u32>,
+    /// Largest binding in bytes, below the device's own limit.
+    pub max_binding_bytes: Option<u64>,
+}
+
+/// Handles of a driver. A forked child leaves them alone: its copy of the driver lacks the threads and locks that
+/// releasing them needs.
+#[derive(Debug)]
+pub struct Handles<T>(Option<T>, u32);
+
+impl<T> Handles<T> {
+    pub fn new(handles: T) -> Self {
+        Self(Some(handles), process::id())
+    }
+}
+
+impl<T> Deref for Handles<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("there until it is dropped")
+    }
+}
+
+impl<T> Drop for Handles<T> {
+    fn drop(&mut self) {
+        if self.1 != process::id() {
+            std::mem::forget(self.0.take());
+        }
+    }
+}
+
+/// An open device.
+#[derive(Debug)]
+pub struct Context {
+    pub info: DeviceInfo,
+    pub max_workgroups: u32,
+    pub max_binding_bytes: u64,
+    pub pipelines: Handles<Pipelines>,
+    pub pool: Arc<Pool>,
+    pub recorder: Handles<Mutex<Recorder>>,
+    pub queue: Handles<wgpu::Queue>,
+    pub device: Handles<wgpu::Device>,
+    /// The first thing that went wrong and was not yet told, and whether the device is gone for good.
+    faults: Arc<Mutex<Faults>>,
+    owner: u32,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    error: Option<String>,
+    lost: Option<String>,
+}
+
+/// What float64 takes: integers as wide tell NaN apart.
+const FLOAT64: wgpu::Features = wgpu::Features::SHADER_F64.union(wgpu::Features::SHADER_INT64);
+
+/// Features that are used where they exist.
+const WANTED: wgpu::Features = FLOAT64.union(wgpu::Features::TIMESTAMP_QUERY);
+
+/// The smallest binding that a limit may be lowered to: an offset's alignment.
+const SMALLEST_BINDING: u64 = 256;
+
+impl Context {
+    /// Opens the adapter whose name contains `name`, or the best one for "auto".
+    pub fn open(name: &str, options: &Options) -> Result<Arc<Self>> {
+        let adapter = choose(adapters()?, name, options.allow_cpu)?;
+        let info = describe(&adapter);
+        let limits = adapter.limits();
+        let failed =
+            |error: &dyn std::fmt::Display| Error::Gpu(format!("cannot open {}: {error}", info.name));
+        if !adapter.features().contains(wgpu::Features::IMMEDIATES) {
+            return Err(failed(&"its driver has no push constants; update the driver"));
+        }
+        let max_workgroups = options.max_workgroups.unwrap_or(u32::MAX);
+        let max_binding_bytes = options.max_binding_bytes.unwrap_or(u64::MAX);
+        if max_workgroups == 0 {
+            return Err(too_small("max_workgroups", "at least 1", 0));
+        }
+        if max_binding_bytes < SMALLEST_BINDING {
+            return Err(too_small("max_binding_bytes", "at least 256", max_binding_bytes));
+        }
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("roialign_rs"),
+            required_features: (WANTED & adapter.features()) | wgpu::Features::IMMEDIATES,
+            required_limits: limits.clone(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..wgpu::DeviceDescriptor::default()
+        }))
+        .map_err(|error| failed(&error))?;
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let (errors, losses) = (Arc::clone(&faults), Arc::clone(&faults));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            lock(&errors).error.get_or_insert(error.to_string());
+        }));
+        device.set_device_lost_callback(move |reason, message| {
+            lock(&losses).lost.get_or_insert(format!("{reason:?}: {message}"));
+        });
+        Ok(Arc::new(Self {
+            info,
+            max_workgroups: max_workgroups.min(limits.max_compute_workgroups_per_dimension),
+            max_binding_bytes: max_binding_bytes.min(limits.max_storage_buffer_binding_size) & !3,
+            pipelines: Handles::new(Pipelines::new(options.checked || cfg!(debug_assertions))),
+            pool: Arc::default(),
+            recorder: Handles::new(Mutex::default()),
+            queue: Handles::new(queue),
+            device: Handles::new(device),
+            faults,
+            owner: process::id(),
+        }))
+    }
+
+    /// Refuses to go on where nothing good can come of it.
+    pub fn check(&self) -> Result<()> {
+        if self.owner != process::id() {
+            return Err(forked(self.owner));
+        }
+        let error = lock(&self.faults).error.take();
+        if error.is_some() {
+            // It may come from the loss of the device, which is only noticed here.
+            let _ = self.device.poll(wgpu::PollType::Poll);
+        }
+        let (name, lost) = (&self.info.name, lock(&self.faults).lost.clone());
+        match (lost, error) {
+            (Some(reason), _) => Err(Error::Gpu(format!(
+                "the device {name} was lost ({reason}); open a new Device and upload again"
+            ))),
+            (None, Some(error)) => Err(Error::Gpu(format!("{name}: {error}"))),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Makes the device as good as lost.
+    pub fn destroy(&self) -> Result<()> {
+        self.check()?;
+        self.device.destroy();
+        let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+        Ok(())
+    }
+}
+
+/// The adapters of this machine; none of them is opened.
+///
+/// # Errors
+/// In a child of a process that has used one before it forked.
+pub fn devices() -> Result<Vec<DeviceInfo>> {
+    Ok(adapters()?.iter().map(describe).collect())
+}
+
+fn adapters() -> Result<Vec<wgpu::Adapter>> {
+    static OWNER: AtomicU32 = AtomicU32::new(0);
+    static INSTANCE: OnceLock<wgpu::Instance> = OnceLock::new();
+    let this = process::id();
+    match OWNER.compare_exchange(0, this, Ordering::Relaxed, Ordering::Relaxed) {
+        Err(owner) if owner != this => return Err(forked(owner)),
+        _ => {}
+    }
+    let instance = INSTANCE
+        .get_or_init(|| wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env()));
+    Ok(pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY)))
+}
+
+fn describe(adapter: &wgpu::Adapter) -> DeviceInfo {
+    let info = adapter.get_info();
+    DeviceInfo {
+        kind: match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => "discrete",
+            wgpu::DeviceType::IntegratedGpu => "integrated",
+            wgpu::DeviceType::VirtualGpu => "virtual",
+            wgpu::DeviceType::Cpu => "cpu",
+            wgpu::DeviceType::Other => "other",
+        },
+        backend: info.backend.to_str(),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+        float64: adapter.features().contains(FLOAT64),
+        name: info.name,
+    }
+}
+
+/// The best adapter that is allowed; the first one among equals.
+fn choose(adapters: Vec<wgpu::Adapter>, name: &str, allow_cpu: bool) -> Result<wgpu::Adapter> {
+    let infos: Vec<_> = adapters.iter().map(describe).collect();
+    let wanted = name.to_lowercase();
+    let rank = |info: &DeviceInfo| {
+        let ranks = ["discrete", "integrated", "virtual", "other", "cpu"];
+        ranks.iter().position(|kind| *kind == info.kind)
+    };
+    let best = (0..infos.len())
+        .filter(|&i| name == "auto" || infos[i].name.to_lowercase().contains(&wanted))
+        .filter(|&i| allow_cpu || infos[i].kind != "cpu")
+        .min_by_key(|&i| rank(&infos[i]));
+    match best {
+        Some(best) => Ok(adapters.into_iter().nth(best).expect("one of them")),
+        None => Err(Error::Gpu(none_found(&infos, name))),
+    }
+}
+
+fn none_found(infos: &[DeviceInfo], name: &str) -> String {
+    let listed = |info: &DeviceInfo| format!("{} ({}, {})", info.name, info.kind, info.backend);
+    let found: Vec<_> = infos.iter().map(listed).collect();
+    let what =
+        if name == "auto" { "no GPU".to_owned() } else { format!("no GPU whose name contains {name:?}") };
+    match infos {
+        [] if cfg!(target_os = "linux") && !has_vulkan_loader() => {
+            format!(
+                "{what}: the Vulkan loader libvulkan.so.1 was not found; {INSTALL_LOADER}, and {INSTALL_DRIVER}"
+            )
+        }
+        [] => format!("{what}: no driver answered; {INSTALL_DRIVER}"),
+        infos if infos.iter().all(|info| info.kind == "cpu") => format!(
+            "{what}, only {} that computes on the CPU; {INSTALL_DRIVER}, or pass allow_cpu=True to use it for tests",
+            found.join(", ")
+        ),
+        _ => format!("{what}, only {}", found.join(", ")),
+    }
+}
+
+const INSTALL_LOADER: &str = "install it (Debian and Ubuntu: apt install libvulkan1)";
+const INSTALL_DRIVER: &str = "install the vendor's driver with Vulkan (NVIDIA: its driver's GL and Vulkan part and, \
+     without a display, VK_DRIVER_FILES naming nvidia_icd.json; AMD and Intel: apt install mesa-vulkan-drivers)";
+
+/// Whether the dynamic linker knows the loader.
+fn has_vulkan_loader() -> bool {
+    const LOADER: &str = "libvulkan.so.1";
+    let cached = fs::read("/etc/ld.so.cache")
+        .is_ok_and(|cache| cache.windows(LOADER.len()).any(|at| at == LOADER.as_bytes()));
+    let paths = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    cached || std::env::split_paths(&paths).any(|folder| folder.join(LOADER).exists())
+}
+
+fn forked(owner: u32) -> Error {
+    Error::Gpu(format!(
+        "the GPU was first used in process {owner}, and drivers do not survive the fork to process {}; use the GPU \
+         in one of the two only, or start processes with the method \"spawn\"",
+        process::id()
+    ))
+}
+
+fn too_small(name: &'static str, expected: &'static str, got: u64) -> Error {
+    Error::Value { name, expected, got: got.to_string() }
+}

@@ -1,0 +1,216 @@
+//! A plan's tables the other way round, as words for the shaders: for each pixel that a box reads, the bins that
+//! read it; and for each tile of the maps, the boxes that read it.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::gpu::tables::Weight;
+use crate::taps::{AxisTaps, Plan, Reduce};
+
+/// Words of a box; `Reader` in `readers.wgsl`.
+const ROI_WORDS: usize = 8;
+
+/// Side of a tile in pixels, as there.
+const TILE: usize = 16;
+
+/// The readers of some boxes.
+pub struct Readers<T> {
+    /// How many boxes.
+    pub rois: usize,
+    /// Boxes, the axes' bounds, bins, numbers, tiles, and the boxes of each tile.
+    pub words: Vec<u32>,
+    /// Where bins, numbers and tiles start.
+    pub sections: [u32; 3],
+    /// One for each reader.
+    pub weights: Vec<T>,
+}
+
+/// Where the boxes of a dispatch lie.
+pub struct Target {
+    /// Images of the result.
+    pub images: Range<usize>,
+    /// First row of the gradients that come in.
+    pub first_row: usize,
+    /// Of the map.
+    pub height: usize,
+    /// Of the map.
+    pub width: usize,
+}
+
+/// One box.
+struct Box {
+    words: [u32; ROI_WORDS],
+    in_tiles: Vec<usize>,
+}
+
+/// The axes of all boxes while they are made.
+struct Axes<T> {
+    bounds: Vec<u32>,
+    bins: Vec<u32>,
+    numbers: Vec<u32>,
+    weights: Vec<T>,
+}
+
+impl<T: Weight> Readers<T> {
+    /// Packs as many of `rois`, which count in the plan's order, as fit into bindings of `limit` bytes, and give no
+    /// pixel more than `rounds_limit` rounds of loops.
+    pub fn new(
+        plan: &Plan<T>,
+        rois: &[usize],
+        target: &Target,
+        limit: u64,
+        rounds_limit: usize,
+    ) -> Result<Self> {
+        let tiles = [target.height.div_ceil(TILE), target.width.div_ceil(TILE)];
+        let all_tiles = target.images.len() * tiles[0] * tiles[1];
+        let mut axes =
+            Axes { bounds: Vec::new(), bins: Vec::new(), numbers: Vec::new(), weights: Vec::new() };
+        let mut boxes: Vec<Box> = Vec::new();
+        let mut rounds = vec![0; all_tiles];
+        let mut listed = all_tiles + 1;
+        for &at in rois {
+            let (roi, y, x) = plan.roi(at);
+            let before = (axes.bounds.len(), axes.bins.len());
+            let (y_axis, most_y) = axes.push(plan.reduce, &y, true);
+            let (x_axis, most_x) = axes.push(plan.reduce, &x, false);
+            let width = match plan.reduce {
+                Reduce::MaxWindow => target.width as u32,
+                Reduce::MaxCorner => 4 * x.samples() as u32,
+                _ => x.samples() as u32,
+            };
+            let [y_hull, x_hull] = [y.hull(), x.hull()].map(|hull| [hull.start as u32, hull.len() as u32]);
+            let row = (roi.roi - target.first_row) as u32;
+            let words = [row, width, y_hull[0], y_hull[1], x_hull[0], x_hull[1], y_axis, x_axis];
+            let first_tile = (roi.image - target.images.start) * tiles[0] * tiles[1];
+            let in_tiles: Vec<_> = tiles_of(&y.hull())
+                .flat_map(|row| tiles_of(&x.hull()).map(move |column| first_tile + row * tiles[1] + column))
+                .collect();
+            listed += in_tiles.len();
+            let words_so_far =
+                (boxes.len() + 1) * ROI_WORDS + axes.bounds.len() + 2 * axes.bins.len() + listed;
+            let bytes = (words_so_far * size_of::<u32>()).max(axes.bins.len() * size_of::<T>()) as u64;
+            let own_rounds = 1 + most_y * (1 + most_x);
+            let most_rounds = in_tiles.iter().map(|&tile| rounds[tile] + own_rounds).max().unwrap_or(0);
+            if bytes > limit || most_rounds > rounds_limit {
+                axes.truncate(before);
+                break;
+            }
+            for &tile in &in_tiles {
+                rounds[tile] += own_rounds;
+            }
+            boxes.push(Box { words, in_tiles });
+        }
+        if boxes.is_empty() && !rois.is_empty() {
+            return Err(Error::Gpu(format!(
+                "the tables of box {} are too large for one dispatch of this device; use the CPU",
+                plan.roi(rois[0]).0.roi
+            )));
+        }
+        let mut words = Vec::new();
+        let first_axis = (boxes.len() * ROI_WORDS) as u32;
+        for roi in &boxes {
+            let [rest @ .., y_axis, x_axis] = roi.words;
+            words.extend(rest);
+            words.extend([y_axis + first_axis, x_axis + first_axis]);
+        }
+        words.append(&mut axes.bounds);
+        let bins_at = words.len() as u32;
+        words.append(&mut axes.bins);
+        let numbers_at = words.len() as u32;
+        words.append(&mut axes.numbers);
+        let tiles_at = words.len() as u32;
+        let mut lists = vec![Vec::new(); all_tiles];
+        for (number, roi) in (0u32..).zip(&boxes) {
+            roi.in_tiles.iter().for_each(|&tile| lists[tile].push(number));
+        }
+        let mut at = tiles_at + all_tiles as u32 + 1;
+        words.push(at);
+        for list in &lists {
+            at += list.len() as u32;
+            words.push(at);
+        }
+        words.extend(lists.into_iter().flatten());
+        Ok(Self {
+            rois: boxes.len(),
+            words,
+            sections: [bins_at, numbers_at, tiles_at],
+            weights: axes.weights,
+        })
+    }
+}
+
+/// The tiles along an axis that a box reads.
+fn tiles_of(hull: &Range<usize>) -> Range<usize> {
+    hull.start / TILE..hull.end.div_ceil(TILE)
+}
+
+/// A reader of a pixel.
+struct Reader<T> {
+    pixel: u32,
+    bin: u32,
+    number: u32,
+    weight: T,
+}
+
+impl<T: Weight> Axes<T> {
+    /// Sorts the taps of an axis by their pixels. Returns where its bounds start, and the most readers of a pixel.
+    fn push(&mut self, reduce: Reduce, taps: &AxisTaps<'_, T>, is_y: bool) -> (u32, usize) {
+        let hull = taps.hull();
+        let mut readers: Vec<Reader<T>> = Vec::new();
+        for bin in taps.live() {
+            let pixels = taps.pixels(bin..bin + 1);
+            let mut push = |pixel: u32, number: u32, weight: T| {
+                if weight != T::ZERO {
+                    readers.push(Reader { pixel, bin: bin as u32, number, weight });
+                }
+            };
+            // Along y a number is doubled: it may name the row of corners, too.
+            let (step, lower) = match (reduce, is_y) {
+                (Reduce::MaxCorner, true) => (2, 1),
+                (Reduce::MaxCorner, false) => (4, 1),
+                (_, true) => (2, 0),
+                (_, false) => (1, 0),
+            };
+            match (reduce, pixels) {
+                (Reduce::MaxWindow, &[first, last]) => {
+                    (first..=last).for_each(|pixel| push(pixel, pixel * step, T::from_i64(1)));
+                }
+                (Reduce::Sum | Reduce::MaxWindow, _) => {
+                    pixels
+                        .iter()
+                        .zip(taps.weights(bin..bin + 1))
+                        .for_each(|(&pixel, &weight)| push(pixel, 0, weight));
+                }
+                (Reduce::MaxSample | Reduce::MaxCorner, _) => {
+                    let first = taps.first_sample(bin) as u32;
+                    for (i, (&pixel, &weight)) in (0u32..).zip(pixels.iter().zip(taps.weights(bin..bin + 1)))
+                    {
+                        push(pixel, (first + i / 2) * step + i % 2 * lower, weight);
+                    }
+                }
+            }
+        }
+        readers.sort_by_key(|reader| reader.pixel);
+        let (start, mut most) = (self.bounds.len() as u32, 0);
+        let mut left = readers.into_iter().peekable();
+        for pixel in hull {
+            let first = self.bins.len();
+            self.bounds.push(first as u32);
+            while let Some(reader) = left.next_if(|reader| reader.pixel as usize == pixel) {
+                self.bins.push(reader.bin);
+                self.numbers.push(reader.number);
+                self.weights.push(reader.weight);
+            }
+            most = most.max(self.bins.len() - first);
+        }
+        self.bounds.push(self.bins.len() as u32);
+        (start, most)
+    }
+
+    fn truncate(&mut self, (bounds, readers): (usize, usize)) {
+        self.bounds.truncate(bounds);
+        self.bins.truncate(readers);
+        self.numbers.truncate(readers);
+        self.weights.truncate(readers);
+    }
+}

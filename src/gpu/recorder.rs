@@ -1,0 +1,142 @@
+//! What the device is asked to do: dispatches and copies, recorded one after the other and submitted together.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::gpu::buffers::Buffer;
+use crate::gpu::context::{Context, lock};
+use crate::gpu::shaders::Shader;
+use crate::gpu::timing::Timer;
+
+/// Commands that are not submitted yet.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    encoder: Option<wgpu::CommandEncoder>,
+    /// Buffers that they use. Until they are submitted nobody else may write to these from the host.
+    used: Vec<Arc<Buffer>>,
+    /// How many batches are open.
+    batches: usize,
+    pub(super) timer: Option<Timer>,
+}
+
+/// So many buffers in use are enough reason to submit, also in a batch.
+const MOST_USED: usize = 512;
+
+/// Work of one shader that does not fit into one dispatch.
+pub struct Dispatch<'a> {
+    pub shader: Shader,
+    pub buffers: &'a [&'a Arc<Buffer>],
+    /// Pixels, bins or whatever lies along the first axis.
+    pub items: std::ops::Range<u32>,
+    /// Quads of channels.
+    pub quads: u32,
+}
+
+impl Context {
+    /// Records something; it is submitted when the call ends, or the batch.
+    pub fn record(&self, used: &[&Arc<Buffer>], commands: impl FnOnce(&mut wgpu::CommandEncoder)) {
+        let mut recorder = lock(&self.recorder);
+        self.record_in(&mut recorder, used, |encoder, _| commands(encoder));
+    }
+
+    fn record_in(
+        &self,
+        recorder: &mut Recorder,
+        used: &[&Arc<Buffer>],
+        commands: impl FnOnce(&mut wgpu::CommandEncoder, Option<&mut Timer>),
+    ) {
+        let encoder = recorder.encoder.get_or_insert_with(|| {
+            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
+        });
+        recorder.used.extend(used.iter().map(|&buffer| Arc::clone(buffer)));
+        commands(encoder, recorder.timer.as_mut());
+    }
+
+    /// Records as many dispatches as the device's limits ask for. `call` makes the shader's arguments from the
+    /// items of one and its first quad.
+    pub fn dispatch(&self, dispatch: &Dispatch<'_>, call: impl Fn(std::ops::Range<u32>, u32) -> Vec<u32>) {
+        let &Dispatch { shader, buffers, ref items, quads } = dispatch;
+        let pipeline = self.pipelines.get(&self.device, shader);
+        let entries: Vec<_> = (0..)
+            .zip(buffers)
+            .map(|(binding, buffer)| {
+                let size = self.max_binding_bytes.min(buffer.raw().size());
+                let size = std::num::NonZeroU64::new(size);
+                let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: buffer.raw(),
+                    offset: 0,
+                    size,
+                });
+                wgpu::BindGroupEntry { binding, resource }
+            })
+            .collect();
+        let layout = pipeline.get_bind_group_layout(0);
+        let group = wgpu::BindGroupDescriptor { label: None, layout: &layout, entries: &entries };
+        let group = self.device.create_bind_group(&group);
+        let [group_quads, group_items] = shader.tile();
+        let most = |per_group: u32| (per_group.saturating_mul(self.max_workgroups)) as usize;
+        let mut recorder = lock(&self.recorder);
+        self.record_in(&mut recorder, buffers, |encoder, timer| {
+            let timestamp_writes = timer.and_then(|timer| timer.pass(shader));
+            let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+            let mut pass = encoder.begin_compute_pass(&descriptor);
+            pass.set_pipeline(&pipeline);
+            pass.set_bind_group(0, &group, &[]);
+            for first_quad in (0..quads).step_by(most(group_quads)) {
+                for first in items.clone().step_by(most(group_items)) {
+                    let end = items.end.min(first.saturating_add(most(group_items) as u32));
+                    pass.set_immediates(0, bytemuck::cast_slice(&call(first..end, first_quad)));
+                    let rest = (quads - first_quad).div_ceil(group_quads).min(self.max_workgroups);
+                    pass.dispatch_workgroups((end - first).div_ceil(group_items), rest, 1);
+                }
+            }
+        });
+    }
+
+    /// Ends a call: submits unless a batch is open.
+    pub fn end_call(&self) -> Result<()> {
+        let recorder = lock(&self.recorder);
+        let wait = recorder.batches > 0 && recorder.used.len() < MOST_USED;
+        drop(recorder);
+        if wait { self.check() } else { self.submit().map(drop) }
+    }
+
+    /// Submits what is recorded.
+    pub fn submit(&self) -> Result<Option<wgpu::SubmissionIndex>> {
+        let mut recorder = lock(&self.recorder);
+        let encoder = recorder.encoder.take();
+        let index = encoder.map(|encoder| self.queue.submit([encoder.finish()]));
+        recorder.used.clear();
+        drop(recorder);
+        self.check()?;
+        Ok(index)
+    }
+
+    /// Submits, and waits for all that was submitted.
+    pub fn finish(&self) -> Result<()> {
+        self.submit()?;
+        self.wait(None)
+    }
+
+    /// Waits for a submission, or for all.
+    pub fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        let _ = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+        self.check()
+    }
+
+    /// Holds back submissions until [`Self::end_batch`].
+    pub fn begin_batch(&self) -> Result<()> {
+        self.check()?;
+        lock(&self.recorder).batches += 1;
+        Ok(())
+    }
+
+    /// Submits what a batch has collected, if it is the outermost one.
+    pub fn end_batch(&self) -> Result<()> {
+        self.check()?;
+        let mut recorder = lock(&self.recorder);
+        recorder.batches = recorder.batches.saturating_sub(1);
+        drop(recorder);
+        self.end_call()
+    }
+}

@@ -1,0 +1,135 @@
+//! A plan's tables as words for the shaders.
+
+use std::ops::Range;
+
+use crate::element::Real;
+use crate::error::{Error, Result};
+use crate::taps::{AxisTaps, Invalid, Plan, Reduce};
+
+/// A type of weights that shaders know.
+pub trait Weight: Real + bytemuck::Pod {}
+
+impl Weight for f32 {}
+impl Weight for f64 {}
+
+/// Words of a box; `Roi` in `tables.wgsl`.
+const ROI_WORDS: usize = 8;
+
+/// More bins than this are not numbered in one dispatch.
+const MOST_BINS: usize = 1 << 30;
+
+/// The tables of some boxes.
+pub struct Packed<T> {
+    /// How many boxes.
+    pub rois: usize,
+    /// Boxes, then the axes' bounds and first samples, then pixels.
+    pub words: Vec<u32>,
+    /// Where the pixels start.
+    pub pixels: u32,
+    /// One for each pixel.
+    pub weights: Vec<T>,
+}
+
+/// Where the boxes of a dispatch lie.
+pub struct Placing {
+    /// Their images; the first one's first pixel is 0.
+    pub images: Range<usize>,
+    /// Rows of the result; the first one is 0.
+    pub rows: Range<usize>,
+    /// Of the map.
+    pub height: usize,
+    /// Of the map.
+    pub width: usize,
+}
+
+impl<T: Weight> Packed<T> {
+    /// Packs as many of `rois`, which count in the plan's order, as fit into bindings of `limit` bytes.
+    pub fn new(plan: &Plan<T>, rois: &[usize], placing: &Placing, limit: u64) -> Result<Self> {
+        let empty = Self::empty_axis(plan);
+        let fixed = ROI_WORDS + axis_words(plan, plan.output.height) + axis_words(plan, plan.output.width);
+        let mut count = 0;
+        let (mut words, mut weights) = (empty, 0);
+        let bins = plan.output.height * plan.output.width;
+        for &at in rois {
+            let (_, y, x) = plan.roi(at);
+            let entries = y.pixels(0..y.bins()).len() + x.pixels(0..x.bins()).len();
+            words += fixed + entries;
+            weights += entries;
+            let bytes = (words * size_of::<u32>()).max(weights * size_of::<T>()) as u64;
+            if bytes > limit || (count + 1) * bins > MOST_BINS {
+                break;
+            }
+            count += 1;
+        }
+        if count == 0 {
+            return Err(Error::Gpu(format!(
+                "the tables of one box do not fit into a binding of {limit} bytes"
+            )));
+        }
+        let mut packed =
+            Self { rois: count, words: Vec::with_capacity(words), pixels: 0, weights: Vec::new() };
+        let mut axes = vec![0; empty];
+        let mut pixels = Vec::with_capacity(weights);
+        let first_axis = count * ROI_WORDS;
+        for &at in &rois[..count] {
+            let (roi, y, x) = plan.roi(at);
+            let mut pack_axis = |taps: AxisTaps<'_, T>| {
+                if roi.invalid != Invalid::Raise {
+                    return first_axis as u32;
+                }
+                let start = first_axis + axes.len();
+                let mut bound = pixels.len() as u32;
+                axes.push(bound);
+                for bin in 0..taps.bins() {
+                    bound += taps.count(bin) as u32;
+                    axes.push(bound);
+                }
+                if has_samples(plan.reduce) {
+                    axes.extend((0..taps.bins()).map(|bin| taps.first_sample(bin) as u32));
+                }
+                pixels.extend_from_slice(taps.pixels(0..taps.bins()));
+                if plan.reduce != Reduce::MaxWindow {
+                    packed.weights.extend_from_slice(taps.weights(0..taps.bins()));
+                }
+                start as u32
+            };
+            let (y_axis, x_axis) = (pack_axis(y), pack_axis(x));
+            let fill = if roi.invalid == Invalid::Nan { f32::NAN.to_bits() } else { 0 };
+            let image =
+                (roi.image.max(placing.images.start) - placing.images.start) * placing.height * placing.width;
+            let row = roi.roi - placing.rows.start;
+            packed.words.extend([row as u32, image as u32, placing.width as u32, fill]);
+            packed.words.extend([y_axis, x_axis, y.samples() as u32, x.samples() as u32]);
+        }
+        packed.pixels = (first_axis + axes.len()) as u32;
+        packed.words.append(&mut axes);
+        packed.words.append(&mut pixels);
+        Ok(packed)
+    }
+
+    /// Words of an axis without entries, which invalid boxes have.
+    fn empty_axis(plan: &Plan<T>) -> usize {
+        axis_words(plan, plan.output.height.max(plan.output.width))
+    }
+}
+
+fn has_samples(reduce: Reduce) -> bool {
+    matches!(reduce, Reduce::MaxSample | Reduce::MaxCorner)
+}
+
+/// Bounds, and the first sample of each bin.
+fn axis_words<T>(plan: &Plan<T>, bins: usize) -> usize {
+    bins + 1 + if has_samples(plan.reduce) { bins } else { 0 }
+}
+
+/// Rows and columns of taps of a box's largest bin.
+pub fn most_taps<T: Weight>(plan: &Plan<T>, at: usize) -> [usize; 2] {
+    let (_, y, x) = plan.roi(at);
+    [y, x].map(|taps| {
+        let of_bin = |bin: usize| match (plan.reduce, taps.pixels(bin..bin + 1)) {
+            (Reduce::MaxWindow, &[first, last]) => (last - first) as usize + 1,
+            (_, pixels) => pixels.len(),
+        };
+        (0..taps.bins()).map(of_bin).max().unwrap_or(0)
+    })
+}

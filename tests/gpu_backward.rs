@@ -1,0 +1,113 @@
+//! The backward pass on a device is the transpose of the forward pass there: ⟨S f, g⟩ = ⟨f, Sᵀ g⟩. For a maximum
+//! this holds with what it chose.
+#![cfg(feature = "gpu")]
+
+use roialign_rs::cpu::Settings;
+use roialign_rs::geometry::Extent;
+use roialign_rs::geometry::grid::Placement;
+use roialign_rs::gpu::{Array, Device, Options};
+use roialign_rs::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
+use roialign_rs::run::{Boxes, Invalid, backward_on_device, forward_on_device};
+use roialign_rs::view::{View, ViewMut};
+
+const FEATURES: [usize; 4] = [2, 7, 21, 35];
+
+/// Numbers in [-1, 1) that are the same each time.
+fn noise(count: usize, mut seed: u64) -> Vec<f64> {
+    let mut next = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 40) as f64 / f64::from(1 << 23) - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn boxes() -> Boxes<f32> {
+    let corners = noise(4 * 23, 5);
+    let at = |i: usize, side: f64| (corners[i] * side) as f32;
+    let corners = (0..23).map(|i| {
+        let [x, y, w, h] = [at(4 * i, 30.0), at(4 * i + 1, 20.0), at(4 * i + 2, 30.0), at(4 * i + 3, 20.0)];
+        [x, y, x + w.abs() + 0.3, y + h.abs() + 0.3]
+    });
+    Boxes { corners: corners.collect(), images: (0..23).map(|i| f64::from(i % 2)).collect() }
+}
+
+fn device(max_workgroups: Option<u32>, max_binding_bytes: Option<u64>) -> Option<Device> {
+    let options = Options { allow_cpu: true, checked: false, max_workgroups, max_binding_bytes };
+    let device = Device::open("auto", &options);
+    let required =
+        std::env::var("ROIALIGN_REQUIRE").is_ok_and(|names| names.split(',').any(|name| name == "gpu"));
+    assert!(device.is_ok() || !required, "{device:?}");
+    device.ok()
+}
+
+fn download(array: &Array) -> Vec<f64> {
+    let mut values = vec![0.0; array.shape().iter().product()];
+    array.download(&ViewMut::new(&mut values, array.shape()).unwrap()).unwrap();
+    values
+}
+
+/// Pools and goes back on a device; returns the result, what it came from, and the gradient.
+fn there_and_back(device: &Device, op: &impl RoiOp) -> [Vec<f64>; 4] {
+    let threads = Settings::current().unwrap().threads;
+    let features = noise(FEATURES.iter().product(), 1);
+    let uploaded = device.upload(&View::new(&features, FEATURES).unwrap()).unwrap();
+    let argmax = op.reduce().has_argmax();
+    let (pooled, argmax) =
+        forward_on_device(op, &uploaded, &boxes(), argmax, Invalid::Raise, threads).unwrap();
+    let grads = noise(pooled.shape().iter().product(), 2);
+    // Through the same operator as its features, so that both arrays are cut alike.
+    let uploaded = device.upload_like(&View::new(&grads, pooled.shape()).unwrap(), &pooled).unwrap();
+    let gradient =
+        backward_on_device(op, &uploaded, argmax.as_ref(), &boxes(), FEATURES, Invalid::Raise, threads)
+            .unwrap();
+    [features, download(&pooled), grads, download(&gradient)]
+}
+
+fn check(op: &impl RoiOp) {
+    let Some(whole) = device(None, None) else { return };
+    let [features, pooled, grads, gradient] = there_and_back(&whole, op);
+    let product = |a: &[f64], b: &[f64]| -> (f64, f64) {
+        let terms = || a.iter().zip(b).map(|(a, b)| a * b);
+        (terms().sum(), terms().map(f64::abs).sum())
+    };
+    let ((forward, size), (backward, _)) = (product(&pooled, &grads), product(&features, &gradient));
+    assert!((forward - backward).abs() <= 1e-12 * size, "{forward} {backward}");
+    assert!(size > 1.0);
+    for _ in 0..20 {
+        assert_eq!(there_and_back(&whole, op)[3], gradient);
+    }
+    let [few_groups, small_bindings] = [device(Some(3), None), device(None, Some(1 << 15))];
+    for limited in [few_groups, small_bindings].into_iter().flatten() {
+        assert_eq!(there_and_back(&limited, op)[3], gradient);
+    }
+}
+
+#[test]
+fn roi_align() {
+    for mode in [Mode::Avg, Mode::Max, Mode::OnnxMax] {
+        for sampling_ratio in [[2, 3], [0, 0]] {
+            check(&RoiAlign {
+                output: Extent { height: 3, width: 4 },
+                spatial_scale: 0.8,
+                sampling_ratio,
+                aligned: true,
+                mode,
+                placement: Placement::Center,
+            });
+        }
+    }
+}
+
+#[test]
+fn roi_pool() {
+    for mode in [PoolMode::Max, PoolMode::Avg] {
+        for quantization in [Quantization::Caffe, Quantization::Floor] {
+            check(&RoiPool {
+                output: Extent { height: 4, width: 3 },
+                spatial_scale: 0.8,
+                mode,
+                quantization,
+            });
+        }
+    }
+}

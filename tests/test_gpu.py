@@ -1,0 +1,339 @@
+"""What is special about devices: arrays that stay there, limits, batches, and clear errors when there is none.
+
+That operators give the right values there is tested with all others: see the fixture ``backend``.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+
+import backends
+import cases
+import ml_dtypes
+import numpy as np
+import pytest
+
+import roialign_rs as ra
+
+OPS = list(cases.OPERATORS)
+EVERY = 131
+"""One case in so many; it shares no factor with the number of kinds of boxes."""
+
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the driver is looked for in Linux's way")
+
+
+def some(op):
+    """Cases of all kinds."""
+    return (cases.case(op, index) for index in range(0, cases.OPERATORS[op].count, EVERY))
+
+
+def in_new_process(code, **environment):
+    """Run Python code in a process of its own and return what it prints."""
+    result = subprocess.run(
+        [sys.executable, "-c", f"import numpy as np\nimport roialign_rs as ra\n{code}"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture
+def device():
+    """Give a device."""
+    device = backends.gpu_device()
+    if device is None:
+        pytest.skip("no gpu here")
+    return device
+
+
+@pytest.fixture
+def features():
+    return np.random.default_rng(0).standard_normal((2, 7, 11, 13)).astype(np.float32)
+
+
+BOXES = np.array([[0, 1, 1, 9, 8], [1, 2, 2, 5, 5], [0, -4, -4, 40, 40]], np.float32)
+
+
+# Arrays that stay on the device.
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64, np.uint8])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (2, 3, 5, 7), (3, 17, 4, 4), (1, 64, 33, 31)])
+def test_what_is_uploaded_comes_back(device, dtype, layout, shape):
+    array = np.random.default_rng(1).uniform(0, 200, shape).astype(dtype)
+    there = device.features(array, layout=layout)
+    assert (there.shape, there.layout, len(there), there.ndim) == (shape, layout, shape[0], 4)
+    back = there.numpy()
+    assert back.dtype == there.dtype == (np.float32 if dtype == np.uint8 else dtype)
+    np.testing.assert_array_equal(back, array.astype(back.dtype))
+
+
+def test_arrays_of_many_chunks_come_back(device):
+    for shape in [(1, 9, 700, 901), (3, 1200, 41, 43), (9000, 2, 7, 7), (1, 2, 1, 700_001)]:
+        array = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
+        np.testing.assert_array_equal(device.features(array).numpy(), array)
+        np.testing.assert_array_equal(device.features(array, layout="NHWC").numpy(), array)
+
+
+def test_every_float16_comes_through_a_kernel(device):
+    array = np.arange(1 << 16, dtype=np.uint16).view(np.float16).reshape(1, 16, 64, 64)
+    whole = [[-0.5, -0.5, 63.5, 63.5]]
+    pooled = ra.roi_pool(device.features(array), [[0, 0, 63, 63]], 64).numpy()
+    expected = ra.roi_pool(array, [[0, 0, 63, 63]], 64)
+    np.testing.assert_array_equal(pooled, expected)
+    half = ra.roi_align(array, whole, 64, sampling_ratio=1, aligned=False)
+    np.testing.assert_array_equal(ra.roi_align(array, whole, 64, sampling_ratio=1, aligned=False, device=device), half)
+
+
+def test_one_upload_serves_many_calls_and_results_are_features(device, features):
+    there = device.features(features)
+    for size in (1, 3, (5, 2)):
+        pooled = ra.roi_align(there, BOXES, size)
+        assert isinstance(pooled, ra.gpu.DeviceArray)
+        again = ra.roi_pool(pooled, [[0, 0, 2, 2]], 1, batch_indices=[1])
+        np.testing.assert_array_equal(again.numpy(), ra.roi_pool(pooled.numpy(), [[0, 0, 2, 2]], 1, batch_indices=[1]))
+
+
+def test_results_can_be_downloaded_into_an_array(device, features):
+    pooled = ra.roi_align(device.features(features), BOXES, 3)
+    out = np.full((6, 14, 3, 3), 77, np.float32)[::2, ::2]
+    assert pooled.numpy(out=out) is out
+    np.testing.assert_array_equal(out, pooled.numpy())
+    with pytest.raises(ValueError, match=r"out: expected shape \(3, 7, 3, 3\), got \(3, 7, 3, 2\)"):
+        pooled.numpy(out=np.empty((3, 7, 3, 2), np.float32))
+
+
+def test_the_layout_must_be_that_of_the_upload(device, features):
+    there = device.features(features, layout="NHWC")
+    with pytest.raises(ValueError, match='layout must be "NHWC"'):
+        ra.roi_align(there, BOXES, 3)
+    ra.roi_align(there, BOXES, 3, layout="NHWC")
+
+
+def test_out_needs_an_array_on_the_host(device, features):
+    with pytest.raises(ValueError, match=r"use \.numpy\(out=...\)"):
+        ra.roi_align(device.features(features), BOXES, 3, out=np.empty((3, 7, 3, 3), np.float32))
+
+
+def test_empty_arrays(device):
+    for shape, boxes in [((1, 3, 4, 4), 0), ((1, 0, 4, 4), 2), ((0, 3, 4, 4), 0), ((1, 3, 0, 4), 0)]:
+        there = device.features(np.ones(shape, np.float32))
+        assert there.numpy().shape == shape
+        assert ra.roi_align(there, np.zeros((boxes, 5)), 2).numpy().shape == (boxes, shape[1], 2, 2)
+    with pytest.raises(ValueError, match="cannot pool 2 boxes from an empty array"):
+        ra.roi_align(device.features(np.ones((1, 3, 0, 4), np.float32)), np.zeros((2, 5)), 2)
+
+
+@pytest.mark.parametrize("invalid", ["zero", "nan"])
+@pytest.mark.parametrize("mode", ["avg", "max", "onnx_max"])
+def test_invalid_boxes_are_filled(device, features, invalid, mode):
+    boxes = np.vstack([BOXES, [[0, np.nan, 0, 1, 1], [7, 0, 0, 1, 1]]])
+    options = {"mode": mode, "invalid": invalid, "return_argmax": mode != "avg"}
+    expected = ra.roi_align(features, boxes, 2, **options)
+    got = ra.roi_align(features, boxes, 2, device=device, **options)
+    for ours, theirs in zip(got, expected, strict=True) if mode != "avg" else [(got, expected)]:
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match=r"boxes\[3\]: coordinates must be finite"):
+        ra.roi_align(features, boxes, 2, device=device)
+
+
+def test_argmax_of_more_samples_than_32_bits_number(device):
+    features = np.ones((1, 1, 4, 4), np.float32)
+    boxes = [[-199_996, -199_996, 4, 4]]
+    for mode in ("max", "onnx_max"):
+        options = {"mode": mode, "return_argmax": True}
+        expected = ra.roi_align(features, boxes, 1, **options)
+        got = ra.roi_align(features, boxes, 1, device=device, **options)
+        assert expected[1].item() > 1 << 32
+        assert (got[0].item(), got[1].item()) == (expected[0].item(), expected[1].item())
+
+
+# Limits, checks and order change nothing.
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_small_limits_give_the_same_bits(op, device):
+    few_groups = ra.gpu.Device(allow_cpu=True, max_workgroups=3)
+    small = {size: ra.gpu.Device(allow_cpu=True, max_binding_bytes=size) for size in (8192, 16384, 1 << 20)}
+    for case in some(op):
+        expected = case.run("gpu", return_argmax=case.has_argmax)
+        quad = 4 * 8 * max(np.prod(case.shape[2:]), expected[0][0, 0].size if case.has_argmax else expected[0, 0].size)
+        for limited in [few_groups, *(device for size, device in small.items() if size > quad)]:
+            got = case.run("gpu", return_argmax=case.has_argmax, device=limited)
+            np.testing.assert_array_equal(got, expected, err_msg=str(case))
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_checked_shaders_give_the_same_bits(op, device):
+    checked = ra.gpu.Device(allow_cpu=True, checked=True)
+    for case in some(op):
+        np.testing.assert_array_equal(case.run("gpu", device=checked), case.run("gpu"), err_msg=str(case))
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_calls_repeat_bit_for_bit(op, device):
+    for case in list(some(op))[:5]:
+        expected = case.run("gpu")
+        for _ in range(20):
+            np.testing.assert_array_equal(case.run("gpu"), expected, err_msg=str(case))
+
+
+def test_a_batch_gives_the_same_bits(device, features):
+    there = device.features(features)
+    expected = ra.roi_align(there, BOXES, 3).numpy()
+    with device.batch():
+        pooled = [ra.roi_align(there, BOXES, 3) for _ in range(600)]
+        with device.batch():
+            inner = ra.roi_pool(there, BOXES, 2)
+        early = pooled[0].numpy()
+        late = ra.roi_align(there, BOXES, 3)
+    np.testing.assert_array_equal(early, expected)
+    for result in [*pooled[::97], late]:
+        np.testing.assert_array_equal(result.numpy(), expected)
+    np.testing.assert_array_equal(inner.numpy(), ra.roi_pool(features, BOXES, 2))
+
+
+def test_threads_share_a_device(device, features):
+    there = device.features(features)
+    expected = ra.roi_align(there, BOXES, 3).numpy()
+    wrong = []
+
+    def work():
+        for _ in range(30):
+            pooled = ra.roi_align(device.features(features), BOXES, 3)
+            if not np.array_equal(pooled.numpy(), expected):
+                wrong.append(pooled)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+# Errors.
+
+
+def test_an_adapter_on_the_cpu_is_refused_unless_it_is_asked_for(device):
+    if any(info.kind != "cpu" for info in ra.gpu.devices()):
+        pytest.skip("there is a GPU")
+    name = ra.gpu.devices()[0].name
+    for wanted in ("auto", name[:5]):
+        with pytest.raises(ra.GpuError, match=r"only .*\(cpu, vulkan\) that computes on the CPU; install .* allow_cpu"):
+            ra.gpu.Device(wanted)
+    assert ra.gpu.Device(name[:5].upper(), allow_cpu=True).info.kind == "cpu"
+
+
+def test_an_unknown_name_is_an_error_that_lists_what_there_is(device):
+    with pytest.raises(ra.GpuError, match='no GPU whose name contains "no such thing", only '):
+        ra.gpu.Device("no such thing", allow_cpu=True)
+
+
+@pytest.mark.parametrize("limit", [{"max_workgroups": 0}, {"max_binding_bytes": 100}])
+def test_limits_have_a_lower_end(device, limit):
+    with pytest.raises(ValueError, match="must be at least"):
+        ra.gpu.Device(allow_cpu=True, **limit)
+
+
+def test_what_no_binding_can_hold_is_an_error(device):
+    huge = np.broadcast_to(np.float32(0), (1, 4, 60_000, 60_000))
+    with pytest.raises(ra.GpuError, match=r"more than the .* that one binding of the device may have; use the CPU"):
+        device.features(huge)
+
+
+def test_a_lost_device_says_so():
+    if backends.gpu_device() is None:
+        pytest.skip("no gpu here")
+    device = ra.gpu.Device(allow_cpu=True)
+    there = device.features(np.ones((1, 4, 8, 8), np.float32))
+    device._core.destroy()
+    for call in (
+        there.numpy,
+        lambda: ra.roi_align(there, [[0, 0, 4, 4]], 2),
+        lambda: device.features(np.ones((1, 1, 2, 2))),
+    ):
+        with pytest.raises(ra.GpuError, match=r"was lost .* open a new Device"):
+            call()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_is_told(device):
+    printed = in_new_process(
+        """
+import os, sys
+device = ra.gpu.Device(allow_cpu=True)
+there = device.features(np.ones((1, 4, 8, 8), np.float32))
+child = os.fork()
+if child == 0:
+    for call in (there.numpy, ra.gpu.devices, lambda: ra.gpu.Device(allow_cpu=True), lambda: there and ra.roi_align(there, [[0, 0, 4, 4]], 2)):
+        try:
+            call()
+        except ra.GpuError as error:
+            print("did not survive" if "do not survive the fork" in str(error) else error, flush=True)
+    del there, device
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert there.numpy().all()
+"""
+    )
+    assert printed.split("\n") == ["did not survive"] * 4 + [""]
+
+
+@ON_LINUX
+def test_a_machine_without_a_driver_is_told_what_to_install():
+    printed = in_new_process(
+        """
+print(ra.gpu.devices())
+try:
+    ra.gpu.Device()
+except ra.GpuError as error:
+    print(error)
+""",
+        VK_DRIVER_FILES="/nowhere.json",
+        VK_ICD_FILENAMES="/nowhere.json",
+    )
+    assert printed.startswith("[]\nno GPU: ")
+    assert "install the vendor's driver" in printed
+
+
+@ON_LINUX
+def test_importing_touches_nothing():
+    printed = in_new_process(
+        """
+import os
+print("libvulkan" in open("/proc/self/maps").read(), len(os.listdir("/proc/self/task")))
+""",
+        OPENBLAS_NUM_THREADS="1",
+    )
+    assert printed == "False 1\n"
+
+
+@ON_LINUX
+def test_a_full_device_says_so_and_goes_on(device):
+    if device.info.kind != "cpu":
+        pytest.skip("only a software driver's memory can be limited from here")
+    printed = in_new_process(
+        """
+import resource
+device = ra.gpu.Device(allow_cpu=True)
+features = np.broadcast_to(np.float32(1), (1, 16, 512, 512))
+kept = [device.features(features)]
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (200 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    for _ in range(50):
+        kept.append(device.features(features))
+except ra.GpuError as error:
+    print("out of memory" in str(error))
+kept.clear()
+print(ra.roi_align(device.features(features), [[0, 0, 9, 9]], 1).numpy().min())
+"""
+    )
+    assert printed == "True\n1.0\n"
