@@ -112,7 +112,7 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         let stages = self.ops.len();
         let stage = match self.stages {
             Stages::Rule(rule) => {
-                rule.stage(corners, stages).ok_or(Error::NoArea { row, got: tuple(&corners) })?
+                rule.stage(corners, stages).ok_or_else(|| Error::NoArea { row, got: tuple(&corners) })?
             }
             Stages::Given(given) => match usize::try_from(given[row]) {
                 Ok(stage) if stage < stages => stage,
@@ -192,7 +192,7 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         let place = |row: usize| match known.or_else(|| self.stage(boxes, row, maps[0][0]).ok()) {
             Some(stage) => {
                 let [first, second] = Axis::Y.ends(boxes.corners[row]).map(Real::to_f64);
-                let top = (first.min(second) * self.ops[stage].spatial_scale()) as u32;
+                let top = (first.max(second) * self.ops[stage].spatial_scale()) as u32;
                 let (stage, image) = (stage as u32, boxes.images[row] as u32);
                 Place { stage, image, top, row, valid: true }
             }
