@@ -1,10 +1,12 @@
 //! The forward pass: for each box, load the window, reduce the taps of its bins, store them.
 
+use std::mem;
 use std::ops::Range;
 
 use crate::cpu::maximum::Maximum;
 use crate::cpu::scratch;
 use crate::cpu::simd::max::{MaxSamples, MaxWindow, Maxima, NONE};
+use crate::cpu::simd::outbox::{Deliver, Line, Outbox};
 use crate::cpu::simd::store::{MOST_BINS, Store, store_sources};
 use crate::cpu::simd::sum::{Columns, SumColumns, SumRows};
 use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
@@ -41,6 +43,7 @@ struct Scratch<T> {
     sources: Vec<Lanes<i64>>,
     sums: Vec<Lanes<T>>,
     rows: Vec<u32>,
+    stage: Vec<Line>,
 }
 
 /// A task that has what it needs.
@@ -60,10 +63,14 @@ impl<E: Element> Kernel for Compute<'_, E> {
         let [_, _, height, width] = source.features.shape();
         let dense = area >= height * width / SPARSE_PART;
         scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
+        let mut stage = mem::take(&mut scratch.stage);
+        let mut outbox = Outbox::new(&mut stage, task.out);
         for at in rois {
-            task.roi::<I>(at, &source, scratch);
+            task.roi::<I>(at, &source, scratch, &mut outbox);
         }
+        outbox.write::<I>(usize::MAX);
         I::fence();
+        scratch.stage = stage;
         Ok(())
     }
 }
@@ -75,7 +82,13 @@ impl<E: Element> Task<'_, E> {
     }
 
     #[inline(always)]
-    fn roi<I: Isa>(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) {
+    fn roi<I: Isa>(
+        &self,
+        at: usize,
+        source: &Source<'_, E>,
+        scratch: &mut Scratch<E::Compute>,
+        outbox: &mut Outbox<'_>,
+    ) {
         let (roi, y, x) = self.plan.roi(at);
         let size = self.plan.output;
         let rows_at_once = (MOST_BINS / size.width).clamp(1, size.height);
@@ -98,14 +111,14 @@ impl<E: Element> Task<'_, E> {
             }
             if roi.invalid == Invalid::Raise {
                 match self.plan.reduce {
-                    Reduce::Sum => self.sum::<I>(y, x, rows.clone(), source, scratch),
+                    Reduce::Sum => self.sum::<I>(y, x, rows.clone(), source, scratch, outbox),
                     Reduce::MaxSample | Reduce::MaxCorner => {
                         self.max_samples::<I>(y, x, rows.clone(), source, scratch);
                     }
                     Reduce::MaxWindow => self.max_windows::<I>(y, x, rows.clone(), source, scratch),
                 }
             }
-            self.store::<I>(roi, y, x, first, scratch);
+            self.store::<I>(roi, y, x, first, scratch, outbox);
         }
     }
 
@@ -117,6 +130,7 @@ impl<E: Element> Task<'_, E> {
         bins: Range<usize>,
         source: &Source<'_, E>,
         scratch: &mut Scratch<E::Compute>,
+        outbox: &mut Outbox<'_>,
     ) {
         let Scratch { window, values, sums, .. } = scratch;
         let live = y.live().start.max(bins.start)..y.live().end.min(bins.end);
@@ -148,6 +162,7 @@ impl<E: Element> Task<'_, E> {
                     columns: columns.clone(),
                     hull: x.hull(),
                     sums,
+                    outbox,
                 });
             }
             if rows.is_empty() {
@@ -221,6 +236,7 @@ impl<E: Element> Task<'_, E> {
         x: AxisTaps<'_, E::Compute>,
         first_row: usize,
         scratch: &mut Scratch<E::Compute>,
+        outbox: &mut Outbox<'_>,
     ) {
         let Scratch { values, numbers, sources, .. } = scratch;
         sources.clear();
@@ -242,7 +258,8 @@ impl<E: Element> Task<'_, E> {
             }
         }
         let block = &self.channels;
-        I::call(Store::new(self.out, roi.roi, block, first_row, values, self.stream));
+        let store = Store::new(self.out, roi.roi, block, first_row, values, self.stream);
+        I::call(Deliver { store, outbox });
         if let Some(argmax) = self.argmax {
             store_sources(argmax, roi.roi, block, first_row, sources);
         }
