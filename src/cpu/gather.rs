@@ -10,7 +10,7 @@ use crate::cpu::simd::sum::{SumColumns, SumRows, SumUnrolled};
 use crate::cpu::simd::{Lanes, Level};
 use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
-use crate::error::Result;
+use crate::error::{Result, reserve};
 use crate::taps::{AxisTaps, Invalid, Plan, Reduce, RoiTaps, Run};
 use crate::view::{View, ViewMut};
 
@@ -41,6 +41,19 @@ struct Scratch<T> {
     rows: Vec<u32>,
 }
 
+impl<T> Scratch<T> {
+    /// Makes room for some bins, or says that there is no memory.
+    fn reserve(&mut self, bins: usize, argmax: bool) -> Result<()> {
+        const BINS: &str = "bins of a row at once";
+        reserve(&mut self.values, bins, BINS)?;
+        if argmax {
+            reserve(&mut self.numbers, bins, BINS)?;
+            reserve(&mut self.sources, bins, BINS)?;
+        }
+        Ok(())
+    }
+}
+
 impl<E: Element> Task<'_, E> {
     /// Computes the boxes one after the other.
     pub fn compute(self) -> Result<()> {
@@ -50,6 +63,7 @@ impl<E: Element> Task<'_, E> {
             let [_, _, height, width] = source.features.shape();
             let dense = area >= height * width / SPARSE_PART;
             scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
+            scratch.reserve(self.rows_at_once() * self.plan.output.width, self.argmax.is_some())?;
             for at in rois {
                 self.roi(at, &source, scratch);
             }
@@ -58,10 +72,16 @@ impl<E: Element> Task<'_, E> {
         })
     }
 
+    /// Rows of bins that are computed before they are stored.
+    fn rows_at_once(&self) -> usize {
+        let size = self.plan.output;
+        (MOST_BINS / size.width).clamp(1, size.height)
+    }
+
     fn roi(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) {
         let (roi, y, x) = self.plan.roi(at);
         let size = self.plan.output;
-        let rows_at_once = (MOST_BINS / size.width).clamp(1, size.height);
+        let rows_at_once = self.rows_at_once();
         for first in (0..size.height).step_by(rows_at_once) {
             let rows = first..size.height.min(first + rows_at_once);
             let (value, number) = match (roi.invalid, self.plan.reduce) {

@@ -144,7 +144,7 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         (0..boxes.max(1)).step_by(pass).map(move |first| first..boxes.min(first + pass))
     }
 
-    /// Turns boxes into taps.
+    /// Turns boxes into taps, if there is memory for them.
     pub(super) fn plan<B: Real, T: Real>(
         &self,
         maps: &[[usize; 4]],
@@ -152,13 +152,13 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         rows: Range<usize>,
         invalid: Invalid,
         threads: usize,
-    ) -> Plan<T> {
+    ) -> Result<Plan<T>> {
         let (reduce, output) = (self.ops[0].reduce(), self.ops[0].output());
         let tables = rows.len().div_ceil(BOXES_PER_TABLE);
         let tables = cpu::pool::map(tables, threads, |at| {
             let first = rows.start + at * BOXES_PER_TABLE;
             let end = rows.end.min(first + BOXES_PER_TABLE);
-            let mut table = Table::new(reduce, end - first, output);
+            let mut table = Table::new(reduce, end - first, output)?;
             for row in first..end {
                 // Boxes that are sure to be good are not looked at twice.
                 let known = (invalid == Invalid::Raise && maps.len() == 1).then_some(0);
@@ -176,9 +176,9 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
                     |taps| op.axis(Axis::X, Axis::X.ends(corners), width, taps),
                 );
             }
-            table
+            Ok(table)
         });
-        Plan::new(reduce, output, tables)
+        Ok(Plan::new(reduce, output, tables.into_iter().collect::<Result<_>>()?))
     }
 }
 
