@@ -21,7 +21,7 @@ use crate::element::Real;
 use crate::error::{Result, reserve};
 use crate::geometry::Extent;
 
-pub use plan::{Plan, Run};
+pub use plan::{BOXES_PER_TABLE, Plan, Run};
 pub use writer::AxisWriter;
 
 /// How the taps of a bin become one value.

@@ -23,6 +23,9 @@ pub struct Run {
     pub area: usize,
 }
 
+/// Boxes that share a table, and that one thread turns into taps.
+pub const BOXES_PER_TABLE: usize = 64;
+
 /// All taps of one call.
 #[derive(Debug)]
 pub struct Plan<T> {
@@ -31,33 +34,27 @@ pub struct Plan<T> {
     /// Bins of a box.
     pub output: Extent,
     tables: Vec<Table<T>>,
-    order: Vec<(u32, u32)>,
 }
 
 impl<T: Real> Plan<T> {
-    /// Puts the boxes of the tables in the order in which their rows are first read.
+    /// Takes tables of [`BOXES_PER_TABLE`] boxes, all but the last one. The boxes come map by map and image by image,
+    /// and those of an image about in the order in which their rows are first read, so that every task goes through the
+    /// tables, and through the rows of a map, from front to back.
     pub fn new(reduce: Reduce, output: Extent, tables: Vec<Table<T>>) -> Self {
-        let mut order = Vec::with_capacity(tables.iter().map(|table| table.rois.len()).sum());
-        for (t, table) in tables.iter().enumerate() {
-            order.extend(table.rois.iter().enumerate().map(|(i, roi)| {
-                (roi.stage as u32, roi.image as u32, roi.y.hull.start as u32, t as u32, i as u32)
-            }));
-        }
-        order.sort_unstable();
-        let order = order.into_iter().map(|(.., table, at)| (table, at)).collect();
-        Self { reduce, output, tables, order }
+        Self { reduce, output, tables }
     }
 
     /// Number of boxes.
     pub fn boxes(&self) -> usize {
-        self.order.len()
+        self.tables.iter().map(|table| table.rois.len()).sum()
     }
 
     /// Cuts the boxes into about `count` runs, each of one image of one map.
     pub fn runs(&self, count: usize) -> Vec<Run> {
-        let longest = self.order.len().div_ceil(count.max(1)).max(1);
+        let boxes = self.boxes();
+        let longest = boxes.div_ceil(count.max(1)).max(1);
         let mut runs: Vec<Run> = Vec::new();
-        for at in 0..self.order.len() {
+        for at in 0..boxes {
             let (roi, y, x) = self.roi(at);
             let (stage, image) = (roi.stage, roi.image);
             let fits = |run: &Run| run.rois.len() < longest && (run.stage, run.image) == (stage, image);
@@ -73,17 +70,19 @@ impl<T: Real> Plan<T> {
         runs
     }
 
-    /// How many boxes come before those of an image of a map, in the order in which rows are first read.
+    /// How many boxes come before those of an image of a map.
     pub fn position(&self, stage: usize, image: usize) -> usize {
-        let roi = |&(table, at): &(u32, u32)| &self.tables[table as usize].rois[at as usize];
-        self.order.partition_point(|at| (roi(at).stage, roi(at).image) < (stage, image))
+        let before = |roi: &RoiTaps| (roi.stage, roi.image) < (stage, image);
+        let table = self.tables.partition_point(|table| table.rois.last().is_some_and(before));
+        let rois = self.tables.get(table).map_or(0, |table| table.rois.partition_point(before));
+        table * BOXES_PER_TABLE + rois
     }
 
-    /// A box, counted in the order in which rows are first read, with its taps on y and x.
+    /// A box, with its taps on y and x.
+    #[inline]
     pub fn roi(&self, at: usize) -> (&RoiTaps, AxisTaps<'_, T>, AxisTaps<'_, T>) {
-        let (table, at) = self.order[at];
-        let table = &self.tables[table as usize];
-        let roi = &table.rois[at as usize];
+        let table = &self.tables[at / BOXES_PER_TABLE];
+        let roi = &table.rois[at % BOXES_PER_TABLE];
         (roi, AxisTaps { span: &roi.y, table }, AxisTaps { span: &roi.x, table })
     }
 }
