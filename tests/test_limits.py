@@ -163,11 +163,11 @@ def test_each_box_is_alone_on_a_map_that_is_kept_in_parts(op, shape):
     x[1::4, 1] = x[1::4, 0] + 20  # narrow
     y[1::4] = [1, height - 2]  # and tall
     boxes = np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1).astype(np.float32)
-    for mode in cases.OPERATORS[op].options["mode"]:
+    for mode in cases.OPERATORS[op].modes:
         for size in (1, 3):
-            together = getattr(ra, op)(features, boxes, size, mode=mode)
+            together = getattr(ra, op)(features, boxes, size, **mode)
             for row in range(len(boxes)):
-                alone = getattr(ra, op)(features, boxes[row : row + 1], size, mode=mode)
+                alone = getattr(ra, op)(features, boxes[row : row + 1], size, **mode)
                 np.testing.assert_array_equal(together[row], alone[0], err_msg=f"box {row}, {mode}, {size}")
 
 
