@@ -19,7 +19,7 @@ use std::env;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::element::{Conversions, Real};
+use crate::element::{Conversions, Real, each};
 use crate::error::{Error, Result};
 
 /// Channels that are computed side by side.
@@ -160,9 +160,24 @@ pub trait Isa: Conversions {
     /// Runs a kernel as a function of its own, compiled for the level that the caller was entered at.
     fn call<K: Kernel>(kernel: K) -> K::Output;
 
-    /// `weight * value + sum`, fused where the level has an instruction for it: as a library call it would be
-    /// ten times slower.
-    fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T;
+    /// `weight * value` in every lane.
+    #[inline(always)]
+    fn scale<T: Real>(weight: T, value: &Lanes<T>) -> Lanes<T> {
+        Lanes(each(value.0, |value| weight * value))
+    }
+
+    /// `sum + value` in every lane.
+    #[inline(always)]
+    fn add<T: Real>(mut sum: Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+        for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
+            *sum += value;
+        }
+        sum
+    }
+
+    /// `weight * value + sum` in every lane, fused where the level has an instruction for it: as a library call it would
+    /// be ten times slower.
+    fn mul_add<T: Real>(weight: T, value: &Lanes<T>, sum: Lanes<T>) -> Lanes<T>;
 
     /// Rows become columns.
     #[inline(always)]
@@ -247,8 +262,11 @@ impl Isa for Plain {
     }
 
     #[inline(always)]
-    fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
-        weight * value + sum
+    fn mul_add<T: Real>(weight: T, value: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
+        for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
+            *sum = weight * value + *sum;
+        }
+        sum
     }
 }
 
@@ -264,7 +282,10 @@ impl Isa for Fused {
     }
 
     #[inline(always)]
-    fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
-        weight.mul_add(value, sum)
+    fn mul_add<T: Real>(weight: T, value: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
+        for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
+            *sum = weight.mul_add(value, *sum);
+        }
+        sum
     }
 }
