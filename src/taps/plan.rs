@@ -106,7 +106,9 @@ mod tests {
             let table = |rows: &[usize]| {
                 let mut table = Table::new(Reduce::Sum, rows.len(), output).unwrap();
                 // Two images, of which the first one has a third of the boxes.
-                rows.iter().for_each(|&row| table.push(row, 0, usize::from(3 * row >= boxes), axis, axis));
+                for &row in rows {
+                    table.push(row, 0, usize::from(3 * row >= boxes), axis, axis);
+                }
                 table
             };
             let plan = Plan::new(Reduce::Sum, output, rows.chunks(BOXES_PER_TABLE).map(table).collect());
