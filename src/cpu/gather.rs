@@ -12,7 +12,7 @@ use crate::cpu::simd::sum::{Columns, SumColumns, SumRows};
 use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
 use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
-use crate::error::Result;
+use crate::error::{Result, reserve};
 use crate::taps::{AxisTaps, Invalid, Plan, Reduce, RoiTaps, Run};
 use crate::view::{View, ViewMut};
 
@@ -46,6 +46,19 @@ struct Scratch<T> {
     stage: Vec<Line>,
 }
 
+impl<T> Scratch<T> {
+    /// Makes room for some bins, or says that there is no memory.
+    fn reserve(&mut self, bins: usize, argmax: bool) -> Result<()> {
+        const BINS: &str = "bins of a row at once";
+        reserve(&mut self.values, bins, BINS)?;
+        if argmax {
+            reserve(&mut self.numbers, bins, BINS)?;
+            reserve(&mut self.sources, bins, BINS)?;
+        }
+        Ok(())
+    }
+}
+
 /// A task that has what it needs.
 struct Compute<'a, E: Element> {
     task: &'a Task<'a, E>,
@@ -63,6 +76,7 @@ impl<E: Element> Kernel for Compute<'_, E> {
         let [_, _, height, width] = source.features.shape();
         let dense = area >= height * width / SPARSE_PART;
         scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
+        scratch.reserve(task.rows_at_once() * task.plan.output.width, task.argmax.is_some())?;
         let mut stage = mem::take(&mut scratch.stage);
         let mut outbox = Outbox::new(&mut stage, task.out);
         for at in rois {
@@ -81,6 +95,12 @@ impl<E: Element> Task<'_, E> {
         scratch::with(|scratch: &mut Scratch<E::Compute>| level.run(Compute { task: &self, scratch }))
     }
 
+    /// Rows of bins that are computed before they are stored.
+    fn rows_at_once(&self) -> usize {
+        let size = self.plan.output;
+        (MOST_BINS / size.width).clamp(1, size.height)
+    }
+
     #[inline(always)]
     fn roi<I: Isa>(
         &self,
@@ -91,7 +111,7 @@ impl<E: Element> Task<'_, E> {
     ) {
         let (roi, y, x) = self.plan.roi(at);
         let size = self.plan.output;
-        let rows_at_once = (MOST_BINS / size.width).clamp(1, size.height);
+        let rows_at_once = self.rows_at_once();
         for first in (0..size.height).step_by(rows_at_once) {
             let rows = first..size.height.min(first + rows_at_once);
             let (value, number) = match (roi.invalid, self.plan.reduce) {
