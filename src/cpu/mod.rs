@@ -4,6 +4,7 @@
 //! of the backward pass owns a band of the image's rows instead of the boxes. Nobody else writes what it
 //! writes, and which thread runs it changes nothing in the result.
 
+mod block;
 mod chosen;
 pub(crate) mod gather;
 mod maximum;
@@ -49,16 +50,13 @@ impl Settings {
 }
 
 /// Fewer results than this are computed faster than another thread wakes up.
-const RESULTS_WORTH_A_THREAD: usize = 128 << 10;
+const RESULTS_WORTH_A_THREAD: usize = 64 << 10;
 
 /// A smaller output stays in the caches, for whoever reads it next.
 const BYTES_WORTH_STREAMING: usize = 4 << 20;
 
 /// With so many tasks a thread, no thread is left waiting long for the last one.
 const TASKS_PER_THREAD: usize = 4;
-
-/// Blocks of a task whose channels are neighbours in memory, which comes in larger pieces than a block's channels.
-const BLOCKS_AT_ONCE: usize = 4;
 
 /// Applies a plan: the forward pass of every operator.
 pub(crate) fn gather<E: Element>(
@@ -73,15 +71,13 @@ pub(crate) fn gather<E: Element>(
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
     let stream = results * size_of::<E::Output>() > BYTES_WORTH_STREAMING;
     let blocks = blocks(channels, out, stream);
-    let neighbours = features.iter().all(|features| features.strides()[1] == size_of::<E>() as isize);
-    let groups: Vec<_> = blocks.chunks(if neighbours { BLOCKS_AT_ONCE } else { 1 }).collect();
-    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(groups.len()) });
-    pool::map(runs.len() * groups.len(), threads, |task| {
+    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len()) });
+    pool::map(runs.len() * blocks.len(), threads, |task| {
         gather::Task {
             plan,
-            run: &runs[task / groups.len()],
+            run: &runs[task / blocks.len()],
             features,
-            blocks: groups[task % groups.len()],
+            channels: blocks[task % blocks.len()].clone(),
             out,
             argmax,
             stream,
