@@ -137,8 +137,8 @@ class Case:
 
     def run_backward(self, backend: str = "cpu", **overrides: Any) -> np.ndarray:
         """Call the backward function, with some arguments replaced or added."""
-        assert backend == "cpu", f"no way to call an operator on {backend} yet"
-        return getattr(ra, f"{self.op}_backward")(**self.backward_arguments(**overrides))
+        arguments = self.backward_arguments(**{**backends.arguments(backend), **overrides})
+        return getattr(ra, f"{self.op}_backward")(**arguments)
 
     def true_gradient(self, **overrides: Any) -> np.ndarray:
         """What the transpose of the definition gives."""

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::gpu::buffers::Pool;
 use crate::gpu::pipelines::Pipelines;
 use crate::gpu::recorder::Recorder;
+use crate::gpu::shaders::most_maps;
 
 /// Locks; a thread that panicked meanwhile left nothing half done.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -77,6 +78,8 @@ pub struct Context {
     pub info: DeviceInfo,
     pub max_workgroups: u32,
     pub max_binding_bytes: u64,
+    /// Maps that a dispatch may read.
+    pub max_maps: usize,
     pub pipelines: Handles<Pipelines>,
     pub pool: Arc<Pool>,
     pub recorder: Handles<Mutex<Recorder>>,
@@ -141,6 +144,7 @@ impl Context {
             info,
             max_workgroups: max_workgroups.min(limits.max_compute_workgroups_per_dimension),
             max_binding_bytes: max_binding_bytes.min(limits.max_storage_buffer_binding_size) & !3,
+            max_maps: most_maps(limits.max_storage_buffers_per_shader_stage),
             pipelines: Handles::new(Pipelines::new(options.checked || cfg!(debug_assertions))),
             pool: Arc::default(),
             recorder: Handles::new(Mutex::default()),

@@ -29,7 +29,7 @@ pub struct Readers<T> {
 pub struct Target {
     /// Images of the result.
     pub images: Range<usize>,
-    /// First row of the gradients that come in.
+    /// First row of the part of the gradients that come in.
     pub first_row: usize,
     /// Of the map.
     pub height: usize,
@@ -175,7 +175,8 @@ impl<T: Weight> Axes<T> {
                 (Reduce::MaxWindow, &[first, last]) => {
                     (first..=last).for_each(|pixel| push(pixel, pixel * step, T::from_i64(1)));
                 }
-                (Reduce::Sum | Reduce::MaxWindow, _) => {
+                (Reduce::MaxWindow, _) => {}
+                (Reduce::Sum, _) => {
                     pixels
                         .iter()
                         .zip(taps.weights(bin..bin + 1))

@@ -24,23 +24,7 @@ impl Array {
     /// If the device cannot hold it.
     pub fn upload<E: Transfer>(context: &Arc<Context>, view: &View<'_, E>) -> Result<Self> {
         let storage = E::DTYPE.storage();
-        let channels = 0..view.shape()[1];
-        let grid = Grid::new(
-            view.shape(),
-            std::slice::from_ref(&channels),
-            storage.bytes(),
-            context.max_binding_bytes,
-        )?;
-        Self::upload_cut(context, view, grid)
-    }
-
-    /// Uploads an array that is cut in a given way.
-    pub(super) fn upload_cut<E: Transfer>(
-        context: &Arc<Context>,
-        view: &View<'_, E>,
-        grid: Grid,
-    ) -> Result<Self> {
-        let storage = E::DTYPE.storage();
+        let grid = Grid::of(view.shape(), storage.bytes(), context.max_binding_bytes)?;
         let array = Self::new(context, view.shape(), E::DTYPE, grid)?;
         let channels_last = view.strides()[1].unsigned_abs() < view.strides()[3].unsigned_abs();
         let threads = cpu::num_threads()?;
@@ -140,7 +124,7 @@ impl Array {
             shader: Shader::new(kernel, self.dtype().storage(), quads, false),
             buffers: &[planes, part.buffer],
             items: 0..(chunk.items.len() * per_item) as u32,
-            quads,
+            quads: 0..quads,
         };
         self.context.dispatch(&dispatch, |cells, first_quad| {
             vec![

@@ -11,6 +11,7 @@ use pyo3::{PyTypeInfo, intern};
 
 use crate::element::{Element, Real};
 use crate::error::{Error, tuple};
+use crate::python::gpu::DeviceArray;
 use crate::python::recycle::{self, Memory};
 use crate::run::Boxes;
 use crate::view::{View, ViewMut};
@@ -244,6 +245,16 @@ impl<'py> Output<'py> {
         Ok(Self { array, layout })
     }
 
+    /// (images, channels, rows, columns).
+    pub fn shape(&self) -> [usize; 4] {
+        self.layout.logical(four(self.array.shape()))
+    }
+
+    /// The same array as something to read.
+    pub fn as_input(&self) -> PyResult<Array4<'py>> {
+        Array4::new("out", &self.array, self.layout)
+    }
+
     /// A new array of int64.
     pub fn argmax(features: &Array4<'py>, shape: [usize; 4]) -> PyResult<Self> {
         let py = features.array.py();
@@ -256,7 +267,7 @@ impl<'py> Output<'py> {
     /// # Safety
     /// `E` must be the array's type, and no other view of it may be in use.
     pub unsafe fn view<E>(&self) -> ViewMut<'_, E> {
-        let shape = self.layout.logical(four(self.array.shape()));
+        let shape = self.shape();
         let strides = self.layout.logical(four(self.array.strides()));
         // SAFETY: the array is new, or was checked in `values`; `self` keeps its memory.
         unsafe { ViewMut::from_raw(data(&self.array).cast_mut(), shape, strides) }
@@ -391,7 +402,9 @@ pub fn integers(name: &'static str, array: &Bound<'_, PyAny>) -> PyResult<Vec<i6
 fn untyped<'py>(name: &'static str, array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
     array.cast::<PyUntypedArray>().cloned().map_err(|_| {
         let got = array.get_type().to_string();
-        Error::Dtype { name, got, hint: "use a NumPy array" }.into()
+        let on_device = array.is_instance_of::<DeviceArray>();
+        let hint = if on_device { "download it with .numpy() for use here" } else { "use a NumPy array" };
+        Error::Dtype { name, got, hint }.into()
     })
 }
 
