@@ -191,6 +191,11 @@ def cases(op: str, first: int = 0, count: int | None = None) -> Iterator[Case]:
     yield from (case(op, index) for index in range(first, end if count is None else min(first + count, end)))
 
 
+def some(op: str, every: int) -> Iterator[Case]:
+    """One case in so many; it should share no factor with the number of kinds of boxes."""
+    yield from (case(op, index) for index in range(0, OPERATORS[op].count, every))
+
+
 def blocks(size: int) -> list[tuple[str, int]]:
     """(operator, first index) of each block of so many cases, over the whole registry."""
     return [(row.name, first) for row in OPERATORS.values() for first in range(0, row.count, size)]

@@ -172,6 +172,8 @@ impl Shader {
         let [readers, all, chosen] = files!("readers", "all_readers", "chosen_reader");
         let [alone, alone_best, spread, spread_best] = files!("alone", "alone_best", "spread", "spread_best");
         let [sum, sample, corner, window] = files!("sum", "max_sample", "max_corner", "max_window");
+        let [map, sum_of_map, sample_of_map, corner_of_map, window_of_map] =
+            files!("map", "sum_of_map", "max_sample_of_map", "max_corner_of_map", "max_window_of_map");
         let [relayout, to_quads, to_planes] = files!("relayout", "to_quads", "to_planes");
         let element = match self.storage {
             Storage::Half => half,
@@ -184,23 +186,24 @@ impl Shader {
             Storage::Double | Storage::Long => words_double,
         };
         let (lanes, lanes_best) = if self.spread { (spread, spread_best) } else { (alone, alone_best) };
-        let maps = maps(self.maps);
-        let maps = maps.as_str();
-        let maxima = |wanted, kernel| {
-            let keep = if wanted { argmax } else { no_argmax };
-            vec![element, tables, maps, lanes, maximum, lanes_best, wide, keep, kernel]
+        let keep = if self.kernel.has_argmax() { argmax } else { no_argmax };
+        let maxima = vec![element, tables, lanes, maximum, lanes_best, wide, keep];
+        let (files, of_map) = match self.kernel {
+            Kernel::Sum => (vec![element, tables, lanes, sum], Some(sum_of_map)),
+            Kernel::MaxSample { .. } => ([maxima, vec![sample]].concat(), Some(sample_of_map)),
+            Kernel::MaxCorner { .. } => ([maxima, vec![corner]].concat(), Some(corner_of_map)),
+            Kernel::MaxWindow { .. } => ([maxima, vec![window]].concat(), Some(window_of_map)),
+            Kernel::Scatter { argmax: false } => (vec![element, readers, all], None),
+            Kernel::Scatter { argmax: true } => (vec![element, readers, wide, chosen], None),
+            Kernel::ToQuads => (vec![words, relayout, to_quads], None),
+            Kernel::ToPlanes => (vec![words, relayout, to_planes], None),
         };
-        let files = match self.kernel {
-            Kernel::Sum => vec![element, tables, maps, lanes, sum],
-            Kernel::MaxSample { argmax } => maxima(argmax, sample),
-            Kernel::MaxCorner { argmax } => maxima(argmax, corner),
-            Kernel::MaxWindow { argmax } => maxima(argmax, window),
-            Kernel::Scatter { argmax: false } => vec![element, readers, all],
-            Kernel::Scatter { argmax: true } => vec![element, readers, wide, chosen],
-            Kernel::ToQuads => vec![words, relayout, to_quads],
-            Kernel::ToPlanes => vec![words, relayout, to_planes],
-        };
-        files.join("\n")
+        let mut text = files.join("\n");
+        if let Some(of_map) = of_map {
+            let made = if self.kernel == Kernel::Sum { "vec4<Real>" } else { "Best" };
+            text += &for_each_map(&[map, of_map].join("\n"), made, self.maps);
+        }
+        text
     }
 
     /// The numbers that are filled in.
@@ -210,20 +213,19 @@ impl Shader {
     }
 }
 
-/// The bindings of maps, and how one of them is read: WGSL has no arrays of bindings.
-fn maps(count: u32) -> String {
-    let binding = |map: u32| {
-        format!("@group(0) @binding({}) var<storage, read> map_{map}: array<Stored>;", FIRST_MAP + map)
-    };
-    let read = |map: u32| match map + 1 {
-        last if last == count => format!("    return map_{map}[at];"),
-        _ => format!("    if stage == {map}u {{ return map_{map}[at]; }}"),
-    };
-    let (bindings, reads): (Vec<_>, Vec<_>) = (0..count).map(|map| (binding(map), read(map))).unzip();
+/// The text about the first map, `made` by whose `lane_of_map_0` is wanted, once for each map.
+///
+/// The map is chosen before the loops over its taps, which then have no branch.
+fn for_each_map(text: &str, made: &str, maps: u32) -> String {
+    let binding = |map: u32| format!("@binding({})", FIRST_MAP + map);
+    let of_map = |map: u32| text.replace("_0", &format!("_{map}")).replace(&binding(0), &binding(map));
+    let texts: Vec<_> = (0..maps).map(of_map).collect();
+    let choice = |map: u32| format!("        case {map}u: {{ return lane_of_map_{map}(here, lane); }}\n");
+    let choices: String = (1..maps).map(choice).collect();
     format!(
-        "{}\n\nfn stored(stage: u32, at: u32) -> Stored {{\n{}\n}}\n",
-        bindings.join("\n"),
-        reads.join("\n")
+        "{}\nfn lane_of_maps(here: Place, lane: u32) -> {made} {{\n    switch here.roi.stage {{\n{choices}\
+         \x20       default: {{ return lane_of_map_0(here, lane); }}\n    }}\n}}\n",
+        texts.join("\n"),
     )
 }
 
@@ -280,6 +282,11 @@ mod tests {
                 validated.unwrap_or_else(|error| panic!("{shader:?}: {}", error.emit_to_string(&source)))
             };
             let info = validate(&module);
+            let call =
+                module.global_variables.iter().find(|(_, variable)| variable.name.as_deref() == Some("call"));
+            let (_, call) = call.expect("every shader has a call");
+            let bytes = module.types[call.ty].inner.size(module.to_ctx());
+            assert_eq!(bytes, shader.kernel.call_bytes(), "{shader:?}");
             let constants = shader.constants().map(|(name, value)| (name.to_owned(), value));
             let constants = constants.into_iter().collect();
             let (module, info) = pipeline_constants::process_overrides(&module, &info, None, &constants)

@@ -251,6 +251,7 @@ impl<'py> Output<'py> {
     }
 
     /// The same array as something to read.
+    #[cfg(feature = "gpu")]
     pub fn as_input(&self) -> PyResult<Array4<'py>> {
         Array4::new("out", &self.array, self.layout)
     }

@@ -6,6 +6,8 @@
     reason = "those of the functions that it stands for"
 )]
 
+use std::convert::Infallible;
+
 use pyo3::prelude::*;
 
 use crate::error::{Error, Result};
@@ -18,8 +20,8 @@ fn missing<T>() -> Result<T> {
 }
 
 #[pyfunction]
-pub fn devices() -> Result<()> {
-    missing()
+pub fn devices() -> Vec<()> {
+    Vec::new()
 }
 
 /// An open device: there is none.
@@ -37,11 +39,11 @@ impl Device {
 
 /// An array on a device: there is none.
 #[pyclass(frozen, module = "roialign_rs._core")]
-pub struct DeviceArray;
+pub struct DeviceArray(Infallible);
 
 impl DeviceArray {
     pub fn logical_shape(&self) -> [usize; 4] {
-        [0; 4]
+        match self.0 {}
     }
 }
 

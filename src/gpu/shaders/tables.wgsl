@@ -87,11 +87,6 @@ fn pixel(entry: u32) -> u32 {
     return table[call.pixels + entry];
 }
 
-fn feature(place: Place, row: u32, column: u32) -> vec4<Real> {
-    let at = place.roi.image + row * place.roi.width + column;
-    return widen(stored(place.roi.stage, at * call.source_quads + place.source_quad));
-}
-
 fn filling(place: Place) -> vec4<Real> {
     return vec4(Real(bitcast<f32>(place.roi.fill)));
 }

@@ -130,18 +130,15 @@ pub fn backward<'py>(
     let (py, grads) = (grads.py(), grads.get());
     grads.check(layout, device)?;
     let argmax = match argmax {
-        Some(argmax) => match argmax.cast::<DeviceArray>() {
-            Ok(argmax) => {
-                argmax.get().check(layout, None)?;
-                Some(Arc::clone(&argmax.get().array))
-            }
-            Err(_) => {
-                let argmax = Indices4::new("argmax", argmax, layout)?;
-                check(py, pyramid, shapes, grads.array.shape(), Some(&argmax), rois, invalid)?;
-                Some(Arc::new(send(py, &grads.array.device(), argmax.view())?))
-            }
-        },
         None => None,
+        Some(argmax) => Some(if let Ok(argmax) = argmax.cast::<DeviceArray>() {
+            argmax.get().check(layout, None)?;
+            Arc::clone(&argmax.get().array)
+        } else {
+            let argmax = Indices4::new("argmax", argmax, layout)?;
+            check(py, pyramid, shapes, grads.array.shape(), Some(&argmax), rois, invalid)?;
+            Arc::new(send(py, &grads.array.device(), argmax.view())?)
+        }),
     };
     let mut inputs = vec![&grads.array];
     inputs.extend(&argmax);
@@ -202,9 +199,11 @@ pub fn backward_once(
     check(py, pyramid, &shapes, grads.shape(), argmax, rois, invalid)?;
     let grads = upload(py, &device.0, grads)?;
     let argmax = argmax.map(|argmax| send(py, &device.0, argmax.view())).transpose()?;
-    let room = |out: &Output<'_>| match accumulate {
-        true => upload(py, &device.0, &out.as_input()?),
-        false => Ok(grads.room_for_gradient(out.shape())?),
+    let room = |out: &Output<'_>| {
+        if accumulate {
+            return upload(py, &device.0, &out.as_input()?);
+        }
+        Ok(grads.room_for_gradient(out.shape())?)
     };
     let maps = outs.iter().map(room).collect::<PyResult<Vec<_>>>()?;
     let references: Vec<_> = maps.iter().collect();
