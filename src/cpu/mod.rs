@@ -78,10 +78,9 @@ pub(crate) fn gather<E: Element>(
             channels: blocks[task % blocks.len()].clone(),
             out,
             argmax,
-            level: settings.level,
             stream: results * size_of::<E::Output>() > BYTES_WORTH_STREAMING,
         }
-        .compute()
+        .compute(settings.level)
     })
     .into_iter()
     .collect()
