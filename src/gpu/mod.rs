@@ -168,20 +168,21 @@ pub(crate) fn gather<T: Weight>(
         // Boxes come map by map and image by image; those that are filled are in the first one.
         let first = plan.position(source.stages.start, source.images.start);
         let end = plan.position(source.stages.end - 1, source.images.end);
-        let (spread, alone): (Vec<_>, Vec<_>) = (first..end).partition(|&at| {
+        let (mut spread, mut alone) = (Group::default(), Group::default());
+        for at in first..end {
             let [rows, columns] = most_taps(plan, at);
-            rows * columns > MOST_TAPS_ALONE
-        });
-        for (spread, mut left) in [(true, &spread[..]), (false, &alone[..])] {
+            let group = if rows * columns > MOST_TAPS_ALONE { &mut spread } else { &mut alone };
+            group.boxes.push(at);
+            group.most_taps = [group.most_taps[0].max(rows), group.most_taps[1].max(columns)];
+        }
+        for (spread, group) in [(true, &spread), (false, &alone)] {
+            let mut left = &group.boxes[..];
             while !left.is_empty() {
                 let packed = Packed::new(plan, left, &placing, context.max_binding_bytes)?;
-                let now;
-                (now, left) = left.split_at(packed.rois);
-                let most =
-                    now.iter().map(|&at| most_taps(plan, at)).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])]);
+                left = &left[packed.rois..];
                 let pass = Pass {
                     packed: &packed,
-                    most_taps: most.unwrap_or([0; 2]),
+                    most_taps: group.most_taps,
                     spread,
                     maps,
                     items: source.items,
@@ -192,6 +193,14 @@ pub(crate) fn gather<T: Weight>(
         }
     }
     context.end_call()
+}
+
+/// Boxes that are pooled alike, as the plan counts them.
+#[derive(Default)]
+struct Group {
+    boxes: Vec<usize>,
+    /// Rows and columns of the largest bin.
+    most_taps: [usize; 2],
 }
 
 /// What one dispatch reads.
