@@ -50,6 +50,11 @@ class Operator:
     reduces_by_maximum: Any = None
     """``Case`` -> whether the result is chosen, so that there is an argmax."""
 
+    @property
+    def modes(self) -> tuple[dict[str, str], ...]:
+        """The option that selects each mode; nothing to select where there is one."""
+        return tuple({"mode": mode} for mode in self.options["mode"]) if "mode" in self.options else ({},)
+
 
 OPERATORS = {
     row.name: row

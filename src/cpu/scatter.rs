@@ -14,7 +14,7 @@ use crate::cpu::simd::pack::Pack;
 use crate::cpu::simd::spread::{Spread, add_lanes};
 use crate::cpu::simd::store::{Fence, Store};
 use crate::cpu::simd::{Lanes, Level};
-use crate::cpu::window::Source;
+use crate::cpu::window::{COLUMNS, Source};
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
 use crate::taps::transposed::Transposed;
@@ -67,7 +67,10 @@ impl<E: Element> Scatter<'_, E> {
         scratch::with(|scratch: &mut Scratch<E::Compute>| {
             let [_, _, _, width] = self.out[band.stage].shape();
             let missing = (band.rows.len() * width).saturating_sub(scratch.band.len());
-            scratch.band.try_reserve_exact(missing).map_err(|_| Error::NoMemory { columns: width })?;
+            scratch
+                .band
+                .try_reserve_exact(missing)
+                .map_err(|_| Error::NoMemory { count: width, what: COLUMNS })?;
             scratch.band.resize(scratch.band.len() + missing, Lanes::splat(Real::ZERO));
             scratch.touched.clear();
             scratch.touched.resize(band.rows.len(), false);

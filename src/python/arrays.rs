@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::python::gpu::DeviceArray;
 use crate::view::View;
 
-pub use boxes::{AnyBoxes, integers};
+pub use boxes::{AnyBoxes, BoxTable, integers};
 pub use output::Output;
 
 /// Order of an array's axes.

@@ -14,7 +14,9 @@ use crate::element::Element;
 use crate::error::{Error, Result, tuple};
 use crate::geometry::Extent;
 use crate::ops::{RoiAlign, RoiOp, RoiPool};
-use crate::python::arrays::{AnyBoxes, Array4, Indices4, Layout, Output, WithFeatures, with_features};
+use crate::python::arrays::{
+    AnyBoxes, Array4, BoxTable, Indices4, Layout, Output, WithFeatures, with_features,
+};
 use crate::python::gpu::{self, Device, DeviceArray};
 use crate::python::ops::{Int, align_mode, invalid, layout, pair, placement, pool_mode, quantization};
 use crate::run::{self, Invalid, Pyramid};
@@ -160,12 +162,13 @@ pub fn backward_pyramid<'py>(
         return Err(Error::Conflict("accumulate=True needs out, to add to".to_owned()).into());
     }
     let shapes = input_shapes.iter().map(|&shape| grads.shape(shape)).collect::<Result<Vec<_>>>()?;
-    let rois = AnyBoxes::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
-    pyramid.output_shape(&shapes, rois.len())?;
+    let table = BoxTable::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
+    pyramid.output_shape(&shapes, table.len())?;
     let layout = grads.layout;
     let array = match &grads.array {
         Place::Host(array) => array,
         Place::Device(array) => {
+            let rois = table.read()?;
             return gpu::backward(
                 pyramid, array, argmax, &rois, &shapes, accumulate, outs, layout, invalid, device,
             );
@@ -179,7 +182,7 @@ pub fn backward_pyramid<'py>(
         // What one of them writes must not be another's.
         inputs.extend(out);
     }
-    let (py, argmax) = (grads.object.py(), sources.as_ref());
+    let (py, argmax, rois) = (grads.object.py(), sources.as_ref(), table.read()?);
     if let Some(device) = device {
         gpu::backward_once(py, device, pyramid, array, argmax, &rois, &results, accumulate, invalid)?;
     } else {

@@ -35,7 +35,7 @@ pub fn backward<E: Element, B: Real>(
     }
     let mut accumulate = accumulate;
     for rows in pyramid.passes(&shapes, boxes.corners.len()) {
-        let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings.threads);
+        let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings.threads)?;
         cpu::scatter(&plan, grad_output, argmax, out, accumulate, settings)?;
         accumulate = true;
     }
@@ -62,7 +62,7 @@ pub fn check_backward<B: Real>(
     let widths: Vec<_> = maps.iter().map(|[.., width]| *width).collect();
     pyramid.passes(maps, count).try_for_each(|rows| {
         // Weights do not matter here.
-        let plan = pyramid.plan::<B, f32>(maps, boxes, rows, invalid, threads);
+        let plan = pyramid.plan::<B, f32>(maps, boxes, rows, invalid, threads)?;
         cpu::check_argmax(&plan, argmax, &widths, threads)
     })
 }

@@ -28,10 +28,10 @@ pub fn forward_on_device<B: Real>(
     let results = gpu::Results::new(features, shape, argmax)?;
     for rows in pieces(results.rows(), pyramid.boxes_per_pass(&maps)) {
         if features[0].dtype() == Dtype::F64 {
-            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, threads);
+            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, threads)?;
             gpu::gather(&plan, features, &results, &rows)?;
         } else {
-            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, threads);
+            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, threads)?;
             gpu::gather(&plan, features, &results, &rows)?;
         }
     }
@@ -76,10 +76,10 @@ pub fn backward_on_device<B: Real>(
     let none = together.is_empty().then_some(0..0);
     for rows in pieces(&together, pyramid.boxes_per_pass(&maps)).chain(none) {
         if grads.dtype() == Dtype::F64 {
-            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, threads);
+            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, threads)?;
             gpu::scatter(&plan, incoming, out, accumulate, &rows)?;
         } else {
-            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, threads);
+            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, threads)?;
             gpu::scatter(&plan, incoming, out, accumulate, &rows)?;
         }
         accumulate = true;

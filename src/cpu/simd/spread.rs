@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::cpu::simd::sum::accumulate;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::element::Real;
 use crate::taps::transposed::AxisReaders;
@@ -64,7 +63,7 @@ impl<T: Real> Spread<'_, T> {
                     if reader == 0 {
                         *sum = Lanes::splat(T::ZERO);
                     }
-                    accumulate::<I, T>(sum, weight, grad);
+                    *sum = I::mul_add(weight, grad, *sum);
                 }
             }
             let pixels = &mut band[(pixel as usize - first_row) * width..][..width];
@@ -91,7 +90,7 @@ fn add_unrolled<I: Isa, T: Real, const X: usize>(
         let sum = unsafe { pixels.get_unchecked_mut(pixel as usize) };
         for (&bin, &weight) in bins.iter().zip(weights) {
             // SAFETY: as above.
-            accumulate::<I, T>(sum, weight, unsafe { row.get_unchecked(bin as usize) });
+            *sum = I::mul_add(weight, unsafe { row.get_unchecked(bin as usize) }, *sum);
         }
     }
 }
@@ -103,7 +102,7 @@ fn add<I: Isa, T: Real>(x: &AxisReaders<'_, T>, row: &[Lanes<T>], pixels: &mut [
         let (bins, weights) = x.of(i);
         let mut sum = Lanes::splat(T::ZERO);
         for (&bin, &weight) in bins.iter().zip(weights) {
-            accumulate::<I, T>(&mut sum, weight, &row[bin as usize]);
+            sum = I::mul_add(weight, &row[bin as usize], sum);
         }
         add_lanes(&mut pixels[pixel as usize], &sum);
     }

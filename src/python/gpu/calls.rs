@@ -9,7 +9,7 @@ use crate::cpu::Settings;
 use crate::error::{Error, Result, tuple};
 use crate::gpu;
 use crate::ops::RoiOp;
-use crate::python::arrays::{AnyBoxes, Array4, Indices4, Layout, Output};
+use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Indices4, Layout, Output};
 use crate::run::{self, Invalid, Pyramid};
 
 /// The arrays, if they lie on a device.
@@ -72,7 +72,7 @@ pub fn forward<'py>(
     }
     maps.iter().try_for_each(|map| map.get().check(layout, device))?;
     let maps: Vec<_> = maps.iter().map(|map| &*map.get().array).collect();
-    let rois = AnyBoxes::new(boxes, batch_indices, maps[0].shape()[0])?;
+    let rois = BoxTable::new(boxes, batch_indices, maps[0].shape()[0])?.read()?;
     let (values, argmax) = py.detach(|| run_forward(pyramid, &maps, &rois, return_argmax, invalid))?;
     let array = |array| DeviceArray { array: Arc::new(array), layout };
     Ok(match argmax {
