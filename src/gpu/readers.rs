@@ -198,7 +198,9 @@ impl<T: Weight> Axes<T> {
         let (start, first) = (self.bounds.len(), self.bins.len());
         self.bounds.resize(start + hull.len(), 0);
         let bound_of = |reader: &Reader<T>| start + reader.pixel as usize - hull.start;
-        readers.iter().for_each(|reader| self.bounds[bound_of(reader)] += 1);
+        for reader in &readers {
+            self.bounds[bound_of(reader)] += 1;
+        }
         let most = self.bounds[start..].iter().copied().max().unwrap_or(0) as usize;
         let mut end = first as u32;
         for bound in &mut self.bounds[start..] {
