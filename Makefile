@@ -25,6 +25,7 @@ demo: $(VENV)/.demo ## Pool boxes of a photograph, print a table, write demo/*.p
 
 test: $(VENV)/.test ## Rust and Python tests
 	cargo test --locked
+	cargo test --locked --features gpu
 	$(BIN)/python -m pytest
 
 check: lint test ## What CI runs

@@ -13,7 +13,7 @@ use crate::ops::RoiOp;
 use crate::view::{View, ViewMut};
 
 pub use crate::taps::Invalid;
-pub use backward::backward;
+pub use backward::{backward, check_backward};
 #[cfg(feature = "gpu")]
 pub use device::{backward_on_device, forward_on_device};
 pub use pyramid::{Pyramid, Stages};

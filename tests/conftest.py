@@ -9,7 +9,7 @@ import importlib.util
 import os
 
 import pytest
-from backends import BACKENDS
+from backends import BACKENDS, gpu_device
 from hypothesis import HealthCheck, settings
 
 import roialign_rs as ra
@@ -58,6 +58,15 @@ def backend(request):
     if not BACKENDS[request.param]():
         pytest.skip(f"no {request.param} here")
     return request.param
+
+
+@pytest.fixture
+def device():
+    """Give a device; the test is skipped where there is none."""
+    device = gpu_device()
+    if device is None:
+        pytest.skip("no gpu here")
+    return device
 
 
 @pytest.fixture

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, array, boxes as as_boxes, indices, shape
+from roialign_rs._args import Boxes, Pair, argmax as as_argmax, boxes as as_boxes, features as as_features, shape
 from roialign_rs._ops import Invalid, Layout
+
+if TYPE_CHECKING:
+    from roialign_rs.gpu import Device, DeviceArray
 
 
 def roi_align_backward(
-    grad_output: ArrayLike,
+    grad_output: ArrayLike | DeviceArray,
     boxes: Boxes,
     input_shape: Sequence[SupportsIndex],
     *,
@@ -22,12 +25,13 @@ def roi_align_backward(
     aligned: bool = True,
     mode: Literal["avg", "max", "onnx_max"] = "avg",
     sample_points: Literal["center", "interior"] = "center",
-    argmax: ArrayLike | None = None,
+    argmax: ArrayLike | DeviceArray | None = None,
     accumulate: bool = False,
     batch_indices: ArrayLike | None = None,
     layout: Layout = "NCHW",
-    out: NDArray[Any] | None = None,
+    out: NDArray[Any] | DeviceArray | None = None,
     invalid: Invalid = "raise",
+    device: Device | None = None,
 ) -> Any:
     """Gradient of `roi_align` for its features.
 
@@ -47,6 +51,9 @@ def roi_align_backward(
         Order of the axes of ``grad_output``, ``input_shape``, ``argmax`` and ``out``.
     out : array of ``input_shape``, optional
         Where to write the gradient, with any strides.
+    device : gpu.Device, optional
+        Upload what is needed, compute there and download the result. For a ``grad_output`` that is a
+        `gpu.DeviceArray` the result is one, too, and so must ``out`` be; ``argmax`` may be one.
 
     Returns
     -------
@@ -56,7 +63,8 @@ def roi_align_backward(
     Raises
     ------
     ValueError, TypeError, MemoryError
-        As for `roi_align`; ValueError also for an ``argmax`` that names no candidate of its bin.
+        As for `roi_align`; ValueError also for an ``argmax`` that names no candidate of its bin, unless it lies on a
+        device: there it has no gradient.
 
     Notes
     -----
@@ -76,7 +84,7 @@ def roi_align_backward(
     input_shape = shape("input_shape", input_shape)
     table, batch_indices = as_boxes(boxes, batch_indices, input_shape[0])
     return _core.roi_align_backward(
-        array(grad_output),
+        as_features(grad_output),
         table,
         batch_indices,
         input_shape,
@@ -85,17 +93,18 @@ def roi_align_backward(
         aligned,
         mode,
         sample_points,
-        None if argmax is None else indices("argmax", argmax),
+        as_argmax(argmax),
         accumulate,
         layout,
         out,
         invalid,
+        None if device is None else device._core,
     )
 
 
 def roi_pool_backward(
-    grad_output: ArrayLike,
-    argmax: ArrayLike | None,
+    grad_output: ArrayLike | DeviceArray,
+    argmax: ArrayLike | DeviceArray | None,
     boxes: Boxes,
     input_shape: Sequence[SupportsIndex],
     *,
@@ -105,14 +114,15 @@ def roi_pool_backward(
     accumulate: bool = False,
     batch_indices: ArrayLike | None = None,
     layout: Layout = "NCHW",
-    out: NDArray[Any] | None = None,
+    out: NDArray[Any] | DeviceArray | None = None,
     invalid: Invalid = "raise",
+    device: Device | None = None,
 ) -> Any:
     """Gradient of `roi_pool` for its features.
 
     Parameters
     ----------
-    grad_output, input_shape, accumulate, layout, out
+    grad_output, input_shape, accumulate, layout, out, device
         As for `roi_align_backward`.
     argmax : int64 array of the shape of ``grad_output``, or None
         What the forward call returned; None with ``mode="avg"``.
@@ -143,8 +153,8 @@ def roi_pool_backward(
     input_shape = shape("input_shape", input_shape)
     table, batch_indices = as_boxes(boxes, batch_indices, input_shape[0])
     return _core.roi_pool_backward(
-        array(grad_output),
-        None if argmax is None else indices("argmax", argmax),
+        as_features(grad_output),
+        as_argmax(argmax),
         table,
         batch_indices,
         input_shape,
@@ -155,4 +165,5 @@ def roi_pool_backward(
         layout,
         out,
         invalid,
+        None if device is None else device._core,
     )

@@ -95,7 +95,7 @@ def roi_pool(
     device: Device | None,
 ) -> Any: ...
 def roi_align_backward(
-    grad_output: NDArray[Any],
+    grad_output: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     input_shape: tuple[int, int, int, int],
@@ -104,15 +104,16 @@ def roi_align_backward(
     aligned: bool,
     mode: str,
     sample_points: str,
-    argmax: NDArray[np.int64] | None,
+    argmax: NDArray[np.int64] | DeviceArray | None,
     accumulate: bool,
     layout: str,
-    out: NDArray[Any] | None,
+    out: NDArray[Any] | DeviceArray | None,
     invalid: str,
+    device: Device | None,
 ) -> Any: ...
 def roi_pool_backward(
-    grad_output: NDArray[Any],
-    argmax: NDArray[np.int64] | None,
+    grad_output: NDArray[Any] | DeviceArray,
+    argmax: NDArray[np.int64] | DeviceArray | None,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     input_shape: tuple[int, int, int, int],
@@ -121,11 +122,12 @@ def roi_pool_backward(
     quantization: str,
     accumulate: bool,
     layout: str,
-    out: NDArray[Any] | None,
+    out: NDArray[Any] | DeviceArray | None,
     invalid: str,
+    device: Device | None,
 ) -> Any: ...
 def multiscale_roi_align(
-    features_list: list[NDArray[Any]],
+    features_list: list[NDArray[Any] | DeviceArray],
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     output_size: Any,
@@ -139,9 +141,10 @@ def multiscale_roi_align(
     layout: str,
     out: NDArray[Any] | None,
     invalid: str,
+    device: Device | None,
 ) -> Any: ...
 def multiscale_roi_align_backward(
-    grad_output: NDArray[Any],
+    grad_output: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     input_shapes: list[tuple[int, int, int, int]],
@@ -154,8 +157,9 @@ def multiscale_roi_align_backward(
     stages: NDArray[np.int64] | None,
     accumulate: bool,
     layout: str,
-    out: list[NDArray[Any]] | None,
+    out: list[NDArray[Any] | DeviceArray] | None,
     invalid: str,
+    device: Device | None,
 ) -> list[Any]: ...
 def assign_stages(
     boxes: NDArray[Any],

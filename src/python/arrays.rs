@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 
 use crate::element::Element;
 use crate::error::Error;
+use crate::python::gpu::DeviceArray;
 use crate::view::View;
 
 pub use boxes::{AnyBoxes, BoxTable, integers};
@@ -192,7 +193,9 @@ pub fn with_features<'py, W: WithFeatures<'py>>(features: &Array4<'py>, work: W)
 fn untyped<'py>(name: &'static str, array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
     array.cast::<PyUntypedArray>().cloned().map_err(|_| {
         let got = array.get_type().to_string();
-        Error::Dtype { name, got, hint: "use a NumPy array" }.into()
+        let on_device = array.is_instance_of::<DeviceArray>();
+        let hint = if on_device { "download it with .numpy() for use here" } else { "use a NumPy array" };
+        Error::Dtype { name, got, hint }.into()
     })
 }
 

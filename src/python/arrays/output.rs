@@ -71,6 +71,17 @@ impl<'py> Output<'py> {
         Ok(Self { array, layout })
     }
 
+    /// (images, channels, rows, columns).
+    pub fn shape(&self) -> [usize; 4] {
+        self.layout.logical(four(self.array.shape()))
+    }
+
+    /// The same array as something to read.
+    #[cfg(feature = "gpu")]
+    pub fn as_input(&self) -> PyResult<Array4<'py>> {
+        Array4::new("out", &self.array, self.layout)
+    }
+
     /// A new array of int64.
     pub fn argmax(features: &Array4<'py>, shape: [usize; 4]) -> PyResult<Self> {
         let py = features.array.py();
@@ -83,7 +94,7 @@ impl<'py> Output<'py> {
     /// # Safety
     /// `E` must be the array's type, and no other view of it may be in use.
     pub unsafe fn view<E>(&self) -> ViewMut<'_, E> {
-        let shape = self.layout.logical(four(self.array.shape()));
+        let shape = self.shape();
         let strides = self.layout.logical(four(self.array.strides()));
         // SAFETY: the array is new, or was checked in `values`; `self` keeps its memory.
         unsafe { ViewMut::from_raw(data(&self.array).cast_mut(), shape, strides) }
