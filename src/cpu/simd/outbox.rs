@@ -64,11 +64,11 @@ impl<E: Element> Kernel for Deliver<'_, '_, E> {
         let Self { store, outbox } = self;
         outbox.write::<I>(usize::MAX);
         let Some((to, bytes)) = store.one_run() else { return store.run::<I>() };
-        outbox.stage.resize(bytes.div_ceil(LINE), Line([0; LINE]));
+        outbox.stage.resize(store.turned_bytes().div_ceil(LINE), Line([0; LINE]));
         let stage = outbox.stage.as_mut_ptr().cast::<u8>();
         let head = to.align_offset(LINE).min(bytes);
         let lines = (bytes - head) / LINE;
-        // SAFETY: the stage has room for the run, and the ends of the run lie inside the output. The ends share their
+        // SAFETY: the stage has room for 16 channels, and the ends of the run lie inside the output. The ends share their
         // cache lines with other tasks' results: read by nobody soon either.
         unsafe {
             store.turn::<I>(stage.cast());

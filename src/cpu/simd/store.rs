@@ -113,16 +113,21 @@ impl<E: Element> Store<'_, E> {
     /// Where all channels go and how many bytes they are, if they follow each other without a gap and are to be streamed.
     pub(super) fn one_run(&self) -> Option<(*mut u8, usize)> {
         let Self { target, bins, stream } = self;
-        let bytes = size_of_val(*bins) / LANES / size_of::<E::Compute>() * size_of::<E>();
+        let bytes = bins.len() * size_of::<E>();
         let follow = target.channel_stride == bytes as isize || target.channels == 1;
         let fits = *stream && follow && target.has_dense_maps() && bins.len() <= MOST_BINS;
         fits.then(|| (target.at(0, 0), target.channels * bytes))
     }
 
+    /// Bytes that [`Self::turn`] writes.
+    pub(super) fn turned_bytes(&self) -> usize {
+        LANES * self.bins.len() * size_of::<E>()
+    }
+
     /// Turns bins of channels into channels of bins, one after the other.
     ///
     /// # Safety
-    /// There must be room for 16 channels.
+    /// There must be room for 16 channels, however many there are.
     #[inline(always)]
     pub(super) unsafe fn turn<I: Isa>(&self, to: *mut E) {
         // SAFETY: the caller's promise.
