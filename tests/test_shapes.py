@@ -1,5 +1,4 @@
-"""Shapes that are hard to cut into tasks: one box or ten thousand, few channels or many, one image of a batch, a map
-that is larger than 4 GB."""
+"""Shapes that are hard to cut into tasks: one box or very many, few channels or many, and maps larger than 4 GB."""
 
 import sys
 from dataclasses import replace
@@ -9,11 +8,11 @@ import numpy as np
 import oracles
 import pytest
 from checks import assert_within
-from roialign_rs._bench import workloads
 from subprocesses import python
 from tolerances import BOUNDS
 
 import roialign_rs as ra
+from roialign_rs._bench import workloads
 
 EDGES = [row for row in workloads.load() if row.id.startswith("e")]
 ANY_CHANNELS = (0, 7, -1)

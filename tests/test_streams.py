@@ -23,7 +23,14 @@ def test_any_address(dtype, layout):
 
 FEW = (1, 3, 8, 16, 17, 33)
 SHAPES = [((bins, 1) if bins % 2 else (1, bins), FEW if bins > 3 else FEW[2:]) for bins in range(1, 9)]
-SHAPES += [((2, 3), FEW), ((14, 14), FEW), ((16, 16), FEW), ((1, 257), FEW), ((257, 1), FEW), ((7, 7), tuple(range(1, 34)))]
+SHAPES += [
+    ((2, 3), FEW),
+    ((14, 14), FEW),
+    ((16, 16), FEW),
+    ((1, 257), FEW),
+    ((257, 1), FEW),
+    ((7, 7), tuple(range(1, 34))),
+]
 
 
 @every_layout
@@ -59,4 +66,3 @@ def inside_more_channels(array):
     part = wide[:, 2:-3]
     part[...] = array
     return part
-
