@@ -1,59 +1,70 @@
-//! The forward pass on every row of the table: `cargo bench --bench forward`, or with (part of) a row's name.
+//! The forward pass: every row of the table as it is called by default, and two of them in every dtype and layout at
+//! every level.
 
 mod workloads;
 
+use std::time::Duration;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use roialign_rs::cpu::Settings;
-use roialign_rs::error::Result;
-use roialign_rs::geometry::Extent;
-use roialign_rs::geometry::grid::Placement;
-use roialign_rs::ops::{Mode, RoiAlign};
-use roialign_rs::run::{self, Boxes, Invalid};
-use roialign_rs::view::{View, ViewMut};
-use workloads::{Workload, naive};
+use half::{bf16, f16};
+use roialign_rs::cpu::{Level, Settings};
+use roialign_rs::ops::Mode;
+use workloads::Workload;
+use workloads::formats::{Dtype, Layout};
+use workloads::problem::Problem;
 
-fn run_forward(
-    row: &Workload,
-    features: &[f32],
-    boxes: &Boxes<f32>,
-    out: &mut [f32],
+/// One that is bound by memory, one whose map stays in the caches.
+const ROWS_IN_EVERY_FORMAT: [&str; 2] = ["fpn_p2_k1000", "batch8_k512"];
+
+fn forward<E: Dtype<Output: Dtype>>(
+    criterion: &mut Criterion,
+    row: Workload,
+    layout: Layout,
     settings: Settings,
-) -> Result<()> {
-    let [height, width] = row.output_size;
-    let op = RoiAlign {
-        output: Extent { height, width },
-        spatial_scale: row.spatial_scale(),
-        sampling_ratio: [row.sampling_ratio; 2],
-        aligned: true,
-        mode: Mode::Avg,
-        placement: Placement::Center,
-    };
-    let features = View::new(features, row.shape)?;
-    let out = ViewMut::new(out, row.output_shape())?;
-    run::forward(&op, &features, boxes, &out, None, Invalid::Raise, settings)
-}
-
-fn forward(criterion: &mut Criterion) {
-    let settings = Settings::current().expect("the environment sets a known level and thread count");
-    let name = format!("roi_align/f32/{:?}/{}t", settings.level, settings.threads).to_lowercase();
+) {
+    let Settings { level, threads } = settings;
+    let name = format!("roi_align/{}/{}/{}/{threads}t", E::NAME, layout.name(), level.name());
     let mut group = criterion.benchmark_group(name);
-    group.sample_size(20);
-    for row in workloads::load() {
-        let (features, table) = (row.features(), row.boxes());
-        let boxes = Boxes {
-            corners: table.iter().map(|&[_, x1, y1, x2, y2]| [x1, y1, x2, y2]).collect(),
-            images: table.iter().map(|row| f64::from(row[0])).collect(),
-        };
-        let mut out = vec![f32::NAN; row.output_shape().iter().product()];
-        run_forward(&row, &features, &boxes, &mut out, settings).expect("the table's boxes are valid");
-        naive::check(&row, &features, &table, &out);
-        group.throughput(Throughput::Elements(out.len() as u64));
-        group.bench_function(BenchmarkId::from_parameter(&row.name), |bencher| {
-            bencher.iter(|| run_forward(&row, &features, &boxes, &mut out, settings));
+    group.sample_size(20).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
+    let id = BenchmarkId::from_parameter(&row.name);
+    let mut problem: Option<Problem<E>> = None;
+    group.throughput(Throughput::Elements(row.output_shape().iter().product::<usize>() as u64));
+    group.bench_function(id, |bencher| {
+        // Made for what is timed, and not for what the command line leaves out.
+        let problem = problem.get_or_insert_with(|| {
+            let mut problem = Problem::new(row.clone(), layout);
+            problem.run(Mode::Avg, settings);
+            problem.check(Mode::Avg);
+            problem
         });
-    }
+        bencher.iter(|| problem.run(Mode::Avg, settings));
+    });
     group.finish();
 }
 
-criterion_group!(benches, forward);
+fn every_row(criterion: &mut Criterion) {
+    for row in workloads::load() {
+        forward::<f32>(criterion, row, Layout::Nchw, workloads::settings());
+    }
+}
+
+fn every_format(criterion: &mut Criterion) {
+    for level in Level::available() {
+        let settings = Settings { level, ..workloads::settings() };
+        for layout in Layout::ALL {
+            for row in ROWS_IN_EVERY_FORMAT.map(workloads::row) {
+                // That one is in `every_row`.
+                if (level, layout) != (workloads::settings().level, Layout::Nchw) {
+                    forward::<f32>(criterion, row.clone(), layout, settings);
+                }
+                forward::<f64>(criterion, row.clone(), layout, settings);
+                forward::<f16>(criterion, row.clone(), layout, settings);
+                forward::<bf16>(criterion, row.clone(), layout, settings);
+                forward::<u8>(criterion, row, layout, settings);
+            }
+        }
+    }
+}
+
+criterion_group!(benches, every_row, every_format);
 criterion_main!(benches);

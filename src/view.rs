@@ -19,6 +19,11 @@ fn contiguous<E>(shape: [usize; 4]) -> [isize; 4] {
     strides
 }
 
+/// Channels come second here.
+fn from_channels_last<T: Copy>([images, rows, columns, channels]: [T; 4]) -> [T; 4] {
+    [images, channels, rows, columns]
+}
+
 fn check_length(name: &'static str, shape: [usize; 4], length: usize) -> Result<()> {
     let elements = shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side));
     if elements == Some(length) {
@@ -72,6 +77,19 @@ impl<'a, E> View<'a, E> {
     #[must_use]
     pub fn strides(&self) -> [isize; 4] {
         self.strides
+    }
+
+    /// The array whose axes were (image, row, column, channel): NHWC.
+    ///
+    /// ```
+    /// use roialign_rs::view::View;
+    /// let pixels = [0u8; 2 * 3 * 4 * 5];
+    /// assert_eq!(View::new(&pixels, [2, 3, 4, 5])?.channels_last().shape(), [2, 5, 3, 4]);
+    /// # Ok::<(), roialign_rs::error::Error>(())
+    /// ```
+    #[must_use]
+    pub fn channels_last(self) -> Self {
+        Self { shape: from_channels_last(self.shape), strides: from_channels_last(self.strides), ..self }
     }
 
     /// An element.
@@ -190,6 +208,12 @@ impl<'a, E> ViewMut<'a, E> {
     #[must_use]
     pub fn strides(&self) -> [isize; 4] {
         self.strides
+    }
+
+    /// The array whose axes were (roi, row, column, channel): NHWC.
+    #[must_use]
+    pub fn channels_last(self) -> Self {
+        Self { shape: from_channels_last(self.shape), strides: from_channels_last(self.strides), ..self }
     }
 
     /// What was written, to be read by the only task that writes it.

@@ -3,8 +3,11 @@
 //!
 //! The generator is described in the table itself; `workloads.py` beside it is its twin in Python.
 
+pub mod formats;
 pub mod naive;
+pub mod problem;
 
+use roialign_rs::cpu::Settings;
 use serde_json::Value;
 
 const TABLE: &str = include_str!("../../python/roialign_rs/_bench/workloads.json");
@@ -24,11 +27,21 @@ pub struct Workload {
     /// Image pixels per cell.
     pub stride: usize,
     /// Range of box sides in image pixels.
-    side: [f64; 2],
-    seed: u64,
-    check: u32,
+    pub side: [f64; 2],
+    pub seed: u64,
+    pub check: u32,
     /// The image of all boxes; `None` spreads them over the batch.
-    image: Option<usize>,
+    pub image: Option<usize>,
+}
+
+/// What the environment sets.
+pub fn settings() -> Settings {
+    Settings::current().expect("the environment sets a known level and thread count")
+}
+
+/// The row of that name.
+pub fn row(name: &str) -> Workload {
+    load().into_iter().find(|row| row.name == name).expect("the table has the row")
 }
 
 /// Every row of the table, in its order.

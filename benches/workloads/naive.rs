@@ -1,28 +1,42 @@
 //! `RoI` Align as its definition reads, in f64: what a bench compares with before it trusts a time.
 
-use super::Workload;
+use roialign_rs::ops::Mode;
 
-/// Panics unless `out` is right for every channel of a few boxes, spread over the list.
-pub fn check(workload: &Workload, features: &[f32], boxes: &[[f32; 5]], out: &[f32]) {
+use super::Workload;
+use super::formats::Dtype;
+
+/// Panics unless `actual(box, channel, bin)` is right for every channel of a few boxes, spread over the list.
+pub fn check<E: Dtype>(
+    workload: &Workload,
+    mode: Mode,
+    features: &[E],
+    boxes: &[[f32; 5]],
+    actual: impl Fn(usize, usize, usize) -> f64,
+) {
     let plane = workload.output_size[0] * workload.output_size[1];
-    let channels = workload.shape[1];
     for k in (0..boxes.len()).step_by(boxes.len().div_ceil(8)) {
-        for (i, actual) in out[k * channels * plane..][..channels * plane].iter().enumerate() {
-            let expected = bin(workload, features, &boxes[k], i / plane, i % plane);
-            // Features are below 1 in size; float32 coordinates on maps of a few hundred cells leave this much.
+        for (channel, at) in (0..workload.shape[1]).flat_map(|c| (0..plane).map(move |at| (c, at))) {
+            let (actual, expected) =
+                (actual(k, channel, at), bin(workload, mode, features, &boxes[k], channel, at));
             assert!(
-                (f64::from(*actual) - expected).abs() < 1e-4,
-                "workload {}: box {k}, channel {}, bin {}: got {actual}, expected {expected}",
+                (actual - expected).abs() < E::BOUND * E::LARGEST,
+                "workload {}, {}: box {k}, channel {channel}, bin {at}: got {actual}, expected {expected}",
                 workload.name,
-                i / plane,
-                i % plane,
+                E::NAME,
             );
         }
     }
 }
 
-/// The mean over the samples of one bin (`aligned`, so half a pixel is taken off).
-fn bin(workload: &Workload, features: &[f32], row: &[f32; 5], channel: usize, bin: usize) -> f64 {
+/// The mean over the samples of one bin (`aligned`, so half a pixel is taken off), or a maximum.
+fn bin<E: Dtype>(
+    workload: &Workload,
+    mode: Mode,
+    features: &[E],
+    row: &[f32; 5],
+    channel: usize,
+    bin: usize,
+) -> f64 {
     let [_, channels, height, width] = workload.shape;
     let [bins_y, bins_x] = workload.output_size;
     let map = &features[(row[0] as usize * channels + channel) * height * width..][..height * width];
@@ -37,12 +51,16 @@ fn bin(workload: &Workload, features: &[f32], row: &[f32; 5], channel: usize, bi
     };
     let ys = axis(row[2], row[4], bins_y, bin / bins_x);
     let xs = axis(row[1], row[3], bins_x, bin % bins_x);
-    let sum: f64 = ys.iter().flat_map(|y| xs.iter().map(move |x| bilinear(map, height, width, *y, *x))).sum();
-    sum / (ys.len() * xs.len()) as f64
+    let samples = ys.iter().flat_map(|y| xs.iter().map(move |x| corners(map, height, width, *y, *x)));
+    match mode {
+        Mode::Avg => samples.flatten().sum::<f64>() / (ys.len() * xs.len()) as f64,
+        Mode::Max => samples.map(|corners| corners.iter().sum()).fold(f64::NEG_INFINITY, f64::max),
+        Mode::OnnxMax => samples.flatten().fold(f64::NEG_INFINITY, f64::max),
+    }
 }
 
-/// The map between its four nearest cells; the table's boxes lie inside the image, so only the last half cell clamps.
-fn bilinear(map: &[f32], height: usize, width: usize, y: f64, x: f64) -> f64 {
+/// The four cells around a place, times their weights; what lies further out than the outermost centres clamps.
+fn corners<E: Dtype>(map: &[E], height: usize, width: usize, y: f64, x: f64) -> [f64; 4] {
     let axis = |v: f64, size: usize| {
         let v = v.clamp(0.0, (size - 1) as f64);
         let low = v as usize;
@@ -50,7 +68,11 @@ fn bilinear(map: &[f32], height: usize, width: usize, y: f64, x: f64) -> f64 {
     };
     let (y0, y1, fy) = axis(y, height);
     let (x0, x1, fx) = axis(x, width);
-    let at = |y: usize, x: usize| f64::from(map[y * width + x]);
-    (1.0 - fy) * ((1.0 - fx) * at(y0, x0) + fx * at(y0, x1))
-        + fy * ((1.0 - fx) * at(y1, x0) + fx * at(y1, x1))
+    let at = |y: usize, x: usize| map[y * width + x].value();
+    [
+        (1.0 - fy) * (1.0 - fx) * at(y0, x0),
+        (1.0 - fy) * fx * at(y0, x1),
+        fy * (1.0 - fx) * at(y1, x0),
+        fy * fx * at(y1, x1),
+    ]
 }

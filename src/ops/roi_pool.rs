@@ -92,7 +92,7 @@ impl RoiOp for RoiPool {
 }
 
 /// Beyond any map, and far from overflowing when multiplied by a number of bins.
-const FAR: i64 = 1 << 40;
+const FAR: i64 = 1 << 37;
 
 impl Quantization {
     /// The cells of each bin on one axis, not clipped to the map. `ends` are image pixels.

@@ -192,11 +192,11 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         let place = |row: usize| match known.or_else(|| self.stage(boxes, row, maps[0][0]).ok()) {
             Some(stage) => {
                 let [first, second] = Axis::Y.ends(boxes.corners[row]).map(Real::to_f64);
-                let top = (first.max(second) * self.ops[stage].spatial_scale()) as u32;
+                let bottom = (first.max(second) * self.ops[stage].spatial_scale()) as u32;
                 let (stage, image) = (stage as u32, boxes.images[row] as u32);
-                Place { stage, image, top, row, valid: true }
+                Place { stage, image, bottom, row, valid: true }
             }
-            None => Place { stage: 0, image: 0, top: 0, row, valid: false },
+            None => Place { stage: 0, image: 0, bottom: 0, row, valid: false },
         };
         let mut order: Vec<_> = rows.map(place).collect();
         order.sort_unstable();
@@ -209,8 +209,8 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
 struct Place {
     stage: u32,
     image: u32,
-    /// About the first row that it reads: an order that is not quite that of the rows costs a little time, no more.
-    top: u32,
+    /// About the last row that it reads: an order that is not quite that of the rows costs a little time, no more.
+    bottom: u32,
     row: usize,
     valid: bool,
 }

@@ -9,7 +9,7 @@ use crate::geometry::Extent;
 /// Boxes that follow each other and belong to one image of one map.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// The boxes, in the order in which rows are first read.
+    /// The boxes, about in the order of the last rows that they read.
     pub rois: Range<usize>,
     /// Which of the feature maps.
     pub stage: usize,
@@ -38,7 +38,7 @@ pub struct Plan<T> {
 
 impl<T: Real> Plan<T> {
     /// Takes tables of [`BOXES_PER_TABLE`] boxes, all but the last one. The boxes come map by map and image by image,
-    /// and those of an image about in the order in which their rows are first read, so that every task goes through the
+    /// and those of an image about in the order of the last rows that they read, so that every task goes through the
     /// tables, and through the rows of a map, from front to back.
     pub fn new(reduce: Reduce, output: Extent, tables: Vec<Table<T>>) -> Self {
         Self { reduce, output, tables }

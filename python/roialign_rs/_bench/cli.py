@@ -23,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     groups = "\n".join(f"  {name:<10} {group.about}" for name, group in GROUPS.items())
     aliases = "\n".join(f"  {name:<10} {', '.join(members)}" for name, members in ALIASES.items())
-    parser.epilog = f"groups:\n{groups}\n{aliases}"
+    rows = "\n".join(f"  {row.id:<10} {row.summary}" for row in workloads.load())
+    parser.epilog = (
+        f"groups:\n{groups}\n{aliases}\n\nrows (map; boxes; bins; samples a side of a bin):\n{rows}\n\n"
+        "A group measures only the rows that belong to it. Numbers mean something on a machine that does nothing else."
+    )
     add = parser.add_argument
     add("--group", default="forward,small", metavar="NAMES", help="with commas between (default: %(default)s)")
     add("--rows", metavar="IDS", help="rows of the table, with commas between (default: all of a group)")

@@ -18,4 +18,9 @@ def measure(session: Session) -> Iterator[Measurement]:
         yield beside_peers(session, workload, Problem.of(workload))
 
 
-GROUP = Group("edges: roi_align, mean, float32, NCHW", measure, lambda measured: [], quotients=QUOTIENTS)
+GROUP = Group(
+    "the same for shapes that are hard to cut: one box, very many, few channels, one image of a batch",
+    measure,
+    lambda measured: [],
+    quotients=QUOTIENTS,
+)

@@ -102,4 +102,6 @@ def goals(measured: Sequence[Measurement]) -> list[Goal]:
     ]
 
 
-GROUP = Group("roi_align, mean, other layouts, views and dtypes, all with out=", measure, goals)
+GROUP = Group(
+    "mean with out= in NHWC, from views, in float16, bfloat16 and float64, beside float32 in NCHW", measure, goals
+)

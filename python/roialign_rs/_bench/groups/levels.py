@@ -48,4 +48,4 @@ def goals(measured: Sequence[Measurement]) -> list[Goal]:
     ]
 
 
-GROUP = Group("levels: roi_align, mean, float32, NCHW, out=", measure, goals)
+GROUP = Group("mean with out= at each instruction set (ROIALIGN_LEVEL), in processes of their own", measure, goals)

@@ -45,4 +45,4 @@ def goals(measured: Sequence[Measurement]) -> list[Goal]:
     return found
 
 
-GROUP = Group("maxima of roi_align, and roi_pool, float32, NCHW", measure, goals)
+GROUP = Group("roi_align with max and onnx_max, and roi_pool, beside other libraries", measure, goals)

@@ -47,4 +47,4 @@ def goals(measured: Sequence[Measurement]) -> list[Goal]:
     return [Goal("a call with 1000 boxes and no channels, one thread, ms", 0.3, 0.1, left, at_most=True)]
 
 
-GROUP = Group("plan of 1000 boxes, one thread, from calls with few channels", measure, goals)
+GROUP = Group("tables of taps of 1000 boxes: what is left of a call without channels, one thread", measure, goals)

@@ -28,4 +28,4 @@ def goals(measured: Sequence[Measurement]) -> list[Goal]:
     ]
 
 
-GROUP = Group("small calls of roi_align, mean, float32, NCHW", measure, goals, quotients=QUOTIENTS)
+GROUP = Group("the same for one to ten boxes, where a call costs microseconds", measure, goals, quotients=QUOTIENTS)

@@ -1,0 +1,60 @@
+"""Results of any size, from boxes that repeat, so that a small call says what a large one must give.
+
+Results over ``STREAMED`` bytes are written past the caches, in whole cache lines where they have any; small ones are
+not. The bits must not tell.
+"""
+
+import cases
+import ml_dtypes
+import numpy as np
+
+import roialign_rs as ra
+
+STREAMED = 4 << 20
+DTYPES = {str(np.dtype(t)): np.dtype(t) for t in ("float32", "float64", "float16", ml_dtypes.bfloat16, "uint8")}
+CALLS = [(op, mode) for op, row in cases.OPERATORS.items() for mode in row.modes]
+DISTINCT = 41
+"""Boxes that differ: a prime, so that all of them meet all places in cache lines and tasks."""
+GUARD = 0xA5
+
+
+class Stream:
+    """A call whose boxes can be as many as one likes."""
+
+    def __init__(self, dtype, layout, channels, size, call=0):
+        rng = np.random.default_rng([channels, *size])
+        features = rng.integers(0, 256, (2, channels, 9, 12)) - (0 if dtype == "uint8" else 128)
+        features = features.astype(DTYPES[dtype])
+        self.features = np.ascontiguousarray(np.moveaxis(features, 1, -1)) if layout == "NHWC" else features
+        self.boxes = np.sort(rng.uniform(-2, 13, (DISTINCT, 2, 2)), axis=1).reshape(-1, 4).astype(np.float32)
+        self.images = rng.integers(0, 2, DISTINCT)
+        op, mode = CALLS[call % len(CALLS)]
+        self.about = f"{op} {mode} {dtype} {layout} C={channels} {size}"
+        self.options = {"layout": layout, **mode}
+        self.call, self.size = getattr(ra, op), size
+        self.small = self.call(self.features, self.boxes, size, batch_indices=self.images, **self.options)
+        assert self.small.nbytes <= STREAMED
+
+    def boxes_for(self, nbytes):
+        """Give the largest number of boxes whose results take no more memory."""
+        return nbytes * DISTINCT // self.small.nbytes
+
+    def expected(self, count):
+        """Give the results of so many boxes, from a call that is not streamed."""
+        return np.resize(self.small, (count, *self.small.shape[1:]))
+
+    def run(self, count, out=None):
+        """Give the results of so many boxes."""
+        boxes, images = np.resize(self.boxes, (count, 4)), np.resize(self.images, count)
+        return self.call(self.features, boxes, self.size, batch_indices=images, out=out, **self.options)
+
+    def check_at(self, count, offset):
+        """Raise unless all is right in memory that starts so many bytes behind a cache line, and around it."""
+        dtype, nbytes = self.small.dtype, count * self.small.nbytes // DISTINCT
+        memory = np.full(nbytes + 256, GUARD, np.uint8)
+        start = 64 - memory.ctypes.data % 64 + offset
+        out = np.ndarray((count, *self.small.shape[1:]), dtype, memory, start)
+        self.run(count, out)
+        np.testing.assert_array_equal(out, self.expected(count), err_msg=f"{self.about} at {offset}")
+        around = (memory[:start], memory[start + nbytes :])
+        assert all((part == GUARD).all() for part in around), f"{self.about} at {offset}: written beside the result"
