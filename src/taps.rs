@@ -11,12 +11,15 @@
 //!
 //! Tables of a few dozen boxes share flat arrays, so that building them allocates next to nothing.
 
+mod slopes;
 pub mod transposed;
 
 use std::ops::Range;
 
 use crate::element::Real;
 use crate::geometry::Extent;
+
+pub use slopes::SlopeWriter;
 
 /// How the taps of a bin become one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +85,12 @@ impl<'a, T> AxisTaps<'a, T> {
     #[inline]
     pub fn weights(&self, bins: Range<usize>) -> &'a [T] {
         &self.table.weights[self.entries(bins)]
+    }
+
+    /// How the weight of each entry of these bins changes with the two ends of the box, in plans made for that.
+    #[inline]
+    pub fn slopes(&self, bins: Range<usize>) -> &'a [[T; 2]] {
+        &self.table.slopes[self.entries(bins)]
     }
 
     /// Number of entries of one bin.
@@ -158,6 +167,8 @@ pub struct Table<T> {
     bounds: Vec<usize>,
     pixels: Vec<u32>,
     weights: Vec<T>,
+    /// Beside `weights`, for gradients of boxes.
+    slopes: Vec<[T; 2]>,
     /// Beside `bounds`, for the forms made of samples.
     first_samples: Vec<i64>,
     rois: Vec<RoiTaps>,
@@ -172,6 +183,7 @@ impl<T: Real> Table<T> {
             bounds: Vec::with_capacity(bins),
             pixels: Vec::with_capacity(bins * MOST_UNROLLED_TAPS),
             weights: Vec::with_capacity(bins * MOST_UNROLLED_TAPS),
+            slopes: Vec::new(),
             first_samples: Vec::new(),
             rois: Vec::with_capacity(boxes),
             reduce,
@@ -286,7 +298,11 @@ impl<'a, T: Real> AxisWriter<'a, T> {
         let end = (first..bins).rfind(|&bin| count(bin) > 0).map_or(first, |bin| bin + 1);
         let most = (first..end).map(count).max().unwrap_or(0);
         let least = (first..end).map(count).min().unwrap_or(0);
-        let unrolled = self.table.reduce == Reduce::Sum && least > 0 && most <= MOST_UNROLLED_TAPS;
+        // Only slopes bring taps without weight.
+        let all_weigh = self.table.slopes.is_empty()
+            || self.table.weights[from..].iter().all(|&weight| weight != T::ZERO);
+        let unrolled =
+            self.table.reduce == Reduce::Sum && least > 0 && most <= MOST_UNROLLED_TAPS && all_weigh;
         let (mut low, mut high) = (u32::MAX, 0);
         for &pixel in &self.table.pixels[from..] {
             low = low.min(pixel);
@@ -314,19 +330,25 @@ impl<'a, T: Real> AxisWriter<'a, T> {
         }
     }
 
-    /// Gives each live bin `count` taps by halving its last one. Halving is exact and repeats a pixel that has
-    /// weight, so that NaN and infinity pass as before.
+    /// Gives each live bin `count` taps by halving the weight of its last one. Halving is exact and repeats a pixel
+    /// that has weight, so that NaN and infinity pass as before. Its slopes stay with the first half.
     fn pad(&mut self, live: Range<usize>, count: usize) {
-        let Table { bounds, pixels, weights, .. } = &mut *self.table;
+        let Table { bounds, pixels, weights, slopes, .. } = &mut *self.table;
         let bounds = &mut bounds[self.bounds..];
         let from = bounds[live.start];
         pixels.resize(from + live.len() * count, 0);
         weights.resize(pixels.len(), T::default());
+        let sloped = !slopes.is_empty();
+        slopes.resize(if sloped { pixels.len() } else { 0 }, [T::ZERO; 2]);
         let half = T::from_f64(0.5);
         for bin in live.clone().rev() {
             let (old, new) = (bounds[bin]..bounds[bin + 1], from + (bin - live.start) * count);
             pixels.copy_within(old.clone(), new);
             weights.copy_within(old.clone(), new);
+            if sloped {
+                slopes.copy_within(old.clone(), new);
+                slopes[new + old.len()..new + count].fill([T::ZERO; 2]);
+            }
             for at in new + old.len()..new + count {
                 pixels[at] = pixels[at - 1];
                 weights[at - 1] = weights[at - 1] * half;

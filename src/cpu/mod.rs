@@ -5,6 +5,7 @@
 //! writes, and which thread runs it changes nothing in the result.
 
 mod chosen;
+mod contract;
 pub(crate) mod gather;
 mod maximum;
 pub(crate) mod pool;
@@ -23,6 +24,7 @@ use crate::taps::{Invalid, Plan};
 use crate::view::{View, ViewMut};
 
 pub(crate) use chosen::check as check_argmax;
+use contract::Contract;
 pub use pool::{num_threads, set_num_threads};
 use scatter::{BOXES_PER_TABLE, Band, Scatter};
 pub use simd::Level;
@@ -85,6 +87,40 @@ pub(crate) fn gather<E: Element>(
     })
     .into_iter()
     .collect()
+}
+
+/// Applies a plan with slopes to gradients and features: the gradient of each box, `x1, y1, x2, y2`, goes to its row of
+/// `out`.
+pub(crate) fn contract<E: Element>(
+    plan: &Plan<E::Compute>,
+    grad_output: &View<'_, E::Output>,
+    features: &[View<'_, E>],
+    out: &mut [[f64; 4]],
+    settings: Settings,
+) -> Result<()> {
+    let [rois, channels, height, width] = grad_output.shape();
+    let threads = settings.threads.min(1 + rois * channels * height * width / RESULTS_WORTH_A_THREAD);
+    // The same blocks wherever the arrays lie, for they are added up.
+    let blocks = channels.div_ceil(LANES);
+    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.max(1)) });
+    let parts = pool::map(runs.len() * blocks, threads, |task| {
+        let (run, first) = (&runs[task / blocks], task % blocks * LANES);
+        let channels = first..channels.min(first + LANES);
+        Contract { plan, run, grad_output, features, channels, level: settings.level }.compute()
+    });
+    for (task, part) in parts.into_iter().enumerate() {
+        for (at, gradient) in runs[task / blocks].rois.clone().zip(part?) {
+            let (roi, ..) = plan.roi(at);
+            out[roi.roi].iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+        }
+    }
+    for at in 0..plan.boxes() {
+        let (roi, ..) = plan.roi(at);
+        if roi.invalid == Invalid::Nan {
+            out[roi.roi] = [f64::NAN; 4];
+        }
+    }
+    Ok(())
 }
 
 /// Cuts the channels into blocks of at most [`LANES`].

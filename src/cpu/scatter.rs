@@ -11,6 +11,7 @@ use crate::cpu::chosen::Chosen;
 use crate::cpu::scratch;
 use crate::cpu::simd::clear::Clear;
 use crate::cpu::simd::pack::Pack;
+use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::spread::{Spread, add_lanes};
 use crate::cpu::simd::store::{Fence, Store};
 use crate::cpu::simd::{Lanes, Level};
@@ -71,13 +72,25 @@ impl<E: Element> Scatter<'_, E> {
             scratch.band.resize(scratch.band.len() + missing, Lanes::splat(Real::ZERO));
             scratch.touched.clear();
             scratch.touched.resize(band.rows.len(), false);
-            for &at in &band.rois {
+            for (i, &at) in band.rois.iter().enumerate() {
+                if let Some(&next) = band.rois.get(i + 1) {
+                    self.prefetch(next as usize, band, channels);
+                }
                 self.roi(at as usize, band, channels, width, scratch);
             }
             self.store(band, channels, width, scratch);
             self.level.run(Fence);
             Ok(())
         })
+    }
+
+    /// Asks for the gradients that a box has for the band.
+    fn prefetch(&self, at: usize, band: &Band, channels: &Range<usize>) {
+        let (roi, y, _) = self.plan.roi(at);
+        let whole = band.rows.start <= y.hull().start && y.hull().end <= band.rows.end;
+        let bins = if whole { y.live() } else { bins_that_read(&y, &band.rows) };
+        let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
+        self.level.run(Prefetch::new(&source, &bins));
     }
 
     /// Adds what the bins of a box have for the band.
@@ -170,7 +183,7 @@ fn bins_that_read<T: Real>(y: &AxisTaps<'_, T>, rows: &Range<usize>) -> Range<us
 }
 
 /// Reads some rows of bins of a box.
-fn load<E: Element>(
+pub fn load<E: Element>(
     level: Level,
     source: &Source<'_, E>,
     rows: &Range<usize>,

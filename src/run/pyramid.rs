@@ -9,8 +9,8 @@ use crate::element::Real;
 use crate::error::{Error, Result, tuple};
 use crate::geometry::stages::StageRule;
 use crate::geometry::{self, Axis};
-use crate::ops::RoiOp;
-use crate::taps::{Plan, Table};
+use crate::ops::{RoiOp, RoiSlopes};
+use crate::taps::{AxisSpan, AxisWriter, Plan, SlopeWriter, Table};
 
 /// How boxes are spread over the maps of a pyramid.
 #[derive(Debug, Clone, Copy)]
@@ -153,6 +153,19 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         invalid: Invalid,
         threads: usize,
     ) -> Plan<T> {
+        self.plan_by(maps, boxes, rows, invalid, threads, O::axis)
+    }
+
+    /// As [`Self::plan`], `axis` being what writes the taps.
+    fn plan_by<B: Real, T: Real>(
+        &self,
+        maps: &[[usize; 4]],
+        boxes: &Boxes<B>,
+        rows: Range<usize>,
+        invalid: Invalid,
+        threads: usize,
+        axis: impl Fn(&O, Axis, [B; 2], usize, AxisWriter<'_, T>) -> AxisSpan + Sync,
+    ) -> Plan<T> {
         let (reduce, output) = (self.ops[0].reduce(), self.ops[0].output());
         let tables = rows.len().div_ceil(BOXES_PER_TABLE);
         let tables = cpu::pool::map(tables, threads, |at| {
@@ -172,13 +185,29 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
                     row,
                     stage,
                     boxes.images[row] as usize,
-                    |taps| op.axis(Axis::Y, Axis::Y.ends(corners), height, taps),
-                    |taps| op.axis(Axis::X, Axis::X.ends(corners), width, taps),
+                    |taps| axis(op, Axis::Y, Axis::Y.ends(corners), height, taps),
+                    |taps| axis(op, Axis::X, Axis::X.ends(corners), width, taps),
                 );
             }
             table
         });
         Plan::new(reduce, output, tables)
+    }
+}
+
+impl<O: RoiSlopes> Pyramid<'_, O> {
+    /// Turns boxes into taps with slopes.
+    pub(super) fn plan_with_slopes<B: Real, T: Real>(
+        &self,
+        maps: &[[usize; 4]],
+        boxes: &Boxes<B>,
+        rows: Range<usize>,
+        invalid: Invalid,
+        threads: usize,
+    ) -> Plan<T> {
+        self.plan_by(maps, boxes, rows, invalid, threads, |op, axis, ends, side, taps| {
+            op.slopes(axis, ends, side, SlopeWriter::new(taps))
+        })
     }
 }
 

@@ -7,8 +7,10 @@
 #![allow(unsafe_code, reason = "calling code that is compiled for another instruction set")]
 
 pub mod clear;
+pub mod contract;
 pub mod max;
 pub mod pack;
+pub mod prefetch;
 pub mod spread;
 pub mod store;
 pub mod sum;

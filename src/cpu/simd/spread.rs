@@ -58,15 +58,8 @@ impl<T: Real> Spread<'_, T> {
         let row = &mut row[..bins];
         for (i, &pixel) in y.pixels().iter().enumerate() {
             let (readers, weights) = y.of(i);
-            for (reader, (&bin, &weight)) in readers.iter().zip(weights).enumerate() {
-                let grads = &grads[(bin as usize - first_bin) * bins..][start..end];
-                for (sum, grad) in row[start..end].iter_mut().zip(grads) {
-                    if reader == 0 {
-                        *sum = Lanes::splat(T::ZERO);
-                    }
-                    accumulate::<I, T>(sum, weight, grad);
-                }
-            }
+            let readers = readers.iter().map(|&bin| &grads[(bin as usize - first_bin) * bins..][start..end]);
+            sum_bins::<I, T>(readers.zip(weights.iter().copied()), &mut row[start..end]);
             let pixels = &mut band[(pixel as usize - first_row) * width..][..width];
             if X == ANY {
                 add::<I, T>(&x, row, pixels);
@@ -74,6 +67,34 @@ impl<T: Real> Spread<'_, T> {
                 add_unrolled::<I, T, X>(&x, row, pixels);
             }
         }
+    }
+}
+
+/// Sums rows of bins, most often one or two.
+#[inline(always)]
+fn sum_bins<'a, I: Isa, T: Real>(
+    mut readers: impl Iterator<Item = (&'a [Lanes<T>], T)>,
+    row: &mut [Lanes<T>],
+) {
+    let zero = Lanes::splat(T::ZERO);
+    let mut first = true;
+    while let Some((grads, weight)) = readers.next() {
+        // A copy of the sum is known not to lie where the gradients do, which the compiler needs to use vectors.
+        if let Some((more, more_weight)) = readers.next() {
+            for ((sum, grad), more) in row.iter_mut().zip(grads).zip(more) {
+                let mut copy = if first { zero } else { *sum };
+                accumulate::<I, T>(&mut copy, weight, grad);
+                accumulate::<I, T>(&mut copy, more_weight, more);
+                *sum = copy;
+            }
+        } else {
+            for (sum, grad) in row.iter_mut().zip(grads) {
+                let mut copy = if first { zero } else { *sum };
+                accumulate::<I, T>(&mut copy, weight, grad);
+                *sum = copy;
+            }
+        }
+        first = false;
     }
 }
 
@@ -89,10 +110,12 @@ fn add_unrolled<I: Isa, T: Real, const X: usize>(
     for (&pixel, (bins, weights)) in x.pixels().iter().zip(readers) {
         // SAFETY: the caller checked that pixels and bins are inside the rows.
         let sum = unsafe { pixels.get_unchecked_mut(pixel as usize) };
+        let mut copy = *sum;
         for (&bin, &weight) in bins.iter().zip(weights) {
             // SAFETY: as above.
-            accumulate::<I, T>(sum, weight, unsafe { row.get_unchecked(bin as usize) });
+            accumulate::<I, T>(&mut copy, weight, unsafe { row.get_unchecked(bin as usize) });
         }
+        *sum = copy;
     }
 }
 
@@ -112,7 +135,9 @@ fn add<I: Isa, T: Real>(x: &AxisReaders<'_, T>, row: &[Lanes<T>], pixels: &mut [
 /// Adds lane to lane.
 #[inline(always)]
 pub fn add_lanes<T: Real>(sum: &mut Lanes<T>, values: &Lanes<T>) {
-    for (sum, &value) in sum.0.iter_mut().zip(&values.0) {
+    let mut copy = *sum;
+    for (sum, &value) in copy.0.iter_mut().zip(&values.0) {
         *sum += value;
     }
+    *sum = copy;
 }

@@ -16,7 +16,7 @@ pub(super) fn accumulate<I: Isa, T: Real>(sum: &mut Lanes<T>, weight: T, pixel: 
 
 /// The first product begins the sum: added to 0, a negative zero would lose its sign.
 #[inline(always)]
-fn begin_or_add<I: Isa, T: Real>(first: bool, sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) {
+pub(super) fn begin_or_add<I: Isa, T: Real>(first: bool, sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) {
     if first {
         for (sum, &value) in sum.0.iter_mut().zip(&pixel.0) {
             *sum = weight * value;
