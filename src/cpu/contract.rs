@@ -13,7 +13,7 @@ use crate::cpu::scratch;
 use crate::cpu::simd::contract::{ApplySlopes, ContractColumns, ContractRows, ContractUnrolled, Products};
 use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::store::MOST_BINS;
-use crate::cpu::simd::{Lanes, Level};
+use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
 use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
 use crate::error::Result;
@@ -27,7 +27,6 @@ pub struct Contract<'a, E: Element> {
     pub grad_output: &'a View<'a, E::Output>,
     pub features: &'a [View<'a, E>],
     pub channels: Range<usize>,
-    pub level: Level,
 }
 
 /// What a thread keeps from task to task and from call to call.
@@ -44,34 +43,50 @@ struct Scratch<T> {
     products: Vec<Lanes<T>>,
 }
 
+/// A task that has what it needs.
+struct Compute<'a, E: Element> {
+    task: &'a Contract<'a, E>,
+    scratch: &'a mut Scratch<E::Compute>,
+}
+
+impl<E: Element> Kernel for Compute<'_, E> {
+    type Output = Result<Vec<[f64; 4]>>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self) -> Self::Output {
+        let Self { task, scratch } = self;
+        let Run { rois, stage, image, tallest, widest, area } = task.run.clone();
+        let source = Source { features: &task.features[stage], image, channels: task.channels.clone() };
+        let [_, _, height, width] = source.features.shape();
+        let dense = area >= height * width / SPARSE_PART;
+        scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
+        let mut gradients = Vec::with_capacity(rois.len());
+        for at in rois.clone() {
+            if at + 1 < rois.end {
+                task.prefetch::<I>(at + 1);
+            }
+            gradients.push(task.roi::<I>(at, &source, scratch));
+        }
+        Ok(gradients)
+    }
+}
+
 impl<E: Element> Contract<'_, E> {
     /// The gradients `x1, y1, x2, y2` that these channels have for each box of the run.
-    pub fn compute(self) -> Result<Vec<[f64; 4]>> {
-        scratch::with(|scratch: &mut Scratch<E::Compute>| {
-            let Run { rois, stage, image, tallest, widest, area } = self.run.clone();
-            let source = Source { features: &self.features[stage], image, channels: self.channels.clone() };
-            let [_, _, height, width] = source.features.shape();
-            let dense = area >= height * width / SPARSE_PART;
-            scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
-            let mut gradients = Vec::with_capacity(rois.len());
-            for at in rois.clone() {
-                if at + 1 < rois.end {
-                    self.prefetch(at + 1);
-                }
-                gradients.push(self.roi(at, &source, scratch));
-            }
-            Ok(gradients)
-        })
+    pub fn compute(self, level: Level) -> Result<Vec<[f64; 4]>> {
+        scratch::with(|scratch: &mut Scratch<E::Compute>| level.run(Compute { task: &self, scratch }))
     }
 
     /// Asks for the gradients of a box.
-    fn prefetch(&self, at: usize) {
+    #[inline(always)]
+    fn prefetch<I: Isa>(&self, at: usize) {
         let (roi, y, _) = self.plan.roi(at);
         let source = Source { features: self.grad_output, image: roi.roi, channels: self.channels.clone() };
-        self.level.run(Prefetch::new(&source, &y.live()));
+        Prefetch::new(&source, &y.live()).run::<I>();
     }
 
-    fn roi(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) -> [f64; 4] {
+    #[inline(always)]
+    fn roi<I: Isa>(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) -> [f64; 4] {
         let (roi, y, x) = self.plan.roi(at);
         if roi.invalid != Invalid::Raise || y.live().is_empty() || x.live().is_empty() {
             return [0.0; 4];
@@ -85,14 +100,14 @@ impl<E: Element> Contract<'_, E> {
             let bins = first..y.live().end.min(first + rows_at_once);
             let grads =
                 Source { features: self.grad_output, image: roi.roi, channels: self.channels.clone() };
-            load(self.level, &grads, &bins, &mut scratch.grads);
+            load::<I, _>(&grads, &bins, &mut scratch.grads);
             if y.uniform() > 0 && x.uniform() > 0 && y.uniform() <= scratch.window.capacity() {
-                self.unrolled(y, x, bins, source, scratch, &mut down);
+                self.unrolled::<I>(y, x, bins, source, scratch, &mut down);
             } else {
-                self.row_by_row(y, x, bins, source, scratch, &mut down);
+                self.row_by_row::<I>(y, x, bins, source, scratch, &mut down);
             }
         }
-        let across = self.level.run(ApplySlopes { slopes: x.slopes(x.live()), sums: &scratch.across });
+        let across = I::call(ApplySlopes { slopes: x.slopes(x.live()), sums: &scratch.across });
         let total = |lanes: &Lanes<E::Compute>| {
             lanes.0[..self.channels.len()].iter().fold(0.0, |sum, value| sum + value.to_f64())
         };
@@ -100,7 +115,8 @@ impl<E: Element> Contract<'_, E> {
     }
 
     /// Bins whose taps are few.
-    fn unrolled(
+    #[inline(always)]
+    fn unrolled<I: Isa>(
         &self,
         y: AxisTaps<'_, E::Compute>,
         x: AxisTaps<'_, E::Compute>,
@@ -115,14 +131,15 @@ impl<E: Element> Contract<'_, E> {
         let at_once = if y.hull().len() <= capacity { bins.len() } else { capacity / y.uniform() };
         for first in bins.clone().step_by(at_once) {
             let y_bins = first..bins.end.min(first + at_once);
-            let window = window.load(self.level, source, y.pixels(y_bins.clone()), x.hull());
+            let window = window.load::<I, E>(source, y.pixels(y_bins.clone()), x.hull());
             let grads = &grads[(first - bins.start) * x.bins()..];
-            self.level.run(ContractUnrolled { window, y, y_bins, x, grads, down, across });
+            I::call(ContractUnrolled { window, y, y_bins, x, grads, down, across });
         }
     }
 
     /// Bins of any size.
-    fn row_by_row(
+    #[inline(always)]
+    fn row_by_row<I: Isa>(
         &self,
         y: AxisTaps<'_, E::Compute>,
         x: AxisTaps<'_, E::Compute>,
@@ -140,7 +157,7 @@ impl<E: Element> Contract<'_, E> {
         let columns = &mut columns[..x.hull().len()];
         let capacity = window.capacity();
         for (bin, grads) in bins.zip(grads.chunks(x.bins())) {
-            self.level.run(Products { grads, x, products });
+            I::call(Products { grads, x, products });
             let (rows, weights, slopes) =
                 (y.pixels(bin..bin + 1), y.weights(bin..bin + 1), y.slopes(bin..bin + 1));
             if rows.is_empty() {
@@ -149,10 +166,10 @@ impl<E: Element> Contract<'_, E> {
             columns.fill(Lanes::splat(Real::ZERO));
             for first in (0..rows.len()).step_by(capacity) {
                 let taps = first..rows.len().min(first + capacity);
-                let window = window.load(self.level, source, &rows[taps.clone()], x.hull());
+                let window = window.load::<I, E>(source, &rows[taps.clone()], x.hull());
                 let (weights, slopes) = (&weights[taps.clone()], &slopes[taps]);
                 let hull = x.hull();
-                self.level.run(ContractRows {
+                I::call(ContractRows {
                     window,
                     weights,
                     slopes,
@@ -163,7 +180,7 @@ impl<E: Element> Contract<'_, E> {
                     down,
                 });
             }
-            self.level.run(ContractColumns { columns, x, grads, across });
+            I::call(ContractColumns { columns, x, grads, across });
         }
     }
 }

@@ -5,9 +5,9 @@ use std::ops::Range;
 use crate::cpu::maximum::Maximum;
 use crate::cpu::scratch;
 use crate::cpu::simd::max::{MaxSamples, MaxWindow, Maxima, NONE};
-use crate::cpu::simd::store::{Fence, MOST_BINS, Store, store_sources};
+use crate::cpu::simd::store::{MOST_BINS, Store, store_sources};
 use crate::cpu::simd::sum::{SumColumns, SumRows, SumUnrolled};
-use crate::cpu::simd::{Lanes, Level};
+use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
 use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
 use crate::error::Result;
@@ -22,7 +22,6 @@ pub struct Task<'a, E: Element> {
     pub channels: Range<usize>,
     pub out: &'a ViewMut<'a, E::Output>,
     pub argmax: Option<&'a ViewMut<'a, i64>>,
-    pub level: Level,
     /// Whether to write past the caches.
     pub stream: bool,
 }
@@ -41,24 +40,39 @@ struct Scratch<T> {
     rows: Vec<u32>,
 }
 
+/// A task that has what it needs.
+struct Compute<'a, E: Element> {
+    task: &'a Task<'a, E>,
+    scratch: &'a mut Scratch<E::Compute>,
+}
+
+impl<E: Element> Kernel for Compute<'_, E> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self) -> Result<()> {
+        let Self { task, scratch } = self;
+        let Run { rois, stage, image, tallest, widest, area } = task.run.clone();
+        let source = Source { features: &task.features[stage], image, channels: task.channels.clone() };
+        let [_, _, height, width] = source.features.shape();
+        let dense = area >= height * width / SPARSE_PART;
+        scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
+        for at in rois {
+            task.roi::<I>(at, &source, scratch);
+        }
+        I::fence();
+        Ok(())
+    }
+}
+
 impl<E: Element> Task<'_, E> {
     /// Computes the boxes one after the other.
-    pub fn compute(self) -> Result<()> {
-        scratch::with(|scratch: &mut Scratch<E::Compute>| {
-            let Run { rois, stage, image, tallest, widest, area } = self.run.clone();
-            let source = Source { features: &self.features[stage], image, channels: self.channels.clone() };
-            let [_, _, height, width] = source.features.shape();
-            let dense = area >= height * width / SPARSE_PART;
-            scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
-            for at in rois {
-                self.roi(at, &source, scratch);
-            }
-            self.level.run(Fence);
-            Ok(())
-        })
+    pub fn compute(self, level: Level) -> Result<()> {
+        scratch::with(|scratch: &mut Scratch<E::Compute>| level.run(Compute { task: &self, scratch }))
     }
 
-    fn roi(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) {
+    #[inline(always)]
+    fn roi<I: Isa>(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) {
         let (roi, y, x) = self.plan.roi(at);
         let size = self.plan.output;
         let rows_at_once = (MOST_BINS / size.width).clamp(1, size.height);
@@ -81,18 +95,19 @@ impl<E: Element> Task<'_, E> {
             }
             if roi.invalid == Invalid::Raise {
                 match self.plan.reduce {
-                    Reduce::Sum => self.sum(y, x, rows.clone(), source, scratch),
+                    Reduce::Sum => self.sum::<I>(y, x, rows.clone(), source, scratch),
                     Reduce::MaxSample | Reduce::MaxCorner => {
-                        self.max_samples(y, x, rows.clone(), source, scratch);
+                        self.max_samples::<I>(y, x, rows.clone(), source, scratch);
                     }
-                    Reduce::MaxWindow => self.max_windows(y, x, rows.clone(), source, scratch),
+                    Reduce::MaxWindow => self.max_windows::<I>(y, x, rows.clone(), source, scratch),
                 }
             }
-            self.store(roi, y, x, first, scratch);
+            self.store::<I>(roi, y, x, first, scratch);
         }
     }
 
-    fn sum(
+    #[inline(always)]
+    fn sum<I: Isa>(
         &self,
         y: AxisTaps<'_, E::Compute>,
         x: AxisTaps<'_, E::Compute>,
@@ -112,9 +127,9 @@ impl<E: Element> Task<'_, E> {
             let at_once = if y.hull().len() <= capacity { live.len() } else { capacity / y.uniform() };
             for first in live.clone().step_by(at_once) {
                 let y_bins = first..live.end.min(first + at_once);
-                let window = window.load(self.level, source, y.pixels(y_bins.clone()), x.hull());
+                let window = window.load::<I, E>(source, y.pixels(y_bins.clone()), x.hull());
                 let out = &mut values[(y_bins.start - bins.start) * width..(y_bins.end - bins.start) * width];
-                self.level.run(SumUnrolled { window, y, y_bins, x, out });
+                I::call(SumUnrolled { window, y, y_bins, x, out });
             }
             return;
         }
@@ -126,15 +141,16 @@ impl<E: Element> Task<'_, E> {
                 continue;
             }
             for (i, (rows, weights)) in rows.chunks(capacity).zip(weights.chunks(capacity)).enumerate() {
-                let window = window.load(self.level, source, rows, x.hull());
-                self.level.run(SumRows { window, weights, fresh: i == 0, hull: x.hull(), columns });
+                let window = window.load::<I, E>(source, rows, x.hull());
+                I::call(SumRows { window, weights, fresh: i == 0, hull: x.hull(), columns });
             }
             let out = &mut values[(bin - bins.start) * width..][..width];
-            self.level.run(SumColumns { columns, x, out });
+            I::call(SumColumns { columns, x, out });
         }
     }
 
-    fn max_samples(
+    #[inline(always)]
+    fn max_samples<I: Isa>(
         &self,
         y: AxisTaps<'_, E::Compute>,
         x: AxisTaps<'_, E::Compute>,
@@ -148,8 +164,8 @@ impl<E: Element> Task<'_, E> {
             for (chunk, (rows, y_weights)) in
                 rows.chunks(pairs_at_once).zip(weights.chunks(pairs_at_once)).enumerate()
             {
-                let window = scratch.window.load(self.level, source, rows, x.hull());
-                self.level.run(MaxSamples {
+                let window = scratch.window.load::<I, E>(source, rows, x.hull());
+                I::call(MaxSamples {
                     window,
                     y_weights,
                     first: chunk * pairs_at_once / 2,
@@ -161,7 +177,8 @@ impl<E: Element> Task<'_, E> {
         }
     }
 
-    fn max_windows(
+    #[inline(always)]
+    fn max_windows<I: Isa>(
         &self,
         y: AxisTaps<'_, E::Compute>,
         x: AxisTaps<'_, E::Compute>,
@@ -175,8 +192,8 @@ impl<E: Element> Task<'_, E> {
             scratch.rows.clear();
             scratch.rows.extend(top..=bottom);
             for (chunk, rows) in scratch.rows.chunks(rows_at_once).enumerate() {
-                let window = scratch.window.load(self.level, source, rows, x.hull());
-                self.level.run(MaxWindow {
+                let window = scratch.window.load::<I, E>(source, rows, x.hull());
+                I::call(MaxWindow {
                     window,
                     first: chunk * rows_at_once,
                     x,
@@ -187,7 +204,8 @@ impl<E: Element> Task<'_, E> {
     }
 
     /// Settles the bins that kernels know nothing of, and writes all.
-    fn store(
+    #[inline(always)]
+    fn store<I: Isa>(
         &self,
         roi: &RoiTaps,
         y: AxisTaps<'_, E::Compute>,
@@ -215,7 +233,7 @@ impl<E: Element> Task<'_, E> {
             }
         }
         let block = &self.channels;
-        self.level.run(Store::new(self.out, roi.roi, block, first_row, values, self.stream));
+        I::call(Store::new(self.out, roi.roi, block, first_row, values, self.stream));
         if let Some(argmax) = self.argmax {
             store_sources(argmax, roi.roi, block, first_row, sources);
         }

@@ -80,10 +80,9 @@ pub(crate) fn gather<E: Element>(
             channels: blocks[task % blocks.len()].clone(),
             out,
             argmax,
-            level: settings.level,
             stream: results * size_of::<E::Output>() > BYTES_WORTH_STREAMING,
         }
-        .compute()
+        .compute(settings.level)
     })
     .into_iter()
     .collect()
@@ -106,7 +105,7 @@ pub(crate) fn contract<E: Element>(
     let parts = pool::map(runs.len() * blocks, threads, |task| {
         let (run, first) = (&runs[task / blocks], task % blocks * LANES);
         let channels = first..channels.min(first + LANES);
-        Contract { plan, run, grad_output, features, channels, level: settings.level }.compute()
+        Contract { plan, run, grad_output, features, channels }.compute(settings.level)
     });
     for (task, part) in parts.into_iter().enumerate() {
         for (at, gradient) in runs[task / blocks].rois.clone().zip(part?) {
@@ -175,11 +174,10 @@ pub(crate) fn scatter<E: Element>(
         argmax,
         out,
         accumulate,
-        level: settings.level,
         stream: results * size_of::<E>() > BYTES_WORTH_STREAMING,
     };
     pool::map(bands.len() * blocks.len(), threads, |task| {
-        scatter.run(&bands[task / blocks.len()], &blocks[task % blocks.len()])
+        scatter.run(&bands[task / blocks.len()], &blocks[task % blocks.len()], settings.level)
     })
     .into_iter()
     .collect()

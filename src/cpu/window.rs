@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::ptr::{self, NonNull};
 
 use crate::cpu::simd::pack::Pack;
-use crate::cpu::simd::{Lanes, Level};
+use crate::cpu::simd::{Isa, Lanes};
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
 use crate::view::View;
@@ -114,9 +114,9 @@ impl<T: Real> Window<T> {
     /// Makes the pixels of `rows` x `columns` readable, in the order of `rows`.
     ///
     /// Either the rows span at most [`Self::capacity`] rows, or there are at most so many of them.
-    pub fn load<E: Element<Compute = T>>(
+    #[inline(always)]
+    pub fn load<I: Isa, E: Element<Compute = T>>(
         &mut self,
-        level: Level,
         source: &Source<'_, E>,
         rows: &[u32],
         columns: Range<usize>,
@@ -141,13 +141,13 @@ impl<T: Real> Window<T> {
                 if needed == self.tiles(&(self.first_column..self.first_column + self.width)) {
                     // Whole rows: those between the tapped ones are for boxes that come later.
                     for row in low..=high {
-                        self.fill(level, source, slot(row) as usize, row, needed);
+                        self.fill::<I, E>(source, slot(row) as usize, row, needed);
                     }
                     let start = if self.whole.contains(&low) { self.whole.start } else { low };
                     self.whole = start.max((high + 1).saturating_sub(capacity))..high + 1;
                 } else {
                     for &row in rows {
-                        self.fill(level, source, slot(row) as usize, row, needed);
+                        self.fill::<I, E>(source, slot(row) as usize, row, needed);
                     }
                     // Higher rows took the slots of the lowest ones; lower rows took any.
                     let start = self.whole.start.max((high + 1).saturating_sub(capacity));
@@ -161,7 +161,7 @@ impl<T: Real> Window<T> {
             self.slots.fill(EMPTY);
             self.whole = 0..0;
             for (slot, &row) in rows.iter().enumerate() {
-                self.fill(level, source, slot, row, needed);
+                self.fill::<I, E>(source, slot, row, needed);
                 self.offsets.push((slot * self.width) as u32);
             }
         }
@@ -175,10 +175,9 @@ impl<T: Real> Window<T> {
     }
 
     /// Packs what a slot lacks of the needed tiles of a row.
-    #[inline]
-    fn fill<E: Element<Compute = T>>(
+    #[inline(always)]
+    fn fill<I: Isa, E: Element<Compute = T>>(
         &mut self,
-        level: Level,
         source: &Source<'_, E>,
         slot: usize,
         row: u32,
@@ -194,7 +193,7 @@ impl<T: Real> Window<T> {
         for run in self.runs(missing) {
             let at = slot * self.width;
             let pixels = &mut self.pixels[at + run.start..at + run.end];
-            level.run(Pack::new(source, row as usize, self.first_column + run.start, pixels));
+            I::call(Pack::new(source, row as usize, self.first_column + run.start, pixels));
         }
     }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Result, tuple};
 use crate::geometry::stages::StageRule;
 use crate::geometry::{self, Axis};
 use crate::ops::{RoiOp, RoiSlopes};
-use crate::taps::{AxisSpan, AxisWriter, Plan, SlopeWriter, Table};
+use crate::taps::{AxisSpan, AxisWriter, BOXES_PER_TABLE, Plan, SlopeWriter, Table};
 
 /// How boxes are spread over the maps of a pyramid.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +112,7 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         let stages = self.ops.len();
         let stage = match self.stages {
             Stages::Rule(rule) => {
-                rule.stage(corners, stages).ok_or(Error::NoArea { row, got: tuple(&corners) })?
+                rule.stage(corners, stages).ok_or_else(|| Error::NoArea { row, got: tuple(&corners) })?
             }
             Stages::Given(given) => match usize::try_from(given[row]) {
                 Ok(stage) if stage < stages => stage,
@@ -167,24 +167,22 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         axis: impl Fn(&O, Axis, [B; 2], usize, AxisWriter<'_, T>) -> AxisSpan + Sync,
     ) -> Plan<T> {
         let (reduce, output) = (self.ops[0].reduce(), self.ops[0].output());
-        let tables = rows.len().div_ceil(BOXES_PER_TABLE);
-        let tables = cpu::pool::map(tables, threads, |at| {
-            let first = rows.start + at * BOXES_PER_TABLE;
-            let end = rows.end.min(first + BOXES_PER_TABLE);
-            let mut table = Table::new(reduce, end - first, output);
-            for row in first..end {
-                // Boxes that are sure to be good are not looked at twice.
-                let known = (invalid == Invalid::Raise && maps.len() == 1).then_some(0);
-                let Some(stage) = known.or_else(|| self.stage(boxes, row, maps[0][0]).ok()) else {
+        let order = self.order(maps, boxes, rows, invalid);
+        let tables = cpu::pool::map(order.len().div_ceil(BOXES_PER_TABLE), threads, |at| {
+            let first = at * BOXES_PER_TABLE;
+            let places = &order[first..order.len().min(first + BOXES_PER_TABLE)];
+            let mut table = Table::new(reduce, places.len(), output);
+            for &Place { stage, image, row, valid, .. } in places {
+                if !valid {
                     table.push_invalid(row, invalid);
                     continue;
-                };
-                let (op, [_, _, height, width]) = (&self.ops[stage], maps[stage]);
+                }
+                let (op, [_, _, height, width]) = (&self.ops[stage as usize], maps[stage as usize]);
                 let corners = boxes.corners[row];
                 table.push(
                     row,
-                    stage,
-                    boxes.images[row] as usize,
+                    stage as usize,
+                    image as usize,
                     |taps| axis(op, Axis::Y, Axis::Y.ends(corners), height, taps),
                     |taps| axis(op, Axis::X, Axis::X.ends(corners), width, taps),
                 );
@@ -192,6 +190,30 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
             table
         });
         Plan::new(reduce, output, tables)
+    }
+
+    /// The boxes in the order of a plan.
+    fn order<B: Real>(
+        &self,
+        maps: &[[usize; 4]],
+        boxes: &Boxes<B>,
+        rows: Range<usize>,
+        invalid: Invalid,
+    ) -> Vec<Place> {
+        // Boxes that are sure to be good are not looked at twice.
+        let known = (invalid == Invalid::Raise && maps.len() == 1).then_some(0);
+        let place = |row: usize| match known.or_else(|| self.stage(boxes, row, maps[0][0]).ok()) {
+            Some(stage) => {
+                let [first, second] = Axis::Y.ends(boxes.corners[row]).map(Real::to_f64);
+                let top = (first.max(second) * self.ops[stage].spatial_scale()) as u32;
+                let (stage, image) = (stage as u32, boxes.images[row] as u32);
+                Place { stage, image, top, row, valid: true }
+            }
+            None => Place { stage: 0, image: 0, top: 0, row, valid: false },
+        };
+        let mut order: Vec<_> = rows.map(place).collect();
+        order.sort_unstable();
+        order
     }
 }
 
@@ -211,8 +233,16 @@ impl<O: RoiSlopes> Pyramid<'_, O> {
     }
 }
 
-/// Boxes that share a table, and that one thread turns into taps.
-const BOXES_PER_TABLE: usize = 64;
+/// Where a box comes in a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    stage: u32,
+    image: u32,
+    /// About the first row that it reads: an order that is not quite that of the rows costs a little time, no more.
+    top: u32,
+    row: usize,
+    valid: bool,
+}
 
 /// A plan may take this much memory; boxes that need more are pooled in several passes.
 const PLAN_BYTES: usize = 64 << 20;

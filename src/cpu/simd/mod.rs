@@ -135,7 +135,7 @@ impl Level {
     #[inline(always)]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
-            Self::Scalar => kernel.run::<Plain>(),
+            Self::Scalar => Plain::call(kernel),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: levels other than `Scalar` come from `available`, which asked the CPU.
             Self::Avx2 => unsafe { x86_64::avx2(kernel) },
@@ -143,7 +143,7 @@ impl Level {
             // SAFETY: as above.
             Self::Avx512 => unsafe { x86_64::avx512(kernel) },
             #[allow(unreachable_patterns, reason = "other architectures have only these two")]
-            _ => kernel.run::<Fused>(),
+            _ => Fused::call(kernel),
         }
     }
 }
@@ -159,6 +159,9 @@ pub trait Kernel {
 
 /// What kernels may ask of a level.
 pub trait Isa: Conversions {
+    /// Runs a kernel as a function of its own, compiled for the level that the caller was entered at.
+    fn call<K: Kernel>(kernel: K) -> K::Output;
+
     /// `weight * value + sum`, fused where the level has an instruction for it: as a library call it would be
     /// ten times slower.
     fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T;
@@ -173,6 +176,15 @@ pub trait Isa: Conversions {
             }
         }
         columns
+    }
+
+    /// Gives `put` each lane of eight pixels, as eight neighbours.
+    #[inline(always)]
+    fn turn<T: Real>(block: &[Lanes<T>; 8], put: impl FnMut(usize, [T; 8]))
+    where
+        Self: Sized,
+    {
+        turn_halves::<Self, T>(block, put);
     }
 
     /// Writes 16 bytes past the caches, if the level can.
@@ -204,12 +216,38 @@ pub trait Isa: Conversions {
     fn prefetch(_from: *const u8) {}
 }
 
+/// Eight lanes at a time.
+#[inline(always)]
+fn turn_halves<I: Isa, T: Real>(block: &[Lanes<T>; 8], mut put: impl FnMut(usize, [T; 8])) {
+    let mut put_half = |half: usize| {
+        let pixel = |at: usize| block[at].0.as_chunks::<8>().0[half];
+        // Written out, for loops over arrays of registers are not always unrolled.
+        let lanes =
+            I::transpose([pixel(0), pixel(1), pixel(2), pixel(3), pixel(4), pixel(5), pixel(6), pixel(7)]);
+        put(8 * half, lanes[0]);
+        put(8 * half + 1, lanes[1]);
+        put(8 * half + 2, lanes[2]);
+        put(8 * half + 3, lanes[3]);
+        put(8 * half + 4, lanes[4]);
+        put(8 * half + 5, lanes[5]);
+        put(8 * half + 6, lanes[6]);
+        put(8 * half + 7, lanes[7]);
+    };
+    put_half(0);
+    put_half(1);
+}
+
 /// No fused multiply-add.
 pub struct Plain;
 
 impl Conversions for Plain {}
 
 impl Isa for Plain {
+    #[inline(never)]
+    fn call<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Self>()
+    }
+
     #[inline(always)]
     fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
         weight * value + sum
@@ -222,6 +260,11 @@ pub struct Fused;
 impl Conversions for Fused {}
 
 impl Isa for Fused {
+    #[inline(never)]
+    fn call<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<Self>()
+    }
+
     #[inline(always)]
     fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
         weight.mul_add(value, sum)

@@ -117,25 +117,26 @@ fn store_maps<I: Isa, E: Element>(
     let count = bins.len();
     let mut stage = [const { MaybeUninit::<E>::uninit() }; LANES * MOST_BINS];
     let stage = stage.as_mut_ptr().cast::<E>();
-    for half in 0..target.channels.div_ceil(8) {
-        // SAFETY: the stage has 16 maps of at most 256 bins.
-        let to = unsafe { stage.add(8 * half * count) };
-        if count < 8 {
-            for (i, bin) in bins.iter().enumerate() {
-                let pixel = E::narrow::<I>(bin.0.as_chunks::<8>().0[half]);
-                for (channel, &value) in pixel.iter().enumerate() {
-                    // SAFETY: bin `i` of map `8 * half + channel`.
-                    unsafe { to.add(channel * count + i).write(value) };
+    if count < 8 {
+        for (i, bin) in bins.iter().enumerate() {
+            for (half, lanes) in bin.0.as_chunks::<8>().0.iter().enumerate() {
+                for (lane, value) in E::narrow::<I>(*lanes).into_iter().enumerate() {
+                    // SAFETY: the stage has 16 maps of at most 256 bins.
+                    unsafe { stage.add((8 * half + lane) * count + i).write(value) };
                 }
             }
-            continue;
         }
-        for first in (0..count).step_by(8) {
-            // The last block goes back over bins that are done.
-            let first = first.min(count - 8);
-            // SAFETY: bins `first..first + 8` of maps `8 * half..8 * half + 8`.
-            unsafe { turn::<I, E>(&bins[first..first + 8], half, to.add(first), count) };
-        }
+    }
+    for first in (0..if count < 8 { 0 } else { count }).step_by(8) {
+        // The last block goes back over bins that are done.
+        let first = first.min(count - 8);
+        let (blocks, _) = bins[first..].as_chunks::<8>();
+        I::turn(&blocks[0], |lane, values| {
+            // SAFETY: as above.
+            unsafe {
+                stage.add(lane * count + first).cast::<[E; 8]>().write_unaligned(E::narrow::<I>(values))
+            };
+        });
     }
     let bytes = count * size_of::<E>();
     // SAFETY: the stage was written as far as there are channels; `Target::new` checked that they and the bins are
@@ -149,29 +150,6 @@ fn store_maps<I: Isa, E: Element>(
             }
         }
     }
-}
-
-/// Eight bins of eight channels become eight bins of each map, `count` elements apart.
-///
-/// # Safety
-/// Eight elements must be writable at `to` and at seven multiples of `count` behind it.
-#[inline(always)]
-unsafe fn turn<I: Isa, E: Element>(bins: &[Lanes<E::Compute>], half: usize, to: *mut E, count: usize) {
-    let pixel = |bin: usize| bins[bin].0.as_chunks::<8>().0[half];
-    // Written out, for loops over arrays of registers are not always unrolled.
-    let maps = I::transpose([pixel(0), pixel(1), pixel(2), pixel(3), pixel(4), pixel(5), pixel(6), pixel(7)]);
-    let put = |map: usize| {
-        // SAFETY: the caller's promise.
-        unsafe { to.add(map * count).cast::<[E; 8]>().write_unaligned(E::narrow::<I>(maps[map])) };
-    };
-    put(0);
-    put(1);
-    put(2);
-    put(3);
-    put(4);
-    put(5);
-    put(6);
-    put(7);
 }
 
 /// Bins whose channels are neighbours: written as they are.
@@ -231,17 +209,5 @@ pub fn store_sources(
             // SAFETY: `Target::new` checked that bins and channels are inside; no other task writes them.
             unsafe { target.at(channel, at).cast::<i64>().write_unaligned(bin.0[channel]) };
         }
-    }
-}
-
-/// Makes what was streamed visible to other threads.
-pub struct Fence;
-
-impl Kernel for Fence {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        I::fence();
     }
 }

@@ -3,7 +3,7 @@
 #[allow(clippy::wildcard_imports, reason = "intrinsics carry their own prefix")]
 use std::arch::x86_64::*;
 
-use super::{Isa, Kernel};
+use super::{Isa, Kernel, Lanes, turn_halves};
 use crate::element::{Conversions, Real};
 
 pub fn has_avx2() -> bool {
@@ -19,19 +19,22 @@ pub fn has_avx512() -> bool {
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
+#[inline(never)]
 pub fn avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx>()
+    kernel.run::<Avx<false>>()
 }
 
 #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")]
+#[inline(never)]
 pub fn avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx>()
+    kernel.run::<Avx<true>>()
 }
 
-/// What both levels share; the compiler widens the rest to AVX-512 where it may.
-pub struct Avx;
+/// What [`avx2`] and, `WIDE`, [`avx512`] pass to the kernels that they run, and nobody else to any. The compiler
+/// widens to AVX-512 by itself whatever is not an intrinsic.
+pub struct Avx<const WIDE: bool>;
 
-impl Conversions for Avx {
+impl<const WIDE: bool> Conversions for Avx<WIDE> {
     #[inline(always)]
     fn widen_f16(values: [u16; 8]) -> [f32; 8] {
         // SAFETY: this level has F16C; arrays and vectors have the same bytes.
@@ -48,7 +51,13 @@ impl Conversions for Avx {
     }
 }
 
-impl Isa for Avx {
+impl<const WIDE: bool> Isa for Avx<WIDE> {
+    #[inline(always)]
+    fn call<K: Kernel>(kernel: K) -> K::Output {
+        // SAFETY: the type's only user was entered at this level.
+        unsafe { if WIDE { avx512(kernel) } else { avx2(kernel) } }
+    }
+
     #[inline(always)]
     fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
         weight.mul_add(value, sum)
@@ -63,6 +72,16 @@ impl Isa for Avx {
             } else {
                 std::mem::transmute_copy(&transpose_f64(std::mem::transmute_copy(&block)))
             }
+        }
+    }
+
+    #[inline(always)]
+    fn turn<T: Real>(block: &[Lanes<T>; 8], put: impl FnMut(usize, [T; 8])) {
+        if WIDE && size_of::<T>() == 4 {
+            // SAFETY: this level has AVX-512, and a `Real` of four bytes is `f32`.
+            unsafe { turn_f32(block.each_ref().map(|lanes| std::mem::transmute_copy(lanes)), put) }
+        } else {
+            turn_halves::<Self, T>(block, put);
         }
     }
 
@@ -154,6 +173,46 @@ unsafe fn transpose_4x4_f64([a, b, c, d]: [__m256d; 4]) -> [__m256d; 4] {
             _mm256_permute2f128_pd::<0x20>(ab_high, cd_high),
             _mm256_permute2f128_pd::<0x31>(ab_low, cd_low),
             _mm256_permute2f128_pd::<0x31>(ab_high, cd_high),
+        ]
+    }
+}
+
+/// Eight pixels of sixteen lanes: quadruples of each four lanes first, then those of two registers side by side.
+#[inline(always)]
+unsafe fn turn_f32<T: Real>(r: [__m512; 8], mut put: impl FnMut(usize, [T; 8])) {
+    // SAFETY: the caller has AVX-512 F and says that `T` is `f32`.
+    unsafe {
+        let [a, b] = [quadruples_f32([r[0], r[1], r[2], r[3]]), quadruples_f32([r[4], r[5], r[6], r[7]])];
+        let low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+        let high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+        let mut put_pair = |lane: usize, pair: __m512d| {
+            put(lane, std::mem::transmute_copy(&_mm512_castpd512_pd256(pair)));
+            put(lane + 4, std::mem::transmute_copy(&_mm512_extractf64x4_pd::<1>(pair)));
+        };
+        let mut put_lanes = |lane: usize, a: __m512, b: __m512| {
+            let (a, b) = (_mm512_castps_pd(a), _mm512_castps_pd(b));
+            put_pair(lane, _mm512_permutex2var_pd(a, low, b));
+            put_pair(lane + 8, _mm512_permutex2var_pd(a, high, b));
+        };
+        put_lanes(0, a[0], b[0]);
+        put_lanes(1, a[1], b[1]);
+        put_lanes(2, a[2], b[2]);
+        put_lanes(3, a[3], b[3]);
+    }
+}
+
+/// Each quarter of the registers is a block of 4 x 4 and is transposed.
+#[inline(always)]
+unsafe fn quadruples_f32([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+    // SAFETY: the caller has AVX-512 F.
+    unsafe {
+        let (ab_low, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+        let (cd_low, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+        [
+            _mm512_shuffle_ps::<0x44>(ab_low, cd_low),
+            _mm512_shuffle_ps::<0xee>(ab_low, cd_low),
+            _mm512_shuffle_ps::<0x44>(ab_high, cd_high),
+            _mm512_shuffle_ps::<0xee>(ab_high, cd_high),
         ]
     }
 }

@@ -1,0 +1,88 @@
+//! The tables of one call, in the order in which kernels want the boxes.
+
+use std::ops::Range;
+
+use super::{AxisTaps, Reduce, RoiTaps, Table};
+use crate::element::Real;
+use crate::geometry::Extent;
+
+/// Boxes that follow each other and belong to one image of one map.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The boxes, in the order in which rows are first read.
+    pub rois: Range<usize>,
+    /// Which of the feature maps.
+    pub stage: usize,
+    /// Which image of that map.
+    pub image: usize,
+    /// Rows of the tallest box.
+    pub tallest: usize,
+    /// Columns of the widest box.
+    pub widest: usize,
+    /// Pixels of all boxes together.
+    pub area: usize,
+}
+
+/// Boxes that share a table, and that one thread turns into taps.
+pub const BOXES_PER_TABLE: usize = 64;
+
+/// All taps of one call.
+#[derive(Debug)]
+pub struct Plan<T> {
+    /// How the taps of a bin become one value.
+    pub reduce: Reduce,
+    /// Bins of a box.
+    pub output: Extent,
+    tables: Vec<Table<T>>,
+}
+
+impl<T: Real> Plan<T> {
+    /// Takes tables of [`BOXES_PER_TABLE`] boxes, all but the last one. The boxes come map by map and image by image,
+    /// and those of an image about in the order in which their rows are first read, so that every task goes through the
+    /// tables, and through the rows of a map, from front to back.
+    pub fn new(reduce: Reduce, output: Extent, tables: Vec<Table<T>>) -> Self {
+        Self { reduce, output, tables }
+    }
+
+    /// Number of boxes.
+    pub fn boxes(&self) -> usize {
+        self.tables.iter().map(|table| table.rois.len()).sum()
+    }
+
+    /// Cuts the boxes into about `count` runs, each of one image of one map.
+    pub fn runs(&self, count: usize) -> Vec<Run> {
+        let boxes = self.boxes();
+        let longest = boxes.div_ceil(count.max(1)).max(1);
+        let mut runs: Vec<Run> = Vec::new();
+        for at in 0..boxes {
+            let (roi, y, x) = self.roi(at);
+            let (stage, image) = (roi.stage, roi.image);
+            let fits = |run: &Run| run.rois.len() < longest && (run.stage, run.image) == (stage, image);
+            if !runs.last().is_some_and(fits) {
+                runs.push(Run { rois: at..at, stage, image, tallest: 0, widest: 0, area: 0 });
+            }
+            let Some(run) = runs.last_mut() else { continue };
+            run.rois.end = at + 1;
+            run.tallest = run.tallest.max(y.hull().len());
+            run.widest = run.widest.max(x.hull().len());
+            run.area += y.hull().len() * x.hull().len();
+        }
+        runs
+    }
+
+    /// How many boxes come before those of an image of a map.
+    pub fn position(&self, stage: usize, image: usize) -> usize {
+        let before = |roi: &RoiTaps| (roi.stage, roi.image) < (stage, image);
+        let table = self.tables.partition_point(|table| table.rois.last().is_some_and(before));
+        let rois = self.tables.get(table).map_or(0, |table| table.rois.partition_point(before));
+        table * BOXES_PER_TABLE + rois
+    }
+
+    /// A box, with its taps on y and x.
+    #[inline]
+    pub fn roi(&self, at: usize) -> (&RoiTaps, AxisTaps<'_, T>, AxisTaps<'_, T>) {
+        let table = &self.tables[at / BOXES_PER_TABLE];
+        let roi = &table.rois[at % BOXES_PER_TABLE];
+        (roi, AxisTaps { span: &roi.y, table }, AxisTaps { span: &roi.x, table })
+    }
+}
