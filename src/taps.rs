@@ -97,6 +97,17 @@ impl<'a, T> AxisTaps<'a, T> {
         &self.table.slopes[self.entries(bins)]
     }
 
+    /// Whether the plan was made for gradients of boxes.
+    pub fn have_slopes(&self) -> bool {
+        !self.table.slopes.is_empty()
+    }
+
+    /// Where the entries of each of these bins start in the table, and where those of the last one end.
+    #[inline]
+    pub fn bounds(&self, bins: Range<usize>) -> &'a [usize] {
+        &self.table.bounds[self.span.bounds..][bins.start..=bins.end]
+    }
+
     /// Number of entries of one bin.
     pub fn count(&self, bin: usize) -> usize {
         self.entries(bin..bin + 1).len()

@@ -6,7 +6,7 @@ use crate::cpu::maximum::Maximum;
 use crate::cpu::scratch;
 use crate::cpu::simd::max::{MaxSamples, MaxWindow, Maxima, NONE};
 use crate::cpu::simd::store::{MOST_BINS, Store, store_sources};
-use crate::cpu::simd::sum::{SumColumns, SumRows, SumUnrolled};
+use crate::cpu::simd::sum::{Columns, SumColumns, SumRows};
 use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
 use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
@@ -29,6 +29,9 @@ pub struct Task<'a, E: Element> {
 /// Boxes that touch less than this part of a map are few.
 pub const SPARSE_PART: usize = 4;
 
+/// Columns of bins that are summed at once, so that they stay in the first-level cache.
+const MOST_SUMS: usize = 384;
+
 /// What a thread keeps from task to task and from call to call.
 #[derive(Default)]
 struct Scratch<T> {
@@ -36,7 +39,7 @@ struct Scratch<T> {
     values: Vec<Lanes<T>>,
     numbers: Vec<Lanes<u32>>,
     sources: Vec<Lanes<i64>>,
-    columns: Vec<Lanes<T>>,
+    sums: Vec<Lanes<T>>,
     rows: Vec<u32>,
 }
 
@@ -115,37 +118,43 @@ impl<E: Element> Task<'_, E> {
         source: &Source<'_, E>,
         scratch: &mut Scratch<E::Compute>,
     ) {
-        let Scratch { window, values, columns, .. } = scratch;
+        let Scratch { window, values, sums, .. } = scratch;
         let live = y.live().start.max(bins.start)..y.live().end.min(bins.end);
         if live.is_empty() || x.live().is_empty() {
             return;
         }
-        let width = x.bins();
-        let capacity = window.capacity();
-        if y.uniform() > 0 && x.uniform() > 0 && y.uniform() <= capacity {
-            // All bins at once if the window is high enough for the box, else bin by bin.
-            let at_once = if y.hull().len() <= capacity { live.len() } else { capacity / y.uniform() };
-            for first in live.clone().step_by(at_once) {
-                let y_bins = first..live.end.min(first + at_once);
-                let window = window.load::<I, E>(source, y.pixels(y_bins.clone()), x.hull());
-                let out = &mut values[(y_bins.start - bins.start) * width..(y_bins.end - bins.start) * width];
-                I::call(SumUnrolled { window, y, y_bins, x, out });
+        let columns = Columns::of(&x);
+        let (capacity, width, count) = (window.capacity(), x.bins(), columns.len());
+        let fits = y.hull().len() <= capacity;
+        let bins_at_once = if fits { (MOST_SUMS / count).max(1) } else { 1 };
+        for first in live.clone().step_by(bins_at_once) {
+            let block = first..live.end.min(first + bins_at_once);
+            let needed = block.len() * count;
+            if sums.len() < needed {
+                sums.resize(needed, Lanes::splat(Real::ZERO));
             }
-            return;
-        }
-        columns.resize(columns.len().max(x.hull().len()), Lanes::splat(Real::ZERO));
-        let columns = &mut columns[..x.hull().len()];
-        for bin in live {
-            let (rows, weights) = (y.pixels(bin..bin + 1), y.weights(bin..bin + 1));
+            let sums = &mut sums[..needed];
+            let (rows, weights) = (y.pixels(block.clone()), y.weights(block.clone()));
+            // The rows of a box that does not fit come piece by piece.
+            let rows_at_once = if fits { rows.len().max(1) } else { capacity };
+            for (i, rows) in rows.chunks(rows_at_once).enumerate() {
+                let bounds = if fits { y.bounds(block.clone()) } else { &[0, rows.len()] };
+                I::call(SumRows {
+                    window: window.load::<I, E>(source, rows, x.hull()),
+                    weights: &weights[i * rows_at_once..][..rows.len()],
+                    bounds,
+                    uniform: if fits { y.uniform() } else { 0 },
+                    fresh: i == 0,
+                    columns: columns.clone(),
+                    hull: x.hull(),
+                    sums,
+                });
+            }
             if rows.is_empty() {
                 continue;
             }
-            for (i, (rows, weights)) in rows.chunks(capacity).zip(weights.chunks(capacity)).enumerate() {
-                let window = window.load::<I, E>(source, rows, x.hull());
-                I::call(SumRows { window, weights, fresh: i == 0, hull: x.hull(), columns });
-            }
-            let out = &mut values[(bin - bins.start) * width..][..width];
-            I::call(SumColumns { columns, x, out });
+            let out = &mut values[(block.start - bins.start) * width..(block.end - bins.start) * width];
+            I::call(SumColumns { columns: columns.clone(), sums, x, out });
         }
     }
 

@@ -17,16 +17,16 @@ pub(crate) mod window;
 use std::iter;
 use std::ops::Range;
 
-use crate::element::Element;
+use crate::element::{Element, Real};
 use crate::error::Result;
 use crate::taps::transposed::Transposed;
-use crate::taps::{Invalid, Plan};
+use crate::taps::{BOXES_PER_TABLE, Invalid, Plan};
 use crate::view::{View, ViewMut};
 
 pub(crate) use chosen::check as check_argmax;
 use contract::Contract;
 pub use pool::{num_threads, set_num_threads};
-use scatter::{BOXES_PER_TABLE, Band, Scatter};
+use scatter::{Band, Scatter};
 pub use simd::Level;
 use simd::{LANES, Lanes};
 
@@ -102,10 +102,11 @@ pub(crate) fn contract<E: Element>(
     // The same blocks wherever the arrays lie, for they are added up.
     let blocks = channels.div_ceil(LANES);
     let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.max(1)) });
+    let readers = transposed(plan, threads);
     let parts = pool::map(runs.len() * blocks, threads, |task| {
         let (run, first) = (&runs[task / blocks], task % blocks * LANES);
         let channels = first..channels.min(first + LANES);
-        Contract { plan, run, grad_output, features, channels }.compute(settings.level)
+        Contract { plan, readers: &readers, run, grad_output, features, channels }.compute(settings.level)
     });
     for (task, part) in parts.into_iter().enumerate() {
         for (at, gradient) in runs[task / blocks].rois.clone().zip(part?) {
@@ -158,11 +159,7 @@ pub(crate) fn scatter<E: Element>(
 ) -> Result<()> {
     let results: usize = out.iter().map(|out| out.shape().iter().product::<usize>()).sum();
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
-    let tables = if argmax.is_some() { 0 } else { plan.boxes().div_ceil(BOXES_PER_TABLE) };
-    let readers = pool::map(tables, threads, |table| {
-        let first = table * BOXES_PER_TABLE;
-        Transposed::new(plan, first..plan.boxes().min(first + BOXES_PER_TABLE))
-    });
+    let readers = if argmax.is_some() { Vec::new() } else { transposed(plan, threads) };
     let [_, channels, ..] = grad_output.shape();
     let blocks = blocks(channels, &out[0]);
     let bands =
@@ -181,6 +178,14 @@ pub(crate) fn scatter<E: Element>(
     })
     .into_iter()
     .collect()
+}
+
+/// The taps of sums turned round, [`BOXES_PER_TABLE`] boxes in each table.
+fn transposed<T: Real>(plan: &Plan<T>, threads: usize) -> Vec<Transposed<T>> {
+    pool::map(plan.boxes().div_ceil(BOXES_PER_TABLE), threads, |table| {
+        let first = table * BOXES_PER_TABLE;
+        Transposed::new(plan, first..plan.boxes().min(first + BOXES_PER_TABLE))
+    })
 }
 
 /// Cuts every map of every image into bands, at least `count` in all if there are rows enough.

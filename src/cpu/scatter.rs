@@ -12,14 +12,14 @@ use crate::cpu::scratch;
 use crate::cpu::simd::clear::Clear;
 use crate::cpu::simd::pack::Pack;
 use crate::cpu::simd::prefetch::Prefetch;
-use crate::cpu::simd::spread::{Spread, add_lanes};
+use crate::cpu::simd::spread::Spread;
 use crate::cpu::simd::store::Store;
 use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
 use crate::cpu::window::Source;
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
 use crate::taps::transposed::Transposed;
-use crate::taps::{AxisTaps, Plan};
+use crate::taps::{AxisTaps, BOXES_PER_TABLE, Plan};
 use crate::view::{View, ViewMut};
 
 /// Some rows of the gradient of one image, and the boxes that read them, in the plan's order.
@@ -30,9 +30,6 @@ pub struct Band {
     pub rows: Range<usize>,
     pub rois: Vec<u32>,
 }
-
-/// Boxes that share a table of readers, and that one thread turns round.
-pub const BOXES_PER_TABLE: usize = 64;
 
 /// What the tasks of a call have in common.
 pub struct Scatter<'a, E: Element> {
@@ -179,7 +176,7 @@ impl<E: Element> Scatter<'_, E> {
                 let source = Source { features: &before, image: band.image, channels: channels.clone() };
                 for (y, pixels) in pixels.chunks_mut(width).enumerate() {
                     I::call(Pack::new(&source, top + y, 0, &mut row[..width]));
-                    pixels.iter_mut().zip(&*row).for_each(|(sum, value)| add_lanes(sum, value));
+                    pixels.iter_mut().zip(&*row).for_each(|(sum, value)| *sum = I::add(*sum, value));
                 }
             }
             I::call(Store::new(out, band.image, channels, top, pixels, self.stream));

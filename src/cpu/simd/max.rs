@@ -142,13 +142,9 @@ impl<T: Real> Sample<'_, T> {
         // SAFETY: the caller's promise.
         let (a, b, c, d) =
             unsafe { (top.pixel(left), top.pixel(right), bottom.pixel(left), bottom.pixel(right)) };
-        let mut value = Lanes::splat(T::ZERO);
-        for lane in 0..LANES {
-            let top = I::mul_add(wx[1], b.0[lane], wx[0] * a.0[lane]);
-            let bottom = I::mul_add(wx[1], d.0[lane], wx[0] * c.0[lane]);
-            value.0[lane] = I::mul_add(wy[1], bottom, wy[0] * top);
-        }
-        value
+        let top = I::mul_add(wx[1], b, I::scale(wx[0], a));
+        let bottom = I::mul_add(wx[1], d, I::scale(wx[0], c));
+        I::mul_add(wy[1], &bottom, I::scale(wy[0], &top))
     }
 
     /// A weighted corner; one without weight is 0, whatever its pixel holds.

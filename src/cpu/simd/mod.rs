@@ -21,7 +21,7 @@ use std::env;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::element::{Conversions, Real};
+use crate::element::{Conversions, Real, each};
 use crate::error::{Error, Result};
 
 /// Channels that are computed side by side.
@@ -162,9 +162,27 @@ pub trait Isa: Conversions {
     /// Runs a kernel as a function of its own, compiled for the level that the caller was entered at.
     fn call<K: Kernel>(kernel: K) -> K::Output;
 
-    /// `weight * value + sum`, fused where the level has an instruction for it: as a library call it would be
-    /// ten times slower.
-    fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T;
+    /// `weight * value` in every lane.
+    #[inline(always)]
+    fn scale<T: Real>(weight: T, value: &Lanes<T>) -> Lanes<T> {
+        Lanes(each(value.0, |value| weight * value))
+    }
+
+    /// `sum + value` in every lane.
+    #[inline(always)]
+    fn add<T: Real>(mut sum: Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+        for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
+            *sum += value;
+        }
+        sum
+    }
+
+    /// `weight * value + sum` in every lane, fused where the level has an instruction for it: as a library call it would
+    /// be ten times slower.
+    fn mul_add<T: Real>(weight: T, value: &Lanes<T>, sum: Lanes<T>) -> Lanes<T>;
+
+    /// As [`Isa::mul_add`], with a weight for each lane.
+    fn add_product<T: Real>(weights: &Lanes<T>, values: &Lanes<T>, sum: Lanes<T>) -> Lanes<T>;
 
     /// Rows become columns.
     #[inline(always)]
@@ -249,8 +267,19 @@ impl Isa for Plain {
     }
 
     #[inline(always)]
-    fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
-        weight * value + sum
+    fn mul_add<T: Real>(weight: T, value: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
+        for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
+            *sum = weight * value + *sum;
+        }
+        sum
+    }
+
+    #[inline(always)]
+    fn add_product<T: Real>(weights: &Lanes<T>, values: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
+        for ((sum, &weight), &value) in sum.0.iter_mut().zip(&weights.0).zip(&values.0) {
+            *sum = weight * value + *sum;
+        }
+        sum
     }
 }
 
@@ -266,7 +295,18 @@ impl Isa for Fused {
     }
 
     #[inline(always)]
-    fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
-        weight.mul_add(value, sum)
+    fn mul_add<T: Real>(weight: T, value: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
+        for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
+            *sum = weight.mul_add(value, *sum);
+        }
+        sum
+    }
+
+    #[inline(always)]
+    fn add_product<T: Real>(weights: &Lanes<T>, values: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
+        for ((sum, &weight), &value) in sum.0.iter_mut().zip(&weights.0).zip(&values.0) {
+            *sum = weight.mul_add(value, *sum);
+        }
+        sum
     }
 }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::cpu::simd::sum::accumulate;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::element::Real;
 use crate::taps::transposed::AxisReaders;
@@ -70,28 +69,22 @@ impl<T: Real> Spread<'_, T> {
     }
 }
 
-/// Sums rows of bins, most often one or two.
+/// Sums rows of bins, two at a time: most often there are one or two.
 #[inline(always)]
 fn sum_bins<'a, I: Isa, T: Real>(
     mut readers: impl Iterator<Item = (&'a [Lanes<T>], T)>,
     row: &mut [Lanes<T>],
 ) {
-    let zero = Lanes::splat(T::ZERO);
     let mut first = true;
     while let Some((grads, weight)) = readers.next() {
-        // A copy of the sum is known not to lie where the gradients do, which the compiler needs to use vectors.
-        if let Some((more, more_weight)) = readers.next() {
-            for ((sum, grad), more) in row.iter_mut().zip(grads).zip(more) {
-                let mut copy = if first { zero } else { *sum };
-                accumulate::<I, T>(&mut copy, weight, grad);
-                accumulate::<I, T>(&mut copy, more_weight, more);
-                *sum = copy;
+        let before = |sum: &Lanes<T>| if first { Lanes::splat(T::ZERO) } else { *sum };
+        if let Some((others, other_weight)) = readers.next() {
+            for ((sum, grad), other) in row.iter_mut().zip(grads).zip(others) {
+                *sum = I::mul_add(other_weight, other, I::mul_add(weight, grad, before(sum)));
             }
         } else {
             for (sum, grad) in row.iter_mut().zip(grads) {
-                let mut copy = if first { zero } else { *sum };
-                accumulate::<I, T>(&mut copy, weight, grad);
-                *sum = copy;
+                *sum = I::mul_add(weight, grad, before(sum));
             }
         }
         first = false;
@@ -110,12 +103,12 @@ fn add_unrolled<I: Isa, T: Real, const X: usize>(
     for (&pixel, (bins, weights)) in x.pixels().iter().zip(readers) {
         // SAFETY: the caller checked that pixels and bins are inside the rows.
         let sum = unsafe { pixels.get_unchecked_mut(pixel as usize) };
-        let mut copy = *sum;
+        let mut local = *sum;
         for (&bin, &weight) in bins.iter().zip(weights) {
             // SAFETY: as above.
-            accumulate::<I, T>(&mut copy, weight, unsafe { row.get_unchecked(bin as usize) });
+            local = I::mul_add(weight, unsafe { row.get_unchecked(bin as usize) }, local);
         }
-        *sum = copy;
+        *sum = local;
     }
 }
 
@@ -126,18 +119,9 @@ fn add<I: Isa, T: Real>(x: &AxisReaders<'_, T>, row: &[Lanes<T>], pixels: &mut [
         let (bins, weights) = x.of(i);
         let mut sum = Lanes::splat(T::ZERO);
         for (&bin, &weight) in bins.iter().zip(weights) {
-            accumulate::<I, T>(&mut sum, weight, &row[bin as usize]);
+            sum = I::mul_add(weight, &row[bin as usize], sum);
         }
-        add_lanes(&mut pixels[pixel as usize], &sum);
+        let pixel = &mut pixels[pixel as usize];
+        *pixel = I::add(*pixel, &sum);
     }
-}
-
-/// Adds lane to lane.
-#[inline(always)]
-pub fn add_lanes<T: Real>(sum: &mut Lanes<T>, values: &Lanes<T>) {
-    let mut copy = *sum;
-    for (sum, &value) in copy.0.iter_mut().zip(&values.0) {
-        *sum += value;
-    }
-    *sum = copy;
 }

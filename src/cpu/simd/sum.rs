@@ -1,117 +1,69 @@
-//! Weighted sums of window pixels.
+//! Weighted sums of window pixels: first down the columns, then along the rows.
 
 use std::ops::Range;
 
 use crate::cpu::simd::{Isa, Kernel, Lanes};
-use crate::cpu::window::Loaded;
+use crate::cpu::window::{Loaded, Row};
 use crate::element::Real;
 use crate::taps::AxisTaps;
 
-#[inline(always)]
-pub(super) fn accumulate<I: Isa, T: Real>(sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) {
-    for (sum, &value) in sum.0.iter_mut().zip(&pixel.0) {
-        *sum = I::mul_add(weight, value, *sum);
-    }
-}
+/// Taps that are added up in registers before they go to a longer sum: this also keeps the rounding error of a long
+/// sum down, as pairwise summation does.
+const TAPS_IN_REGISTERS: usize = 8;
+
+/// As many taps as there are.
+const ANY: usize = 0;
 
 /// The first product begins the sum: added to 0, a negative zero would lose its sign.
 #[inline(always)]
-pub(super) fn begin_or_add<I: Isa, T: Real>(first: bool, sum: &mut Lanes<T>, weight: T, pixel: &Lanes<T>) {
-    if first {
-        for (sum, &value) in sum.0.iter_mut().zip(&pixel.0) {
-            *sum = weight * value;
+fn begin_or_add<I: Isa, T: Real>(first: bool, sum: Lanes<T>, weight: T, pixel: &Lanes<T>) -> Lanes<T> {
+    if first { I::scale(weight, pixel) } else { I::mul_add(weight, pixel, sum) }
+}
+
+/// The columns of a box that are summed: those between its first and its last one, or one for each tap on x if these
+/// are fewer. Either way all bins of a column of bins share them.
+#[derive(Debug, Clone)]
+pub enum Columns<'a> {
+    All(Range<u32>),
+    Tapped(&'a [u32]),
+}
+
+impl<'a> Columns<'a> {
+    pub fn of<T>(x: &AxisTaps<'a, T>) -> Self {
+        let (hull, taps) = (x.hull(), x.pixels(x.live()));
+        if hull.len() <= taps.len() {
+            Self::All(hull.start as u32..hull.end as u32)
+        } else {
+            Self::Tapped(taps)
         }
-    } else {
-        accumulate::<I, T>(sum, weight, pixel);
     }
-}
 
-#[inline(always)]
-fn add<T: Real>(sum: &mut Lanes<T>, value: &Lanes<T>) {
-    for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
-        *sum += value;
-    }
-}
-
-/// The bins of a box whose taps are so few that the loops over them are unrolled.
-pub struct SumUnrolled<'a, T> {
-    /// The rows of the bins' y taps, in their order.
-    pub window: Loaded<'a, T>,
-    /// The bins' taps on y.
-    pub y: AxisTaps<'a, T>,
-    /// Their range, all live.
-    pub y_bins: Range<usize>,
-    /// The taps on x.
-    pub x: AxisTaps<'a, T>,
-    /// All bins of these rows.
-    pub out: &'a mut [Lanes<T>],
-}
-
-impl<T: Real> Kernel for SumUnrolled<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        macro_rules! unrolled {
-            ($($y:literal $x:literal),*) => {
-                match (self.y.uniform(), self.x.uniform()) {
-                    $(($y, $x) => self.bins::<I, $y, $x>(),)*
-                    (y, x) => unreachable!("{y} x {x} taps are not unrolled"),
-                }
-            };
-        }
-        unrolled!(1 1, 1 2, 1 3, 1 4, 2 1, 2 2, 2 3, 2 4, 3 1, 3 2, 3 3, 3 4, 4 1, 4 2, 4 3, 4 4);
-    }
-}
-
-impl<T: Real> SumUnrolled<'_, T> {
-    #[inline(always)]
-    fn bins<I: Isa, const Y: usize, const X: usize>(self) {
-        let x_bins = self.x.live();
-        let (columns, _) = self.x.pixels(x_bins.clone()).as_chunks::<X>();
-        let (x_weights, _) = self.x.weights(x_bins.clone()).as_chunks::<X>();
-        let (y_weights, _) = self.y.weights(self.y_bins.clone()).as_chunks::<Y>();
-        assert!(self.window.covers(&self.x.hull()) && self.window.len() >= Y * y_weights.len());
-        let rows = self.out.chunks_exact_mut(self.x.bins());
-        for (p, (y_weights, out)) in y_weights.iter().zip(rows).enumerate() {
-            let out = out[x_bins.clone()].iter_mut();
-            let mut window = [self.window.row(p * Y); Y];
-            for (j, row) in window.iter_mut().enumerate() {
-                *row = self.window.row(p * Y + j);
-            }
-            for ((columns, x_weights), out) in columns.iter().zip(x_weights).zip(out) {
-                let mut sum = Lanes::splat(T::ZERO);
-                for (i, (&column, &x_weight)) in columns.iter().zip(x_weights).enumerate() {
-                    let mut vertical = Lanes::splat(T::ZERO);
-                    for (j, (row, &y_weight)) in window.iter().zip(y_weights).enumerate() {
-                        // SAFETY: checked above; every pixel of an axis lies in its hull.
-                        let pixel = unsafe { row.pixel(column) };
-                        begin_or_add::<I, T>(j == 0, &mut vertical, y_weight, pixel);
-                    }
-                    begin_or_add::<I, T>(i == 0, &mut sum, x_weight, &vertical);
-                }
-                *out = sum;
-            }
+    pub fn len(&self) -> usize {
+        match self {
+            Self::All(columns) => columns.len(),
+            Self::Tapped(columns) => columns.len(),
         }
     }
 }
 
-/// Rows that are summed in registers before they go to the columns: this also keeps the rounding error of a
-/// long sum down, as pairwise summation does.
-const ROWS_IN_REGISTERS: usize = 8;
-
-/// Adds weighted rows to a row of columns.
+/// Adds up rows, for some rows of bins.
 pub struct SumRows<'a, T> {
-    /// The rows.
+    /// The rows of the bins' taps on y, one after the other.
     pub window: Loaded<'a, T>,
     /// One for each row.
     pub weights: &'a [T],
-    /// Whether they are the first ones: then what the columns hold is forgotten.
+    /// Where the taps of each bin start, counted from anywhere, and where those of the last one end.
+    pub bounds: &'a [usize],
+    /// Taps of each bin if that is the same and small, else 0.
+    pub uniform: usize,
+    /// Whether the taps are the first ones of their bins: then what the sums hold is forgotten.
     pub fresh: bool,
-    /// The columns to add up.
+    /// What is read of a row; it lies in `hull`.
+    pub columns: Columns<'a>,
+    /// The columns that the window covers.
     pub hull: Range<usize>,
-    /// One for each column.
-    pub columns: &'a mut [Lanes<T>],
+    /// Each bin's columns.
+    pub sums: &'a mut [Lanes<T>],
 }
 
 impl<T: Real> Kernel for SumRows<'_, T> {
@@ -120,37 +72,94 @@ impl<T: Real> Kernel for SumRows<'_, T> {
     #[inline(always)]
     fn run<I: Isa>(self) {
         assert!(self.window.covers(&self.hull) && self.window.len() == self.weights.len());
-        for first in (0..self.weights.len()).step_by(ROWS_IN_REGISTERS) {
-            let count = ROWS_IN_REGISTERS.min(self.weights.len() - first);
-            let weights = &self.weights[first..first + count];
-            let mut window = [self.window.row(first); ROWS_IN_REGISTERS];
-            for (j, row) in window[..count].iter_mut().enumerate() {
-                *row = self.window.row(first + j);
+        match self.columns.clone() {
+            // SAFETY: the columns of a box lie in its hull.
+            Columns::All(columns) => unsafe { self.each::<I, _>(columns) },
+            // SAFETY: as above.
+            Columns::Tapped(columns) => unsafe { self.each::<I, _>(columns.iter().copied()) },
+        }
+    }
+}
+
+impl<T: Real> SumRows<'_, T> {
+    /// # Safety
+    /// The window must cover the columns.
+    #[inline(always)]
+    unsafe fn each<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(self, columns: C) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.uniform {
+                1 if self.fresh => self.unrolled::<I, C, 1>(columns),
+                2 if self.fresh => self.unrolled::<I, C, 2>(columns),
+                3 if self.fresh => self.unrolled::<I, C, 3>(columns),
+                4 if self.fresh => self.unrolled::<I, C, 4>(columns),
+                _ => self.any::<I, C>(columns),
             }
-            for (column, sum) in self.hull.clone().zip(self.columns.iter_mut()) {
+        }
+    }
+
+    /// # Safety
+    /// The window must cover the columns.
+    #[inline(always)]
+    unsafe fn unrolled<I: Isa, C: ExactSizeIterator<Item = u32> + Clone, const Y: usize>(self, columns: C) {
+        let (weights, _) = self.weights.as_chunks::<Y>();
+        for (bin, (weights, sums)) in
+            weights.iter().zip(self.sums.chunks_exact_mut(columns.len())).enumerate()
+        {
+            let rows: [Row<'_, T>; Y] = std::array::from_fn(|j| self.window.row(bin * Y + j));
+            for (column, sum) in columns.clone().zip(sums) {
                 let mut vertical = Lanes::splat(T::ZERO);
-                for (row, &weight) in window.iter().zip(weights) {
-                    // SAFETY: checked above.
-                    let pixel = unsafe { row.pixel(column as u32) };
-                    accumulate::<I, T>(&mut vertical, weight, pixel);
+                for (j, (row, &weight)) in rows.iter().zip(weights).enumerate() {
+                    // SAFETY: the caller's promise.
+                    vertical = begin_or_add::<I, T>(j == 0, vertical, weight, unsafe { row.pixel(column) });
                 }
-                if self.fresh && first == 0 {
-                    *sum = vertical;
-                } else {
-                    add(sum, &vertical);
+                *sum = vertical;
+            }
+        }
+    }
+
+    /// # Safety
+    /// The window must cover the columns.
+    #[inline(always)]
+    unsafe fn any<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(self, columns: C) {
+        let Self { window, weights, bounds, fresh, .. } = self;
+        for (bin, sums) in bounds.windows(2).zip(self.sums.chunks_exact_mut(columns.len())) {
+            let (start, end) = (bin[0] - bounds[0], bin[1] - bounds[0]);
+            if fresh && start == end {
+                sums.fill(Lanes::splat(T::ZERO));
+            }
+            for first in (start..end).step_by(TAPS_IN_REGISTERS) {
+                let weights = &weights[first..end.min(first + TAPS_IN_REGISTERS)];
+                let mut rows = [window.row(first); TAPS_IN_REGISTERS];
+                for (j, row) in rows[..weights.len()].iter_mut().enumerate() {
+                    *row = window.row(first + j);
+                }
+                for (column, sum) in columns.clone().zip(&mut *sums) {
+                    let mut vertical = Lanes::splat(T::ZERO);
+                    for (row, &weight) in rows.iter().zip(weights) {
+                        // SAFETY: the caller's promise.
+                        vertical = I::mul_add(weight, unsafe { row.pixel(column) }, vertical);
+                    }
+                    if fresh && first == start {
+                        *sum = vertical;
+                    } else {
+                        *sum = I::add(*sum, &vertical);
+                    }
                 }
             }
         }
     }
 }
 
-/// Makes a row of bins from a row of columns.
+/// Makes rows of bins from the sums of their columns.
 pub struct SumColumns<'a, T> {
-    /// One for each column of the hull of `x`.
-    pub columns: &'a [Lanes<T>],
+    /// What the sums are of.
+    pub columns: Columns<'a>,
+    /// The columns of each row of bins.
+    pub sums: &'a [Lanes<T>],
     /// The taps on x.
     pub x: AxisTaps<'a, T>,
-    /// All bins of the row.
+    /// All bins of the rows.
     pub out: &'a mut [Lanes<T>],
 }
 
@@ -159,19 +168,55 @@ impl<T: Real> Kernel for SumColumns<'_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let first = self.x.hull().start;
-        for (bin, out) in self.out.iter_mut().enumerate() {
-            let mut sum = Lanes::splat(T::ZERO);
-            let pixels = self.x.pixels(bin..bin + 1);
-            let weights = self.x.weights(bin..bin + 1);
-            for (pixels, weights) in pixels.chunks(ROWS_IN_REGISTERS).zip(weights.chunks(ROWS_IN_REGISTERS)) {
-                let mut part = Lanes::splat(T::ZERO);
-                for (&pixel, &weight) in pixels.iter().zip(weights) {
-                    accumulate::<I, T>(&mut part, weight, &self.columns[pixel as usize - first]);
+        match self.x.uniform() {
+            1 => self.bins::<I, 1>(),
+            2 => self.bins::<I, 2>(),
+            3 => self.bins::<I, 3>(),
+            4 => self.bins::<I, 4>(),
+            _ => self.bins::<I, ANY>(),
+        }
+    }
+}
+
+impl<T: Real> SumColumns<'_, T> {
+    /// Column of bins by column of bins: their weights stay in registers.
+    #[inline(always)]
+    fn bins<I: Isa, const X: usize>(self) {
+        let Self { columns, sums, x, out } = self;
+        let (width, live, count) = (x.bins(), x.live(), columns.len());
+        let mut tap = 0;
+        for bin in live {
+            let (pixels, weights) = (x.pixels(bin..bin + 1), x.weights(bin..bin + 1));
+            let place = |i: usize| match &columns {
+                Columns::All(all) => (pixels[i] - all.start) as usize,
+                Columns::Tapped(_) => tap + i,
+            };
+            let rows = sums.chunks_exact(count).zip(out.chunks_exact_mut(width));
+            if X == ANY {
+                for (sums, out) in rows {
+                    let mut sum = Lanes::splat(T::ZERO);
+                    for first in (0..weights.len()).step_by(TAPS_IN_REGISTERS) {
+                        let mut part = Lanes::splat(T::ZERO);
+                        for i in first..weights.len().min(first + TAPS_IN_REGISTERS) {
+                            part = I::mul_add(weights[i], &sums[place(i)], part);
+                        }
+                        sum = I::add(sum, &part);
+                    }
+                    out[bin] = sum;
                 }
-                add(&mut sum, &part);
+            } else {
+                let weights: [T; X] = std::array::from_fn(|i| weights[i]);
+                let places: [usize; X] = std::array::from_fn(place);
+                assert!(places.iter().all(|&place| place < count));
+                for (sums, out) in rows {
+                    let mut sum = Lanes::splat(T::ZERO);
+                    for (i, (&weight, &place)) in weights.iter().zip(&places).enumerate() {
+                        sum = begin_or_add::<I, T>(i == 0, sum, weight, &sums[place]);
+                    }
+                    out[bin] = sum;
+                }
             }
-            *out = sum;
+            tap += pixels.len();
         }
     }
 }

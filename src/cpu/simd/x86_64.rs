@@ -1,5 +1,7 @@
 //! What the compiler does not find by itself on x86-64: transposes, half floats, streaming stores, prefetch.
 
+mod lanes;
+
 #[allow(clippy::wildcard_imports, reason = "intrinsics carry their own prefix")]
 use std::arch::x86_64::*;
 
@@ -59,8 +61,27 @@ impl<const WIDE: bool> Isa for Avx<WIDE> {
     }
 
     #[inline(always)]
-    fn mul_add<T: Real>(weight: T, value: T, sum: T) -> T {
-        weight.mul_add(value, sum)
+    fn scale<T: Real>(weight: T, value: &Lanes<T>) -> Lanes<T> {
+        // SAFETY: the level that passes this type has what it needs.
+        unsafe { lanes::scale::<T, WIDE>(weight, value) }
+    }
+
+    #[inline(always)]
+    fn add<T: Real>(sum: Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+        // SAFETY: as above.
+        unsafe { lanes::add::<T, WIDE>(&sum, value) }
+    }
+
+    #[inline(always)]
+    fn mul_add<T: Real>(weight: T, value: &Lanes<T>, sum: Lanes<T>) -> Lanes<T> {
+        // SAFETY: as above.
+        unsafe { lanes::mul_add::<T, WIDE>(weight, value, &sum) }
+    }
+
+    #[inline(always)]
+    fn add_product<T: Real>(weights: &Lanes<T>, values: &Lanes<T>, sum: Lanes<T>) -> Lanes<T> {
+        // SAFETY: as above.
+        unsafe { lanes::add_product::<T, WIDE>(weights, values, &sum) }
     }
 
     #[inline(always)]
