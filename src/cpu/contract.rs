@@ -61,10 +61,8 @@ impl<E: Element> Kernel for Compute<'_, E> {
         scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
         let mut gradients = Vec::with_capacity(rois.len());
         for at in rois.clone() {
-            if at + 1 < rois.end {
-                task.prefetch::<I>(at + 1);
-            }
-            gradients.push(task.roi::<I>(at, &source, scratch));
+            let ahead = if at + 1 < rois.end { task.ahead(at + 1) } else { Prefetch::nothing() };
+            gradients.push(task.roi::<I>(at, &source, ahead, scratch));
         }
         Ok(gradients)
     }
@@ -76,16 +74,21 @@ impl<E: Element> Contract<'_, E> {
         scratch::with(|scratch: &mut Scratch<E::Compute>| level.run(Compute { task: &self, scratch }))
     }
 
-    /// Asks for the gradients of a box.
-    #[inline(always)]
-    fn prefetch<I: Isa>(&self, at: usize) {
+    /// The gradients of a box.
+    fn ahead(&self, at: usize) -> Prefetch {
         let (roi, y, _) = self.plan.roi(at);
         let source = Source { features: self.grad_output, image: roi.roi, channels: self.channels.clone() };
-        Prefetch::new(&source, &y.live()).run::<I>();
+        Prefetch::new(&source, &y.live())
     }
 
     #[inline(always)]
-    fn roi<I: Isa>(&self, at: usize, source: &Source<'_, E>, scratch: &mut Scratch<E::Compute>) -> [f64; 4] {
+    fn roi<I: Isa>(
+        &self,
+        at: usize,
+        source: &Source<'_, E>,
+        mut ahead: Prefetch,
+        scratch: &mut Scratch<E::Compute>,
+    ) -> [f64; 4] {
         let (roi, y, x) = self.plan.roi(at);
         if roi.invalid != Invalid::Raise || y.live().is_empty() || x.live().is_empty() {
             return [0.0; 4];
@@ -97,6 +100,7 @@ impl<E: Element> Contract<'_, E> {
         across.clear();
         across.resize(readers.all().0.len(), zero);
         let (width, hull, capacity) = (x.bins(), x.hull(), window.capacity());
+        let lines = ahead.lines().div_ceil(y.live().len());
         let rows_at_once = if y.hull().len() <= capacity { (MOST_BINS / width).max(1) } else { 1 };
         for first in y.live().step_by(rows_at_once) {
             let bins = first..y.live().end.min(first + rows_at_once);
@@ -120,6 +124,8 @@ impl<E: Element> Contract<'_, E> {
                     hull: hull.clone(),
                     grads,
                     bins: width,
+                    ahead: &mut ahead,
+                    lines,
                     down: &mut down,
                     across,
                 });

@@ -79,10 +79,10 @@ impl<E: Element> Kernel for Compute<'_, E> {
         scratch.touched.clear();
         scratch.touched.resize(band.rows.len(), false);
         for (i, &at) in band.rois.iter().enumerate() {
-            if let Some(&next) = band.rois.get(i + 1) {
-                call.prefetch::<I>(next as usize, band, channels);
-            }
-            call.roi::<I>(at as usize, band, channels, width, scratch);
+            let next = band.rois.get(i + 1);
+            let ahead =
+                next.map_or_else(Prefetch::nothing, |&next| call.ahead(next as usize, band, channels));
+            call.roi::<I>(at as usize, band, channels, ahead, scratch);
         }
         call.store::<I>(band, channels, width, scratch);
         I::fence();
@@ -98,14 +98,13 @@ impl<E: Element> Scatter<'_, E> {
         })
     }
 
-    /// Asks for the gradients that a box has for the band.
-    #[inline(always)]
-    fn prefetch<I: Isa>(&self, at: usize, band: &Band, channels: &Range<usize>) {
+    /// The gradients that a box has for the band.
+    fn ahead(&self, at: usize, band: &Band, channels: &Range<usize>) -> Prefetch {
         let (roi, y, _) = self.plan.roi(at);
         let whole = band.rows.start <= y.hull().start && y.hull().end <= band.rows.end;
         let bins = if whole { y.live() } else { bins_that_read(&y, &band.rows) };
         let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
-        Prefetch::new(&source, &bins).run::<I>();
+        Prefetch::new(&source, &bins)
     }
 
     /// Adds what the bins of a box have for the band.
@@ -115,10 +114,11 @@ impl<E: Element> Scatter<'_, E> {
         at: usize,
         band: &Band,
         channels: &Range<usize>,
-        width: usize,
+        mut ahead: Prefetch,
         scratch: &mut Scratch<E::Compute>,
     ) {
         let (roi, y, x) = self.plan.roi(at);
+        let [_, _, _, width] = self.out[band.stage].shape();
         let Scratch { band: pixels, touched, grads, row } = scratch;
         let mut touch = |pixels: &mut [Lanes<_>], y: usize| {
             let at = y - band.rows.start;
@@ -129,6 +129,7 @@ impl<E: Element> Scatter<'_, E> {
         };
         let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
         if let Some(argmax) = self.argmax {
+            ahead.ask::<I>(ahead.lines());
             let bins = bins_that_read(&y, &band.rows);
             load::<I, E>(&source, &bins, grads);
             let (rows, channels) = (band.rows.clone(), channels.clone());
@@ -144,7 +145,18 @@ impl<E: Element> Scatter<'_, E> {
         y.pixels().iter().for_each(|&pixel| touch(pixels, pixel as usize));
         let (rows, bins, first_row) = (y.bins(), self.plan.output.width, band.rows.start);
         load::<I, E>(&source, &rows, grads);
-        I::call(Spread { grads, first_bin: rows.start, bins, y, x, band: pixels, first_row, width, row });
+        I::call(Spread {
+            grads,
+            first_bin: rows.start,
+            bins,
+            y,
+            x,
+            band: pixels,
+            first_row,
+            width,
+            row,
+            ahead: &mut ahead,
+        });
     }
 
     /// Writes the band: rows that no box has touched are zeros.

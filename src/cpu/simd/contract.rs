@@ -4,6 +4,7 @@
 use std::array;
 use std::ops::Range;
 
+use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::cpu::window::{Loaded, Row};
 use crate::element::Real;
@@ -33,6 +34,9 @@ pub struct Contract<'a, T> {
     pub grads: &'a [Lanes<T>],
     /// Bins in a row.
     pub bins: usize,
+    /// What is needed next, and how many lines of it for each bin.
+    pub ahead: &'a mut Prefetch,
+    pub lines: usize,
     /// What the box has for its ends on y.
     pub down: &'a mut [Lanes<T>; 2],
     /// What each reader of a column would add if its weight grew.
@@ -64,6 +68,7 @@ impl<T: Real> Contract<'_, T> {
         assert!(self.window.covers(&self.hull) && self.window.len() == self.weights.len());
         assert!(self.x.bins().end <= self.bins && self.across.len() == readers.len());
         for (bounds, grads) in self.bounds.windows(2).zip(self.grads.chunks_exact(self.bins)) {
+            self.ahead.ask::<I>(self.lines);
             let (start, end) = (bounds[0] - self.bounds[0], bounds[1] - self.bounds[0]);
             for first in (start..end).step_by(ROWS_AT_ONCE) {
                 let taps = first..end.min(first + ROWS_AT_ONCE);

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::cpu::simd::{Isa, Kernel};
+use crate::cpu::simd::Isa;
 use crate::cpu::window::Source;
 
 const LINE: usize = 64;
@@ -16,6 +16,9 @@ pub struct Prefetch {
     runs: usize,
     stride: isize,
     bytes: usize,
+    /// Where to go on.
+    run: usize,
+    at: usize,
 }
 
 impl Prefetch {
@@ -31,24 +34,37 @@ impl Prefetch {
             (_, true) if dense => (bins, column, channels * size),
             _ => (0, 0, 0),
         };
-        let base = if runs * bytes == 0 {
-            std::ptr::null()
-        } else {
-            source.features.pointer([source.image, source.channels.start, rows.start, 0])
-        };
-        Self { base, runs, stride, bytes }
+        if runs * bytes == 0 {
+            return Self::nothing();
+        }
+        let base = source.features.pointer([source.image, source.channels.start, rows.start, 0]);
+        Self { base, runs, stride, bytes, run: 0, at: 0 }
     }
 }
 
-impl Kernel for Prefetch {
-    type Output = ();
+impl Prefetch {
+    /// Nothing to ask for.
+    pub fn nothing() -> Self {
+        Self { base: std::ptr::null(), runs: 0, stride: 0, bytes: 0, run: 0, at: 0 }
+    }
 
+    /// Lines in all.
+    pub fn lines(&self) -> usize {
+        self.runs * self.bytes.div_ceil(LINE)
+    }
+
+    /// Asks for some more lines, if there are any. A few at a time: all at once would keep the loads in between waiting.
     #[inline(always)]
-    fn run<I: Isa>(self) {
-        for run in 0..self.runs {
-            let first = self.base.wrapping_offset(run as isize * self.stride);
-            for at in (0..self.bytes).step_by(LINE) {
-                I::prefetch(first.wrapping_add(at));
+    pub fn ask<I: Isa>(&mut self, lines: usize) {
+        for _ in 0..lines {
+            if self.run == self.runs {
+                return;
+            }
+            let run = self.base.wrapping_offset(self.run as isize * self.stride);
+            I::prefetch(run.wrapping_add(self.at));
+            self.at += LINE;
+            if self.at >= self.bytes {
+                (self.run, self.at) = (self.run + 1, 0);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::element::Real;
 use crate::taps::transposed::AxisReaders;
@@ -29,6 +30,8 @@ pub struct Spread<'a, T> {
     pub width: usize,
     /// Memory for a row of bins.
     pub row: &'a mut Vec<Lanes<T>>,
+    /// What is needed next.
+    pub ahead: &'a mut Prefetch,
 }
 
 impl<T: Real> Kernel for Spread<'_, T> {
@@ -50,12 +53,14 @@ impl<T: Real> Spread<'_, T> {
     /// First down the columns, for a row of the map has few readers, then along the row.
     #[inline(always)]
     fn rows<I: Isa, const X: usize>(self) {
-        let Self { grads, first_bin, bins, y, x, band, first_row, width, row } = self;
+        let Self { grads, first_bin, bins, y, x, band, first_row, width, row, ahead } = self;
         let Range { start, end } = x.bins();
         assert!(end <= bins && x.pixels().last().is_some_and(|&last| (last as usize) < width));
         row.resize(bins, Lanes::splat(T::ZERO));
         let row = &mut row[..bins];
+        let lines = ahead.lines().div_ceil(y.pixels().len().max(1));
         for (i, &pixel) in y.pixels().iter().enumerate() {
+            ahead.ask::<I>(lines);
             let (readers, weights) = y.of(i);
             let readers = readers.iter().map(|&bin| &grads[(bin as usize - first_bin) * bins..][start..end]);
             sum_bins::<I, T>(readers.zip(weights.iter().copied()), &mut row[start..end]);
