@@ -55,6 +55,11 @@ def random_boxes(side: float) -> NDArray[np.float64]:
     return 32 * np.hstack([corners, corners + side * random.uniform(0.75, 1.25, (BOXES, 2))])
 
 
+def paragraphs(prose: str) -> str:
+    """Break the lines of each paragraph."""
+    return "\n\n".join(textwrap.fill(paragraph, 120) for paragraph in prose.strip().split("\n\n"))
+
+
 def example(names: dict[str, Any], code: str) -> str:
     """Run code in the namespace of the page and show it with what it prints."""
     code = textwrap.dedent(code).strip("\n")

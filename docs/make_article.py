@@ -6,7 +6,6 @@ followed by what they print; numbers in the prose and in tables are formatted fr
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from article_parts import (
     VALUES,
     draw_pictures,
     example,
+    paragraphs,
     region,
     rounding_cost,
     size,
@@ -45,7 +45,7 @@ def page() -> str:
     parts: list[str] = []
     for section in (introduction, mapping, pooling, aligning, coverage, small_objects, values):
         parts += section(names)
-    texts = (part if part.startswith(MARKDOWN) else textwrap.fill(part.strip(), 120) for part in parts)
+    texts = (part if part.startswith(MARKDOWN) else paragraphs(part) for part in parts)
     return "\n\n".join(texts) + "\n"
 
 

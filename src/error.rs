@@ -155,11 +155,13 @@ pub enum Error {
         /// Its shape.
         shape: String,
     },
-    /// No memory for the part of the map that is being pooled.
-    #[error("features: not enough memory to pool boxes that are {columns} columns wide")]
+    /// No memory for what a call needs besides its result.
+    #[error("not enough memory for {count} {what}")]
     NoMemory {
-        /// Width of the widest box on the map.
-        columns: usize,
+        /// How many.
+        count: usize,
+        /// Of what.
+        what: &'static str,
     },
     /// A map larger than pixels can be numbered.
     #[error("features: height and width must be at most 2147483647, got {shape}")]
@@ -173,6 +175,12 @@ pub enum Error {
     /// Arguments that do not go together.
     #[error("{0}")]
     Conflict(String),
+}
+
+/// Makes room for so many items in all, where the allocator would end the process if it could not.
+pub(crate) fn reserve<T>(items: &mut Vec<T>, count: usize, what: &'static str) -> Result<()> {
+    let missing = count.saturating_sub(items.len());
+    items.try_reserve_exact(missing).map_err(|_| Error::NoMemory { count, what })
 }
 
 /// A tuple as Python prints it.

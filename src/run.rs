@@ -79,7 +79,7 @@ pub fn forward_pyramid<E: Element, B: Real>(
         return Ok(());
     }
     for rows in pyramid.passes(&shapes, boxes.corners.len()) {
-        let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings.threads);
+        let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings.threads)?;
         cpu::gather(&plan, features, out, argmax, settings)?;
     }
     Ok(())

@@ -19,6 +19,7 @@ mod writer;
 use std::ops::Range;
 
 use crate::element::Real;
+use crate::error::{Result, reserve};
 use crate::geometry::Extent;
 
 pub use plan::{BOXES_PER_TABLE, Plan, Run};
@@ -192,17 +193,24 @@ pub struct Table<T> {
 
 impl<T: Real> Table<T> {
     /// An empty table with room for the usual number of taps of so many boxes with so many bins.
-    pub fn new(reduce: Reduce, boxes: usize, output: Extent) -> Self {
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub fn new(reduce: Reduce, boxes: usize, output: Extent) -> Result<Self> {
         let bins = boxes * (output.height + output.width + 2);
-        Self {
-            bounds: Vec::with_capacity(bins),
-            pixels: Vec::with_capacity(bins * MOST_UNROLLED_TAPS),
-            weights: Vec::with_capacity(bins * MOST_UNROLLED_TAPS),
+        let mut table = Self {
+            bounds: Vec::new(),
+            pixels: Vec::new(),
+            weights: Vec::new(),
             slopes: Vec::new(),
             first_samples: Vec::new(),
             rois: Vec::with_capacity(boxes),
             reduce,
-        }
+        };
+        reserve(&mut table.bounds, bins, "bins")?;
+        reserve(&mut table.pixels, bins * MOST_UNROLLED_TAPS, "taps")?;
+        reserve(&mut table.weights, bins * MOST_UNROLLED_TAPS, "taps")?;
+        Ok(table)
     }
 
     /// Adds a box; `fill` writes the two axes, y and then x.

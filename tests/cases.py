@@ -53,6 +53,11 @@ class Operator:
     box_gradient: tuple[str, ...] | None = None
     """Options of the gradient for boxes, which is that of the mean; None if there is no such gradient."""
 
+    @property
+    def modes(self) -> tuple[dict[str, str], ...]:
+        """The option that selects each mode; nothing to select where there is one."""
+        return tuple({"mode": mode} for mode in self.options["mode"]) if "mode" in self.options else ({},)
+
 
 OPERATORS = {
     row.name: row

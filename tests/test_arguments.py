@@ -139,6 +139,14 @@ def test_list_with_the_wrong_number_of_arrays(op, count):
 
 
 @every_op
+def test_one_box_that_is_no_table(op):
+    refuses("boxes: expected shape (K, 4) or (K, 5), got (4,)", op, boxes=[1, 1, 5, 5])
+    refuses(
+        "boxes: expected one array for each of 1 image, got 2", op, features=FEATURES[:1], boxes=[[[1, 1, 5, 5]]] * 2
+    )
+
+
+@every_op
 def test_list_with_a_wrong_array(op):
     refuses("boxes[1]: expected shape (K, 4), got (2, 5)", op, boxes=[np.ones((1, 4)), np.ones((2, 5))])
     refuses("boxes[0]: expected shape (K, 4), got (1, 3)", op, boxes=[np.ones((1, 3)), np.ones((2, 4))])
@@ -239,6 +247,11 @@ def test_nothing_is_written_when_the_call_is_refused(op):
     boxes[1, 3] = np.nan
     refuses("boxes[1]", op, boxes=boxes, out=out)
     assert (out == 7).all()
+
+
+@every_op
+def test_device_that_is_none(op):
+    refuses("device must be a roialign_rs.gpu.Device, got str", op, TypeError, device="cuda")
 
 
 def test_numbers_of_threads():

@@ -93,6 +93,13 @@ def test_colours_and_rotation_are_read_as_viewers_show_them(tmp_path, capsys):
     assert "1.000" in printed.splitlines()[-1]
 
 
+def test_sixteen_bits_are_read_as_such(tmp_path, capsys):
+    path = tmp_path / "deep.png"
+    Image.fromarray(np.full((64, 64), 32768, np.uint16)).save(path)
+    main(["explain", str(path), "--box", "0", "0", "64", "64", "--stride", "16", "--output-size", "1"])
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["0.500"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -104,6 +111,10 @@ def test_colours_and_rotation_are_read_as_viewers_show_them(tmp_path, capsys):
         (["explain", "PICTURE", "--box", "1", "2", "nan", "4"], "box: coordinates must be finite"),
         (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--stride", "0"], "--stride: must be at least 1, got 0"),
         (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--output-size", "0"], "output_size: must be at least 1"),
+        (
+            ["explain", "PICTURE", "--box", "1", "2", "3", "4", "--stride", "1e3"],
+            "argument --stride: expected a whole number, got '1e3'",
+        ),
         (
             ["explain", "PICTURE", "--box", "1", "2", "3", "4", "--output-size", "2x3x4"],
             "--output-size: expected a number such as 3 or height x width such as 2x5, got '2x3x4'",

@@ -177,6 +177,17 @@ def test_no_boxes_in_any_form(op):
     for none in (np.empty((0, 4)), np.empty((0, 5)), [[], []], [np.empty((0, 4)), np.empty((0, 4), np.float32)]):
         output = getattr(ra, op)(features, none, 2)
         assert output.shape == (0, 3, 2, 2)
+    # A list that could be one for each image is a table where there is one image, or where images are named.
+    for none in ([], (), np.array([]), np.empty((0, 4), int)):
+        assert getattr(ra, op)(features[:1], none, 2).shape == (0, 3, 2, 2)
+        assert getattr(ra, op)(features, none, 2, batch_indices=[]).shape == (0, 3, 2, 2)
+
+
+@pytest.mark.parametrize("op", cases.OPERATORS)
+def test_no_boxes_into_out(op):
+    """NumPy gives empty arrays strides of 0, which says nothing about their elements."""
+    out = np.empty((0, 3, 2, 2))
+    assert getattr(ra, op)(np.ones((1, 3, 5, 5)), np.empty((0, 4)), 2, out=out) is out
 
 
 @pytest.mark.parametrize("op", cases.OPERATORS)

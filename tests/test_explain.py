@@ -217,6 +217,9 @@ def test_an_empty_adaptive_box_has_no_points():
         ({"spatial_scale": 0.0}, ValueError, "spatial_scale: must be finite and positive, got 0.0"),
         ({"spatial_scale": float("nan")}, ValueError, "spatial_scale: must be finite and positive, got nan"),
         ({"sampling_ratio": 10**9}, ValueError, "explain shows at most 1048576 points, this box takes about"),
+        ({"sampling_ratio": (1, 65537)}, ValueError, "sampling_ratio must be at most 65536, got 65537"),
+        ({"box": (-1e308, 0, 1e308, 1)}, ValueError, "box: .* has no finite area when multiplied by spatial_scale"),
+        ({"box": (0, 0, 1e308, 1), "spatial_scale": 9.0}, ValueError, "box: .* has no finite area"),
         ({"sample_points": "middle"}, ValueError, "sample_points"),
         ({"quantization": "round"}, ValueError, "quantization"),
     ],
@@ -234,6 +237,13 @@ def test_a_huge_box_is_quick():
     e = ra.explain((-1e9, -1e9, 1e9, 1e9), 7, map_size=16)
     assert e.pooled_cells.all()
     assert time.perf_counter() - start < 0.1
+
+
+def test_the_scale_is_not_narrowed():
+    """A float32 scale is exact; what it is multiplied with is not rounded to float32."""
+    box = (3.3, 5.1, 71.7, 60.9)
+    scale = np.float32(0.1)
+    assert_array_equal(ra.explain(box, 2, spatial_scale=scale, map_size=8).mapped_box, np.multiply(box, float(scale)))
 
 
 def test_any_sequence_is_a_box():

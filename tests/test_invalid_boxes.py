@@ -45,8 +45,7 @@ def with_one_wrong(kind, dtype=np.float32):
 
 def options_of(op):
     """Every mode of an operator."""
-    modes = {"roi_align": ("avg", "max", "onnx_max"), "roi_pool": ("avg", "max")}
-    return [{"mode": mode, "spatial_scale": 4.0} for mode in modes[op]]
+    return [{**mode, "spatial_scale": 4.0} for mode in cases.OPERATORS[op].modes]
 
 
 @every_kind
@@ -69,7 +68,7 @@ def test_the_row_is_filled_and_the_others_are_computed(op, kind, layout, invalid
     others = [0, 2, 3]
     for options in options_of(op):
         call = {"layout": layout, **options}
-        wants_argmax = options["mode"] != "avg"
+        wants_argmax = options.get("mode", "avg") != "avg"
         result = getattr(ra, op)(features, boxes, 3, invalid=invalid, return_argmax=wants_argmax, **call)
         output = result[0] if wants_argmax else result
         np.testing.assert_array_equal(output[1], np.full_like(output[1], fill))

@@ -80,6 +80,42 @@ for size in [(10**7, 10**6), (2**40, 2**40), (2**62, 3)]:
     assert python(code).count("MemoryError") == 6
 
 
+@pytest.mark.parametrize("size", [(1, 10**9), (10**9, 1)], ids=str)
+@every_op
+def test_rows_of_bins_that_memory_cannot_hold(op, size):
+    """The result would fit; what is kept beside it for each bin of a row would not."""
+    with pytest.raises(MemoryError, match="not enough memory for 1000000000 bins along a side of output_size"):
+        getattr(ra, op)(ONES, np.ones((1, 4)), size)
+
+
+@pytest.mark.parametrize(("boxes", "size"), [(1, (1, 2**24)), (64, (1, 10**6)), (10**8, (1, 1))], ids=str)
+@every_op
+def test_what_is_needed_besides_the_result_is_a_memory_error_too(op, boxes, size):
+    """An allocation that fails would end the process."""
+    code = f"""
+import resource
+import numpy as np
+import roialign_rs as ra
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+try:
+    rows = np.broadcast_to(np.ones(4), ({boxes}, 4))
+    ra.{op}(np.ones((1, 1, 4, 4), np.float32), rows, {size}, mode="max", return_argmax=True)
+except MemoryError as error:
+    print(error)
+"""
+    assert python(code, ROIALIGN_NUM_THREADS="2").startswith("not enough memory for")
+
+
+@every_op
+def test_a_box_repeated_without_memory(op):
+    """More boxes than memory can hold are refused before they are read."""
+    boxes = np.broadcast_to(np.ones(4, np.float32), (10**11, 4))
+    with pytest.raises(MemoryError):
+        getattr(ra, op)(ONES, boxes, 2)
+    with pytest.raises(MemoryError):
+        getattr(ra, op)(ONES, boxes, 2, batch_indices=np.broadcast_to(np.int64(0), 10**11))
+
+
 @pytest.mark.parametrize("mode", ["avg", "max", "onnx_max"])
 def test_many_samples_of_many_boxes_take_little_memory(mode):
     """A table of all of them at once would need 4 GB."""
@@ -127,11 +163,11 @@ def test_each_box_is_alone_on_a_map_that_is_kept_in_parts(op, shape):
     x[1::4, 1] = x[1::4, 0] + 20  # narrow
     y[1::4] = [1, height - 2]  # and tall
     boxes = np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1).astype(np.float32)
-    for mode in cases.OPERATORS[op].options["mode"]:
+    for mode in cases.OPERATORS[op].modes:
         for size in (1, 3):
-            together = getattr(ra, op)(features, boxes, size, mode=mode)
+            together = getattr(ra, op)(features, boxes, size, **mode)
             for row in range(len(boxes)):
-                alone = getattr(ra, op)(features, boxes[row : row + 1], size, mode=mode)
+                alone = getattr(ra, op)(features, boxes[row : row + 1], size, **mode)
                 np.testing.assert_array_equal(together[row], alone[0], err_msg=f"box {row}, {mode}, {size}")
 
 

@@ -49,9 +49,9 @@ LARGE_MAPS = [(3, 4000), (4000, 3), (700, 900), (1, 20000), (20000, 1)]
 
 def of_every_mode(op, kinds):
     """The first case with each kind of box and each mode."""
-    wanted = {(kind, mode) for kind in kinds for mode in cases.OPERATORS[op].options["mode"]}
+    wanted = {(kind, mode.get("mode")) for kind in kinds for mode in cases.OPERATORS[op].modes}
     for case in cases.cases(op):
-        this = (case.box_kind, case.options["mode"])
+        this = (case.box_kind, case.options.get("mode"))
         if this in wanted:
             wanted.remove(this)
             yield case

@@ -116,3 +116,19 @@ def test_importing_and_explaining_needs_no_drawing_library():
         "assert not {'matplotlib', 'PIL'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_neighbours_that_are_one_cell_share_their_weights():
+    """A point in the border band is interpolated from one cell, four times; its weights are one number there."""
+    figure = ra.explain((0, 0, 1, 1), 1, map_size=1).plot()
+    weights = [text.get_text() for text in figure.axes[1].texts]
+    assert weights == ["1.000"]
+
+
+def test_colours_are_seen_on_a_large_map():
+    """Lines between so many cells would cover what is between them."""
+    figure = ra.explain((100, 100, 500, 400), 7, map_size=(1000, 1500)).plot(values=np.zeros((1000, 1500)))
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].reshape(-1, 3)
+    light_blue = (pixels == [int(_plot.SECOND_LOSS[i : i + 2], 16) for i in (1, 3, 5)]).all(axis=1)
+    assert light_blue.sum() > 1000

@@ -55,6 +55,27 @@ def test_large_results_are_ordinary_arrays():
     assert result.ctypes.data % 64 == 0
 
 
+@pytest.mark.parametrize("megabytes", ["", "-1", "1e3", "many", "99999999999999999999999"])
+def test_a_wrong_limit_is_an_error(megabytes):
+    code = """
+import numpy as np, roialign_rs as ra
+for _ in range(2):
+    try:
+        ra.roi_align(np.ones((1, 64, 20, 20), np.float32), np.ones((500, 4)), 7)
+    except ValueError as error:
+        print(error)
+print(ra.roi_align(np.ones((1, 1, 4, 4)), np.ones((1, 4)), 1).item())
+"""
+    message = "ROIALIGN_RECYCLE_MB must be a number of megabytes, 0 or more, got "
+    lines = python(code, ROIALIGN_RECYCLE_MB=megabytes).splitlines()
+    assert [line.startswith(message) for line in lines] == [True, True, False]
+
+
+def test_a_limit_beyond_the_address_space_is_none():
+    code = "import numpy as np, roialign_rs as ra; r = ra.roi_align(np.ones((1, 64, 9, 9)), np.ones((99, 4)), 7); del r"
+    assert python(code, ROIALIGN_RECYCLE_MB=str(2**44 + 1)) == ""
+
+
 @pytest.mark.parametrize("megabytes", ["0", "1"])
 def test_it_can_be_limited(megabytes):
     code = """

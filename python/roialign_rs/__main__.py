@@ -67,7 +67,10 @@ def read_luminance(path: Path) -> Floats:
     except ImportError:
         raise ImportError("reading a picture needs Pillow: pip install 'roialign_rs[plot]'") from None
     with Image.open(path) as picture:
-        return np.asarray(ImageOps.exif_transpose(picture).convert("L"), dtype=np.float64) / 255
+        upright = ImageOps.exif_transpose(picture)
+        # Sixteen bits, which conversion to "L" would clip to the eight lowest.
+        most = 65535 if upright.mode.startswith("I") else 255
+        return np.asarray(upright if most > 255 else upright.convert("L"), dtype=np.float64) / most
 
 
 def block_means(picture: Floats, stride: int) -> Floats:
@@ -112,7 +115,10 @@ def add_bench(subcommands: Subcommands) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
     return number

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._core import DeviceArray
+from roialign_rs._core import Device, DeviceArray
 
 Boxes: TypeAlias = ArrayLike | Sequence[ArrayLike]
 """(K, 4) or (K, 5), or one (K_i, 4) for each image."""
@@ -50,6 +50,16 @@ def _bfloat16(tensor: Any) -> NDArray[Any]:
     return _core.bfloat16_from_dlpack(tensor.__dlpack__(), np.dtype(bfloat16))
 
 
+def device(value: Any) -> Device | None:
+    """Take what the core knows of a `gpu.Device`."""
+    if value is None:
+        return None
+    core = getattr(value, "_core", None)
+    if not isinstance(core, Device):
+        raise TypeError(f"device must be a roialign_rs.gpu.Device, got {type(value).__name__}")
+    return core
+
+
 def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
     """Make one table of boxes, and the image of each where the table does not say it.
 
@@ -69,13 +79,14 @@ def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[N
     batch_indices
         (K,) int64, or None.
     """
-    if type(value) is np.ndarray and value.dtype.char in _FLOATS and batch_indices is None:
+    if type(value) is np.ndarray and value.ndim == 2 and value.dtype.char in _FLOATS and batch_indices is None:
         return value, None
-    if isinstance(value, (list, tuple)) and _is_per_image(value):
+    if isinstance(value, (list, tuple)) and _is_per_image(value, batch_indices is None and images != 1):
         if batch_indices is not None:
             raise ValueError("batch_indices cannot be given with a list of boxes for each image")
         if len(value) != images:
-            raise ValueError(f"boxes: expected one array for each of {images} images, got {len(value)}")
+            plural = "" if images == 1 else "s"
+            raise ValueError(f"boxes: expected one array for each of {images} image{plural}, got {len(value)}")
         parts = [_floats(array(part)) for part in value]
         for i, part in enumerate(parts):
             if part.size and (part.ndim != 2 or part.shape[1] != 4):
@@ -106,15 +117,15 @@ def indices(name: str, value: ArrayLike) -> NDArray[np.int64]:
     return table.astype(np.int64, copy=False)
 
 
-def _is_per_image(value: Sequence[Any]) -> bool:
-    return not value or any(np.ndim(part) != 1 or np.size(part) == 0 for part in value)
+def _is_per_image(value: Sequence[Any], if_empty: bool) -> bool:
+    return any(np.ndim(part) > 1 or np.size(part) == 0 for part in value) if value else if_empty
 
 
 def _floats(table: NDArray[Any]) -> NDArray[Any]:
+    if table.size == 0 and table.ndim == 1:
+        return np.empty((0, 4))
     if table.dtype.char in _FLOATS:
         return table
-    if table.size == 0 and table.ndim == 1:
-        return table.astype(np.float64).reshape(0, 4)
     if not table.dtype.isnative:
         return table
     if table.dtype == np.float16 or table.dtype.name == "bfloat16":

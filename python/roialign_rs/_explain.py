@@ -6,6 +6,7 @@ coordinate or places a sample.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
@@ -93,7 +94,10 @@ def explain(
         raise ValueError(f"box: coordinates must be finite, got {corners.tolist()}")
     if not 0.0 < spatial_scale < np.inf:
         raise ValueError(f"spatial_scale: must be finite and positive, got {spatial_scale}")
+    spatial_scale = float(spatial_scale)
     x1, y1, x2, y2 = corners.tolist()
+    if not math.isfinite((x2 * spatial_scale - x1 * spatial_scale) * (y2 * spatial_scale - y1 * spatial_scale)):
+        raise ValueError(f"box: {(x1, y1, x2, y2)} has no finite area when multiplied by spatial_scale")
     height, width = _positive_pair("output_size", output_size)
     map_height, map_width = _positive_pair("map_size", map_size)
     ratio_y, ratio_x = pair("sampling_ratio", sampling_ratio)

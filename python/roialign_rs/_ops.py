@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, boxes as as_boxes, features as as_features
+from roialign_rs._args import Boxes, Pair, boxes as as_boxes, device as as_device, features as as_features
 
 if TYPE_CHECKING:
     from roialign_rs.gpu import Device, DeviceArray
@@ -125,7 +125,7 @@ def roi_align(
         layout,
         out,
         invalid,
-        None if device is None else device._core,
+        as_device(device),
     )
 
 
@@ -207,5 +207,5 @@ def roi_pool(
         layout,
         out,
         invalid,
-        None if device is None else device._core,
+        as_device(device),
     )

@@ -33,6 +33,8 @@ ABOVE, BELOW = 0.5, 1.3
 """Inches for the title and for the legend."""
 MOST_VALUES = 18
 """Up to so many cells across, a value can be read in each."""
+MOST_CELLS = 100
+"""Up to so many cells across, lines between them leave the colours to be seen."""
 MOST_POINTS = 144
 """Up to so many points, values can be read among them."""
 
@@ -72,7 +74,9 @@ def _window(e: Explanation) -> Rectangle:
     for axis, extent in ((0, e.map_size[1]), (1, e.map_size[0])):
         ends = touched[:, [axis, axis + 2]]
         beyond = 0.0 if ends.min() >= 0 and ends.max() <= extent else 2.0
-        low, high = np.clip([np.floor(ends.min()) - 1, np.ceil(ends.max()) + 1], -beyond, extent + beyond)
+        margin = max(1.0, (ends.max() - ends.min()) // 32)
+        low, high = np.floor(ends.min()) - margin, np.ceil(ends.max()) + margin
+        low, high = np.clip([low, high], -beyond, extent + beyond)
         missed = ends[0].max() <= 0 or ends[0].min() >= extent
         bounds.append((-beyond, extent + beyond) if missed else (low, high))
     (left, right), (top, bottom) = bounds
@@ -81,16 +85,20 @@ def _window(e: Explanation) -> Rectangle:
 
 def _draw_map(panel: Axes, e: Explanation, window: Rectangle) -> None:
     """Draw the empty cells, with y down and every cell square."""
+    from matplotlib.ticker import MaxNLocator
+
     left, top, right, bottom = window
     height, width = e.map_size
     panel.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", facecolor="#dddddd")
     _fill(panel, [(0, 0, width, height)], "white", zorder=0)
-    step = max(1, round(max(right - left, bottom - top) / 16))
-    panel.set_xticks(np.arange(max(np.ceil(left), 0), min(right, width) + 1, step))
-    panel.set_yticks(np.arange(max(np.ceil(top), 0), min(bottom, height) + 1, step))
+    ticks = MaxNLocator(16, integer=True)
+    for axis, low, high, extent in ((panel.xaxis, left, right, width), (panel.yaxis, top, bottom, height)):
+        places = np.asarray(ticks.tick_values(low, high))
+        axis.set_ticks(places[(places >= max(low, 0)) & (places <= min(high, extent))])
     panel.tick_params(length=0, labelsize=9, labelcolor="#666666")
-    panel.vlines(np.arange(width + 1), 0, height, color="#c8c8c8", linewidth=0.6, zorder=1.5)
-    panel.hlines(np.arange(height + 1), 0, width, color="#c8c8c8", linewidth=0.6, zorder=1.5)
+    if max(right - left, bottom - top) <= MOST_CELLS:
+        panel.vlines(np.arange(width + 1), 0, height, color="#c8c8c8", linewidth=0.6, zorder=1.5)
+        panel.hlines(np.arange(height + 1), 0, width, color="#c8c8c8", linewidth=0.6, zorder=1.5)
     panel.spines[:].set_visible(False)
 
 
@@ -166,7 +174,9 @@ def _draw_align(panel: Axes, e: Explanation, values: Floats | None) -> None:
 
 def _draw_taps(panel: Axes, point: Floats, cells: Ints, weights: Floats, depths: Floats) -> None:
     """Tie a point to the four cell centres that it is interpolated from; weights stand where values do not."""
-    for (column, row), weight in zip(cells, weights, strict=True):
+    # At the border, neighbours may be one and the same cell.
+    for column, row in np.unique(cells[weights > 0], axis=0):
+        weight = weights[(cells == (column, row)).all(axis=1)].sum()
         x, y = column + 0.5, row + 0.5
         panel.plot([point[0], x], [point[1], y], "-", color=POINT, linewidth=1.2, zorder=4.5)
         panel.plot(x, y, "s", color="white", markeredgecolor=POINT, markersize=5, zorder=4.6)

@@ -59,6 +59,9 @@ const BYTES_WORTH_STREAMING: usize = 4 << 20;
 /// With so many tasks a thread, no thread is left waiting long for the last one.
 const TASKS_PER_THREAD: usize = 4;
 
+/// Blocks of a task whose channels are neighbours in memory, which comes in larger pieces than a block's channels.
+const BLOCKS_AT_ONCE: usize = 4;
+
 /// Applies a plan: the forward pass of every operator.
 pub(crate) fn gather<E: Element>(
     plan: &Plan<E::Compute>,
@@ -70,17 +73,20 @@ pub(crate) fn gather<E: Element>(
     let [rois, channels, height, width] = out.shape();
     let results = rois * channels * height * width;
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
-    let blocks = blocks(channels, out);
-    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len()) });
-    pool::map(runs.len() * blocks.len(), threads, |task| {
+    let stream = results * size_of::<E::Output>() > BYTES_WORTH_STREAMING;
+    let blocks = blocks(channels, out, stream);
+    let neighbours = features.iter().all(|features| features.strides()[1] == size_of::<E>() as isize);
+    let groups: Vec<_> = blocks.chunks(if neighbours { BLOCKS_AT_ONCE } else { 1 }).collect();
+    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(groups.len()) });
+    pool::map(runs.len() * groups.len(), threads, |task| {
         gather::Task {
             plan,
-            run: &runs[task / blocks.len()],
+            run: &runs[task / groups.len()],
             features,
-            channels: blocks[task % blocks.len()].clone(),
+            blocks: groups[task % groups.len()],
             out,
             argmax,
-            stream: results * size_of::<E::Output>() > BYTES_WORTH_STREAMING,
+            stream,
         }
         .compute(settings.level)
     })
@@ -124,24 +130,21 @@ pub(crate) fn contract<E: Element>(
 }
 
 /// Cuts the channels into blocks of at most [`LANES`].
-fn blocks<E>(channels: usize, out: &ViewMut<'_, E>) -> Vec<Range<usize>> {
-    let first = channels.min(channels_before_line(out));
+fn blocks<E>(channels: usize, out: &ViewMut<'_, E>, stream: bool) -> Vec<Range<usize>> {
+    let first = channels.min(if stream { channels_before_line(out) } else { LANES });
     let rest = (first..channels).step_by(LANES).map(|start| start..channels.min(start + LANES));
     iter::once(0..first).chain(rest).collect()
 }
 
-/// Channels of the first block, such that the others begin where cache lines begin if channels are neighbours in
-/// the output: half-written lines cost much more than one block more.
+/// Channels of the first block, such that the others begin where cache lines begin, if it is possible: half-written
+/// lines cost much more than one block more.
 fn channels_before_line<E>(out: &ViewMut<'_, E>) -> usize {
-    const LINE: usize = 64;
-    let [_, channel_stride, _, column_stride] = out.strides();
-    if channel_stride == size_of::<E>() as isize && column_stride.unsigned_abs().is_multiple_of(LINE) {
-        let channels = out.pointer([0; 4]).align_offset(LINE) / size_of::<E>();
-        if (1..LANES).contains(&channels) {
-            return channels;
-        }
-    }
-    LANES
+    const LINE: isize = 64;
+    let [_, channel_stride, ..] = out.strides();
+    let first = out.pointer([0; 4]) as isize;
+    let begins_line = |channel: &isize| (first + channel * channel_stride) % LINE == 0;
+    let whole = LANES as isize;
+    [whole].into_iter().chain(1..whole).find(begins_line).unwrap_or(whole) as usize
 }
 
 /// A band of the gradient may take this much of the second-level cache; the gradients of the bins take the rest.
@@ -161,18 +164,11 @@ pub(crate) fn scatter<E: Element>(
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
     let readers = if argmax.is_some() { Vec::new() } else { transposed(plan, threads) };
     let [_, channels, ..] = grad_output.shape();
-    let blocks = blocks(channels, &out[0]);
+    let stream = results * size_of::<E>() > BYTES_WORTH_STREAMING;
+    let blocks = blocks(channels, &out[0], stream);
     let bands =
         bands(plan, out, if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len()) });
-    let scatter = Scatter {
-        plan,
-        readers: &readers,
-        grad_output,
-        argmax,
-        out,
-        accumulate,
-        stream: results * size_of::<E>() > BYTES_WORTH_STREAMING,
-    };
+    let scatter = Scatter { plan, readers: &readers, grad_output, argmax, out, accumulate, stream };
     pool::map(bands.len() * blocks.len(), threads, |task| {
         scatter.run(&bands[task / blocks.len()], &blocks[task % blocks.len()], settings.level)
     })

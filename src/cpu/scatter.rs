@@ -15,7 +15,7 @@ use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::spread::Spread;
 use crate::cpu::simd::store::Store;
 use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
-use crate::cpu::window::Source;
+use crate::cpu::window::{COLUMNS, Source};
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
 use crate::taps::transposed::Transposed;
@@ -74,7 +74,8 @@ impl<E: Element> Kernel for Compute<'_, E> {
         let Self { call, band, channels, scratch } = self;
         let [_, _, _, width] = call.out[band.stage].shape();
         let missing = (band.rows.len() * width).saturating_sub(scratch.band.len());
-        scratch.band.try_reserve_exact(missing).map_err(|_| Error::NoMemory { columns: width })?;
+        let no_memory = |_| Error::NoMemory { count: width, what: COLUMNS };
+        scratch.band.try_reserve_exact(missing).map_err(no_memory)?;
         scratch.band.resize(scratch.band.len() + missing, Lanes::splat(Real::ZERO));
         scratch.touched.clear();
         scratch.touched.resize(band.rows.len(), false);

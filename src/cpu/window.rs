@@ -21,6 +21,9 @@ use crate::view::View;
 const MOST_BYTES: usize = 8 << 20;
 const FEWEST_ROWS: usize = 2;
 
+/// What there is no memory for, if a box is too wide.
+pub const COLUMNS: &str = "columns of a map at once";
+
 /// On a wider map the window is as wide as the widest box, and moves.
 const WIDEST_MAP: usize = 1 << 14;
 
@@ -101,7 +104,8 @@ impl<T: Real> Window<T> {
         self.slots.resize(rows, EMPTY);
         self.whole = 0..0;
         if self.pixels.len() < rows * self.width {
-            self.pixels = zeroed(rows * self.width).ok_or(Error::NoMemory { columns: self.width })?;
+            self.pixels =
+                zeroed(rows * self.width).ok_or(Error::NoMemory { count: self.width, what: COLUMNS })?;
         }
         Ok(())
     }

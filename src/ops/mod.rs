@@ -58,6 +58,10 @@ pub trait RoiSlopes: RoiOp {
     ) -> AxisSpan;
 }
 
+/// Tables of taps and the memory of each thread hold all bins of a side: more than this would take gigabytes
+/// beside the result.
+const MOST_BINS_A_SIDE: usize = 1 << 24;
+
 /// The checks that operators share.
 fn check_common(output: Extent, spatial_scale: f64) -> Result<()> {
     if output.height == 0 || output.width == 0 {
@@ -66,6 +70,10 @@ fn check_common(output: Extent, spatial_scale: f64) -> Result<()> {
             expected: "positive",
             got: format!("({}, {})", output.height, output.width),
         });
+    }
+    let longest = output.height.max(output.width);
+    if longest > MOST_BINS_A_SIDE {
+        return Err(Error::NoMemory { count: longest, what: "bins along a side of output_size" });
     }
     if !(spatial_scale.is_finite() && spatial_scale > 0.0) {
         return Err(Error::Value {

@@ -15,7 +15,7 @@ use crate::element::Element;
 use crate::error::Error;
 use crate::view::View;
 
-pub use boxes::{AnyBoxes, integers};
+pub use boxes::{AnyBoxes, BoxTable, integers};
 pub use output::{BoxOutput, Output};
 
 /// Order of an array's axes.

@@ -14,7 +14,9 @@ use crate::element::Element;
 use crate::error::{Error, Result, tuple};
 use crate::geometry::Extent;
 use crate::ops::{RoiAlign, RoiOp, RoiPool};
-use crate::python::arrays::{AnyBoxes, Array4, Indices4, Layout, Output, WithFeatures, with_features};
+use crate::python::arrays::{
+    AnyBoxes, Array4, BoxTable, Indices4, Layout, Output, WithFeatures, with_features,
+};
 use crate::python::ops::{Int, align_mode, invalid, layout, pair, placement, pool_mode, quantization};
 use crate::run::{self, Invalid, Pyramid};
 use crate::view::{View, ViewMut};
@@ -142,8 +144,8 @@ pub fn backward_pyramid<'py>(
     let settings = Settings::current()?;
     let sources = argmax.map(|argmax| Indices4::new("argmax", argmax, grads.layout)).transpose()?;
     let shapes = input_shapes.iter().map(|&shape| grads.shape(shape)).collect::<Result<Vec<_>>>()?;
-    let rois = AnyBoxes::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
-    pyramid.output_shape(&shapes, rois.len())?;
+    let table = BoxTable::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
+    pyramid.output_shape(&shapes, table.len())?;
     let mut inputs: Vec<_> = [grads.object, boxes].into_iter().chain(batch_indices).chain(argmax).collect();
     let mut results = Vec::with_capacity(outs.len());
     for (&shape, &out) in shapes.iter().zip(outs) {
@@ -153,6 +155,7 @@ pub fn backward_pyramid<'py>(
     }
     let py = grads.object.py();
     let argmax = sources.as_ref();
+    let rois = table.read()?;
     let call = Backward { py, pyramid, rois, argmax, outs: &results, accumulate, invalid, settings };
     with_features(&grads.array, call)?;
     Ok(results)

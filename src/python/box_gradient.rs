@@ -10,7 +10,7 @@ use crate::element::Element;
 use crate::geometry::Extent;
 use crate::geometry::grid::Placement;
 use crate::ops::{Mode, RoiAlign, RoiSlopes};
-use crate::python::arrays::{AnyBoxes, Array4, BoxOutput, WithFeatures, with_features};
+use crate::python::arrays::{AnyBoxes, Array4, BoxOutput, BoxTable, WithFeatures, with_features};
 use crate::python::ops::{invalid, layout, pair};
 use crate::run::{self, Invalid, Pyramid};
 use crate::view::View;
@@ -42,9 +42,11 @@ pub fn roi_align_box_gradient<'py>(
         mode: Mode::Avg,
         placement: Placement::Center,
     };
-    let rois = AnyBoxes::new(boxes, batch_indices, maps.shape()[0])?;
+    let table = BoxTable::new(boxes, batch_indices, maps.shape()[0])?;
+    run::output_shape(&op, maps.shape(), table.len())?;
     let inputs = [grad_output, features, boxes, batch_indices.unwrap_or(boxes)];
     let out = BoxOutput::new(boxes, &inputs, out)?;
+    let rois = table.read()?;
     let call = BoxGradient { py, op: &op, grads: &grads, rois: &rois, invalid, settings };
     out.write(&with_features(&maps, call)?);
     Ok(out.array.into_any().unbind())

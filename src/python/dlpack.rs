@@ -42,7 +42,7 @@ const CPU: i32 = 1;
 const BFLOAT: u8 = 4;
 
 /// The base object of an array: gives the tensor back when the array is gone.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "roialign_rs._core")]
 struct Borrowed(NonNull<Managed>);
 
 // SAFETY: the tensor is only touched here and in `drop`, with the interpreter attached.

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use crate::geometry::grid::Grid;
 use crate::geometry::{Axis, Extent, bilinear};
-use crate::ops::{Mode, RoiAlign};
+use crate::ops::{Mode, RoiAlign, RoiOp};
 use crate::python::ops::{placement, quantization};
 
 type Samples<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray3<i64>>, Bound<'py, PyArray3<f64>>);
@@ -33,6 +33,7 @@ pub fn sample_axis<'py>(
         mode: Mode::Avg,
         placement: placement(sample_points)?,
     };
+    op.check()?;
     let grid: Grid<f64> = op.grid(Axis::X, [ends.0, ends.1]);
     let samples = grid.samples() as usize;
     let (mut positions, mut pixels, mut weights) = (Vec::new(), Vec::new(), Vec::new());

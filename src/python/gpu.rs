@@ -13,7 +13,7 @@ use crate::cpu::Settings;
 use crate::error::{Error, Result};
 use crate::gpu::{self, Dtype, Options};
 use crate::ops::RoiOp;
-use crate::python::arrays::{self, AnyBoxes, Array4, Layout, Output};
+use crate::python::arrays::{self, AnyBoxes, Array4, BoxTable, Layout, Output};
 use crate::run::{self, Invalid};
 use crate::view::{View, ViewMut};
 
@@ -165,7 +165,7 @@ pub fn forward<'py>(
         let message = format!("layout must be {:?}, which the features were uploaded in", features.layout());
         return Err(Error::Conflict(message).into());
     }
-    let rois = AnyBoxes::new(rois.0, rois.1, features.array.shape()[0])?;
+    let rois = BoxTable::new(rois.0, rois.1, features.array.shape()[0])?.read()?;
     let (values, argmax) = py.detach(|| run_on_device(op, &features.array, &rois, return_argmax, invalid))?;
     let array = |array| DeviceArray { array: Arc::new(array), layout };
     Ok(match argmax {

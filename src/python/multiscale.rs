@@ -18,7 +18,7 @@ use crate::geometry::Extent;
 use crate::geometry::grid::Placement;
 use crate::geometry::stages::{Rounding, StageRule};
 use crate::ops::{Mode, RoiAlign};
-use crate::python::arrays::{AnyBoxes, Array4, Output, WithFeatures, integers, with_features};
+use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Output, WithFeatures, integers, with_features};
 use crate::python::backward::{Grads, Shape, backward_pyramid};
 use crate::python::ops::{Int, choose, extent, invalid, layout, pair};
 use crate::run::{self, Invalid, Pyramid, Stages};
@@ -104,13 +104,13 @@ pub fn multiscale_roi_align<'py>(
         .map(|map| Array4::new("features_list", map, layout))
         .collect::<PyResult<Vec<_>>>()?;
     let shapes: Vec<_> = arrays.iter().map(Array4::shape).collect();
-    let rois = AnyBoxes::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
-    let shape = pyramid.output_shape(&shapes, rois.len())?;
+    let table = BoxTable::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
+    let shape = pyramid.output_shape(&shapes, table.len())?;
     arrays.iter().try_for_each(|map| map.check_same_dtype("features_list", &arrays[0]))?;
     let inputs: Vec<_> = features_list.iter().chain([boxes]).chain(batch_indices).collect();
     let out = Output::values(&arrays[0], &inputs, shape, out)?;
     let settings = Settings::current()?;
-    let call = Forward { py, pyramid, arrays: &arrays, rois, out: &out, invalid, settings };
+    let call = Forward { py, pyramid, arrays: &arrays, rois: table.read()?, out: &out, invalid, settings };
     with_features(&arrays[0], call)?;
     Ok(out.array.into_any().unbind())
 }
@@ -213,7 +213,7 @@ pub fn assign_stages<'py>(
     let (min_level, canonical_level) = (min_level.0, canonical_level.0);
     let rule = StageRule { min_level, canonical_size, canonical_level, rounding };
     let invalid = self::invalid(invalid)?;
-    let rois = AnyBoxes::new(boxes, None, 1)?;
+    let rois = BoxTable::new(boxes, None, 1)?.read()?;
     let stages = py.detach(|| match rois {
         AnyBoxes::F32(boxes) => run::assign_stages(rule, &boxes.corners, num_stages.0, invalid),
         AnyBoxes::F64(boxes) => run::assign_stages(rule, &boxes.corners, num_stages.0, invalid),

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::geometry::Extent;
 use crate::geometry::grid::Placement;
 use crate::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
-use crate::python::arrays::{AnyBoxes, Array4, Layout, Output, WithFeatures, with_features};
+use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Layout, Output, WithFeatures, with_features};
 use crate::python::gpu::{self, Device, DeviceArray};
 use crate::run::{self, Invalid};
 use crate::view::View;
@@ -186,11 +186,12 @@ fn forward<'py>(
     }
     let array = Array4::new("features", features, layout)?;
     let settings = Settings::current()?;
-    let rois = AnyBoxes::new(boxes, batch_indices, array.shape()[0])?;
-    let shape = run::output_shape(op, array.shape(), rois.len())?;
+    let table = BoxTable::new(boxes, batch_indices, array.shape()[0])?;
+    let shape = run::output_shape(op, array.shape(), table.len())?;
     let inputs = [features, boxes, batch_indices.unwrap_or(boxes)];
     let out = Output::values(&array, &inputs, shape, out)?;
     let argmax = return_argmax.then(|| Output::argmax(&array, shape)).transpose()?;
+    let rois = table.read()?;
     if let Some(device) = device {
         gpu::one_shot(features.py(), device, op, &array, &rois, &out, argmax.as_ref(), invalid)?;
     } else {

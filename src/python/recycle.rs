@@ -13,6 +13,8 @@ use std::sync::{Mutex, OnceLock};
 
 use pyo3::prelude::*;
 
+use crate::error::{Error, Result};
+
 /// Smaller results are NumPy's own: its allocator and the C library keep those by themselves.
 pub const SMALLEST: usize = 1 << 20;
 
@@ -26,7 +28,7 @@ const HUGE_PAGE: usize = 2 << 20;
 static FREE: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
 /// The base object of an array: owns its memory.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "roialign_rs._core")]
 pub struct Memory(Option<Block>);
 
 struct Block {
@@ -41,14 +43,18 @@ unsafe impl Sync for Block {}
 
 impl Memory {
     /// At least so many bytes, or none if the system has no more. Not initialised.
-    pub fn new(bytes: usize) -> Option<Self> {
+    ///
+    /// # Errors
+    /// If the environment variable is wrong.
+    pub fn new(bytes: usize) -> Result<Option<Self>> {
+        kept_bytes()?;
         let reused = FREE.try_lock().ok().and_then(|mut free| {
             // A block that is much too large would be missing where it fits.
             let fits = |block: &Block| block.bytes >= bytes && block.bytes - bytes <= bytes / 4;
             let at = free.iter().rposition(fits)?;
             Some(free.remove(at))
         });
-        reused.or_else(|| Block::new(bytes)).map(|block| Self(Some(block)))
+        Ok(reused.or_else(|| Block::new(bytes)).map(|block| Self(Some(block))))
     }
 
     pub fn start(&self) -> *mut u8 {
@@ -58,7 +64,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        let kept = kept_bytes();
+        let kept = kept_bytes().unwrap_or(0);
         // A lock that is taken, or was when this process was forked, is no reason to wait.
         let (Some(block), Ok(mut free)) = (self.0.take(), FREE.try_lock()) else { return };
         free.push(block);
@@ -96,10 +102,22 @@ impl Drop for Block {
     }
 }
 
-fn kept_bytes() -> usize {
-    static KEPT: OnceLock<usize> = OnceLock::new();
-    *KEPT.get_or_init(|| {
-        let set = env::var("ROIALIGN_RECYCLE_MB").ok().and_then(|text| text.trim().parse().ok());
-        set.unwrap_or(KEPT_MB) << 20
+/// How much is kept.
+///
+/// # Errors
+/// If the environment variable is not a number.
+fn kept_bytes() -> Result<usize> {
+    static KEPT: OnceLock<Result<usize>> = OnceLock::new();
+    KEPT.get_or_init(|| {
+        let Ok(text) = env::var("ROIALIGN_RECYCLE_MB") else { return Ok(KEPT_MB << 20) };
+        match text.trim().parse::<usize>() {
+            Ok(megabytes) => Ok(megabytes.saturating_mul(1 << 20)),
+            Err(_) => Err(Error::Value {
+                name: "ROIALIGN_RECYCLE_MB",
+                expected: "a number of megabytes, 0 or more",
+                got: format!("{text:?}"),
+            }),
+        }
     })
+    .clone()
 }

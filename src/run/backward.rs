@@ -47,11 +47,11 @@ pub fn backward<E: Element, B: Real>(
     };
     if let Some(argmax) = argmax {
         let widths: Vec<_> = shapes.iter().map(|[.., width]| *width).collect();
-        plans().try_for_each(|plan| cpu::check_argmax(&plan, argmax, &widths, settings.threads))?;
+        plans().try_for_each(|plan| cpu::check_argmax(&plan?, argmax, &widths, settings.threads))?;
     }
     let mut accumulate = accumulate;
     for plan in plans() {
-        cpu::scatter(&plan, grad_output, argmax, out, accumulate, settings)?;
+        cpu::scatter(&plan?, grad_output, argmax, out, accumulate, settings)?;
         accumulate = true;
     }
     Ok(())

@@ -35,7 +35,7 @@ pub fn box_gradient<E: Element, B: Real>(
     if shape[0] > 0 {
         for rows in pyramid.passes(&shapes, shape[0]) {
             let plan = pyramid.plan_with_slopes(&shapes, boxes, rows, invalid, settings.threads);
-            cpu::contract(&plan, grad_output, features, &mut gradients, settings)?;
+            cpu::contract(&plan?, grad_output, features, &mut gradients, settings)?;
         }
     }
     Ok(gradients)

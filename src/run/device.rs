@@ -28,10 +28,10 @@ pub fn forward_on_device<B: Real>(
             let rows = first..together.end.min(first + pass);
             let plan_rows = rows.clone();
             if features.dtype() == gpu::Dtype::F64 {
-                let plan = pyramid.plan::<B, f64>(&maps, boxes, plan_rows, invalid, threads);
+                let plan = pyramid.plan::<B, f64>(&maps, boxes, plan_rows, invalid, threads)?;
                 gpu::gather(&plan, &[features], &results, &rows)?;
             } else {
-                let plan = pyramid.plan::<B, f32>(&maps, boxes, plan_rows, invalid, threads);
+                let plan = pyramid.plan::<B, f32>(&maps, boxes, plan_rows, invalid, threads)?;
                 gpu::gather(&plan, &[features], &results, &rows)?;
             }
         }
@@ -69,10 +69,10 @@ pub fn backward_on_device<B: Real>(
     for rows in parts.chain(together.is_empty().then_some(0..0)) {
         let plan_rows = rows.clone();
         if grads.dtype() == gpu::Dtype::F64 {
-            let plan = pyramid.plan::<B, f64>(&maps, boxes, plan_rows, invalid, threads);
+            let plan = pyramid.plan::<B, f64>(&maps, boxes, plan_rows, invalid, threads)?;
             gradient.add(&plan, grads, argmax, &rows)?;
         } else {
-            let plan = pyramid.plan::<B, f32>(&maps, boxes, plan_rows, invalid, threads);
+            let plan = pyramid.plan::<B, f32>(&maps, boxes, plan_rows, invalid, threads)?;
             gradient.add(&plan, grads, argmax, &rows)?;
         }
     }

@@ -144,7 +144,7 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         (0..boxes.max(1)).step_by(pass).map(move |first| first..boxes.min(first + pass))
     }
 
-    /// Turns boxes into taps.
+    /// Turns boxes into taps, if there is memory for them.
     pub(super) fn plan<B: Real, T: Real>(
         &self,
         maps: &[[usize; 4]],
@@ -152,7 +152,7 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         rows: Range<usize>,
         invalid: Invalid,
         threads: usize,
-    ) -> Plan<T> {
+    ) -> Result<Plan<T>> {
         self.plan_by(maps, boxes, rows, invalid, threads, O::axis)
     }
 
@@ -165,13 +165,13 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         invalid: Invalid,
         threads: usize,
         axis: impl Fn(&O, Axis, [B; 2], usize, AxisWriter<'_, T>) -> AxisSpan + Sync,
-    ) -> Plan<T> {
+    ) -> Result<Plan<T>> {
         let (reduce, output) = (self.ops[0].reduce(), self.ops[0].output());
         let order = self.order(maps, boxes, rows, invalid);
         let tables = cpu::pool::map(order.len().div_ceil(BOXES_PER_TABLE), threads, |at| {
             let first = at * BOXES_PER_TABLE;
             let places = &order[first..order.len().min(first + BOXES_PER_TABLE)];
-            let mut table = Table::new(reduce, places.len(), output);
+            let mut table = Table::new(reduce, places.len(), output)?;
             for &Place { stage, image, row, valid, .. } in places {
                 if !valid {
                     table.push_invalid(row, invalid);
@@ -187,9 +187,9 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
                     |taps| axis(op, Axis::X, Axis::X.ends(corners), width, taps),
                 );
             }
-            table
+            Ok(table)
         });
-        Plan::new(reduce, output, tables)
+        Ok(Plan::new(reduce, output, tables.into_iter().collect::<Result<_>>()?))
     }
 
     /// The boxes in the order of a plan.
@@ -226,7 +226,7 @@ impl<O: RoiSlopes> Pyramid<'_, O> {
         rows: Range<usize>,
         invalid: Invalid,
         threads: usize,
-    ) -> Plan<T> {
+    ) -> Result<Plan<T>> {
         self.plan_by(maps, boxes, rows, invalid, threads, |op, axis, ends, side, taps| {
             op.slopes(axis, ends, side, SlopeWriter::new(taps))
         })

@@ -75,7 +75,8 @@ impl<T: Real> Plan<T> {
         let before = |roi: &RoiTaps| (roi.stage, roi.image) < (stage, image);
         let table = self.tables.partition_point(|table| table.rois.last().is_some_and(before));
         let rois = self.tables.get(table).map_or(0, |table| table.rois.partition_point(before));
-        table * BOXES_PER_TABLE + rois
+        // Behind the last table, which need not be full, there are no more boxes than there are.
+        (table * BOXES_PER_TABLE + rois).min(self.boxes())
     }
 
     /// A box, with its taps on y and x.
@@ -84,5 +85,35 @@ impl<T: Real> Plan<T> {
         let table = &self.tables[at / BOXES_PER_TABLE];
         let roi = &table.rois[at % BOXES_PER_TABLE];
         (roi, AxisTaps { span: &roi.y, table }, AxisTaps { span: &roi.x, table })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::taps::{AxisWriter, Table};
+
+    #[test]
+    fn boxes_of_an_image_are_found_in_full_and_in_other_tables() {
+        let output = Extent { height: 1, width: 1 };
+        let axis = |mut taps: AxisWriter<'_, f32>| {
+            taps.merge(0, 0.0, 1.0);
+            taps.end_merged(1.0);
+            taps.finish()
+        };
+        for boxes in [0, 1, 3, BOXES_PER_TABLE, BOXES_PER_TABLE + 1, 3 * BOXES_PER_TABLE - 1] {
+            let rows: Vec<_> = (0..boxes).collect();
+            let table = |rows: &[usize]| {
+                let mut table = Table::new(Reduce::Sum, rows.len(), output).unwrap();
+                // Two images, of which the first one has a third of the boxes.
+                for &row in rows {
+                    table.push(row, 0, usize::from(3 * row >= boxes), axis, axis);
+                }
+                table
+            };
+            let plan = Plan::new(Reduce::Sum, output, rows.chunks(BOXES_PER_TABLE).map(table).collect());
+            assert_eq!([0, 1, 2].map(|image| plan.position(0, image)), [0, boxes.div_ceil(3), boxes]);
+            assert_eq!(plan.position(1, 0), boxes);
+        }
     }
 }

@@ -9,6 +9,7 @@
 pub mod clear;
 pub mod contract;
 pub mod max;
+pub mod outbox;
 pub mod pack;
 pub mod prefetch;
 pub mod spread;
@@ -21,7 +22,7 @@ use std::env;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::element::{Conversions, Real, each};
+use crate::element::{Conversions, Element, Real, each};
 use crate::error::{Error, Result};
 
 /// Channels that are computed side by side.
@@ -196,13 +197,17 @@ pub trait Isa: Conversions {
         columns
     }
 
-    /// Gives `put` each lane of eight pixels, as eight neighbours.
+    /// Writes each lane of eight pixels as eight neighbours, lanes `count` elements apart.
+    ///
+    /// # Safety
+    /// Eight elements must be writable at `to` and at 15 multiples of `count` behind it.
     #[inline(always)]
-    fn turn<T: Real>(block: &[Lanes<T>; 8], put: impl FnMut(usize, [T; 8]))
+    unsafe fn turn<E: Element>(block: &[Lanes<E::Compute>; 8], to: *mut E, count: usize)
     where
         Self: Sized,
     {
-        turn_halves::<Self, T>(block, put);
+        // SAFETY: the caller's promise.
+        unsafe { turn_halves::<Self, E>(block, to, count) };
     }
 
     /// Writes 16 bytes past the caches, if the level can.
@@ -215,14 +220,14 @@ pub trait Isa: Conversions {
         unsafe { to.copy_from_nonoverlapping(from, 16) }
     }
 
-    /// Writes 32 bytes past the caches, if the level can.
+    /// Writes a cache line past the caches, if the level can.
     ///
     /// # Safety
-    /// As for 16, with 32.
+    /// As for 16 bytes, with 64.
     #[inline(always)]
-    unsafe fn stream_32(from: *const u8, to: *mut u8) {
+    unsafe fn stream_line(from: *const u8, to: *mut u8) {
         // SAFETY: the caller's promise.
-        unsafe { to.copy_from_nonoverlapping(from, 32) }
+        unsafe { to.copy_from_nonoverlapping(from, 64) }
     }
 
     /// Makes streamed bytes visible to other threads.
@@ -235,24 +240,31 @@ pub trait Isa: Conversions {
 }
 
 /// Eight lanes at a time.
+///
+/// # Safety
+/// As for [`Isa::turn`].
 #[inline(always)]
-fn turn_halves<I: Isa, T: Real>(block: &[Lanes<T>; 8], mut put: impl FnMut(usize, [T; 8])) {
-    let mut put_half = |half: usize| {
-        let pixel = |at: usize| block[at].0.as_chunks::<8>().0[half];
-        // Written out, for loops over arrays of registers are not always unrolled.
-        let lanes =
-            I::transpose([pixel(0), pixel(1), pixel(2), pixel(3), pixel(4), pixel(5), pixel(6), pixel(7)]);
-        put(8 * half, lanes[0]);
-        put(8 * half + 1, lanes[1]);
-        put(8 * half + 2, lanes[2]);
-        put(8 * half + 3, lanes[3]);
-        put(8 * half + 4, lanes[4]);
-        put(8 * half + 5, lanes[5]);
-        put(8 * half + 6, lanes[6]);
-        put(8 * half + 7, lanes[7]);
-    };
-    put_half(0);
-    put_half(1);
+unsafe fn turn_halves<I: Isa, E: Element>(block: &[Lanes<E::Compute>; 8], to: *mut E, count: usize) {
+    for half in 0..2 {
+        let mut pixels = [[E::Compute::ZERO; 8]; 8];
+        for (pixel, lanes) in pixels.iter_mut().zip(block) {
+            *pixel = lanes.0.as_chunks::<8>().0[half];
+        }
+        for (lane, values) in I::transpose(pixels).into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { put::<I, E>(values, to.add((8 * half + lane) * count)) };
+        }
+    }
+}
+
+/// Writes eight neighbours.
+///
+/// # Safety
+/// They must be writable.
+#[inline(always)]
+unsafe fn put<I: Isa, E: Element>(values: [E::Compute; 8], to: *mut E) {
+    // SAFETY: the caller's promise.
+    unsafe { to.cast::<[E; 8]>().write_unaligned(E::narrow::<I>(values)) };
 }
 
 /// No fused multiply-add.

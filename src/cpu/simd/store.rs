@@ -10,6 +10,9 @@ use crate::view::ViewMut;
 /// Bins that are turned at once, so that what is staged stays in the first-level cache.
 pub const MOST_BINS: usize = 256;
 
+/// Bytes that go to memory together.
+pub(super) const LINE: usize = 64;
+
 /// Where some rows of bins of one box go.
 pub(super) struct Target<E> {
     base: *mut u8,
@@ -106,6 +109,32 @@ impl<E: Element> Kernel for Store<'_, E> {
     }
 }
 
+impl<E: Element> Store<'_, E> {
+    /// Where all channels go and how many bytes they are, if they follow each other without a gap and are to be streamed.
+    pub(super) fn one_run(&self) -> Option<(*mut u8, usize)> {
+        let Self { target, bins, stream } = self;
+        let bytes = bins.len() * size_of::<E>();
+        let follow = target.channel_stride == bytes as isize || target.channels == 1;
+        let fits = *stream && follow && target.has_dense_maps() && bins.len() <= MOST_BINS;
+        fits.then(|| (target.at(0, 0), target.channels * bytes))
+    }
+
+    /// Bytes that [`Self::turn`] writes.
+    pub(super) fn turned_bytes(&self) -> usize {
+        LANES * self.bins.len() * size_of::<E>()
+    }
+
+    /// Turns bins of channels into channels of bins, one after the other.
+    ///
+    /// # Safety
+    /// There must be room for 16 channels, however many there are.
+    #[inline(always)]
+    pub(super) unsafe fn turn<I: Isa>(&self, to: *mut E) {
+        // SAFETY: the caller's promise.
+        unsafe { turn::<I, E>(self.bins, to) };
+    }
+}
+
 /// Maps whose bins are neighbours: turned in a stage, then written in runs as long as they are in memory.
 #[inline(always)]
 fn store_maps<I: Isa, E: Element>(
@@ -114,41 +143,48 @@ fn store_maps<I: Isa, E: Element>(
     bins: &[Lanes<E::Compute>],
     stream: bool,
 ) {
-    let count = bins.len();
     let mut stage = [const { MaybeUninit::<E>::uninit() }; LANES * MOST_BINS];
     let stage = stage.as_mut_ptr().cast::<E>();
-    if count < 8 {
-        for (i, bin) in bins.iter().enumerate() {
-            for (half, lanes) in bin.0.as_chunks::<8>().0.iter().enumerate() {
-                for (lane, value) in E::narrow::<I>(*lanes).into_iter().enumerate() {
-                    // SAFETY: the stage has 16 maps of at most 256 bins.
-                    unsafe { stage.add((8 * half + lane) * count + i).write(value) };
-                }
-            }
-        }
-    }
-    for first in (0..if count < 8 { 0 } else { count }).step_by(8) {
-        // The last block goes back over bins that are done.
-        let first = first.min(count - 8);
-        let (blocks, _) = bins[first..].as_chunks::<8>();
-        I::turn(&blocks[0], |lane, values| {
-            // SAFETY: as above.
-            unsafe {
-                stage.add(lane * count + first).cast::<[E; 8]>().write_unaligned(E::narrow::<I>(values))
-            };
-        });
-    }
-    let bytes = count * size_of::<E>();
-    // SAFETY: the stage was written as far as there are channels; `Target::new` checked that they and the bins are
-    // inside, dense maps have their bins side by side, and no other task writes them.
+    let bytes = bins.len() * size_of::<E>();
+    // SAFETY: the stage has room for 16 channels of at most 256 bins, and is written as far as there are channels;
+    // `Target::new` checked that they and the bins are inside, dense maps have their bins side by side, and no other
+    // task writes them.
     unsafe {
+        turn::<I, E>(bins, stage);
         if target.channel_stride == bytes as isize {
             write::<I>(stage.cast(), target.at(0, first), target.channels * bytes, stream);
         } else {
             for channel in 0..target.channels {
-                write::<I>(stage.add(channel * count).cast(), target.at(channel, first), bytes, stream);
+                write::<I>(stage.add(channel * bins.len()).cast(), target.at(channel, first), bytes, stream);
             }
         }
+    }
+}
+
+/// Bins of 16 channels become 16 channels of bins.
+///
+/// # Safety
+/// There must be room for them.
+#[inline(always)]
+unsafe fn turn<I: Isa, E: Element>(bins: &[Lanes<E::Compute>], to: *mut E) {
+    let count = bins.len();
+    if count < 8 {
+        for (i, bin) in bins.iter().enumerate() {
+            for (half, lanes) in bin.0.as_chunks::<8>().0.iter().enumerate() {
+                for (lane, value) in E::narrow::<I>(*lanes).into_iter().enumerate() {
+                    // SAFETY: the caller's promise.
+                    unsafe { to.add((8 * half + lane) * count + i).write(value) };
+                }
+            }
+        }
+        return;
+    }
+    for first in (0..count).step_by(8) {
+        // The last block goes back over bins that are done.
+        let first = first.min(count - 8);
+        let (blocks, _) = bins[first..].as_chunks::<8>();
+        // SAFETY: as above.
+        unsafe { I::turn::<E>(&blocks[0], to.add(first), count) };
     }
 }
 
@@ -175,7 +211,6 @@ fn store_pixels<I: Isa, E: Element>(target: &Target<E>, bins: &[Lanes<E::Compute
 /// So many bytes must be readable at `from` and writable at `to`.
 #[inline(always)]
 pub(super) unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
-    const LINE: usize = 64;
     const VECTOR: usize = 16;
     // SAFETY: all offsets are at most `bytes`; what is streamed starts at multiples of its size.
     unsafe {
@@ -189,8 +224,7 @@ pub(super) unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, s
             I::stream_16(from.add(at), to.add(at));
         }
         for at in (head..head + body).step_by(LINE) {
-            I::stream_32(from.add(at), to.add(at));
-            I::stream_32(from.add(at + LINE / 2), to.add(at + LINE / 2));
+            I::stream_line(from.add(at), to.add(at));
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use crate::cpu::simd::outbox::Outbox;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
-use crate::cpu::window::{Loaded, Row};
+use crate::cpu::window::Loaded;
 use crate::element::Real;
 use crate::taps::AxisTaps;
 
@@ -47,7 +48,7 @@ impl<'a> Columns<'a> {
 }
 
 /// Adds up rows, for some rows of bins.
-pub struct SumRows<'a, T> {
+pub struct SumRows<'a, 'o, T> {
     /// The rows of the bins' taps on y, one after the other.
     pub window: Loaded<'a, T>,
     /// One for each row.
@@ -64,9 +65,11 @@ pub struct SumRows<'a, T> {
     pub hull: Range<usize>,
     /// Each bin's columns.
     pub sums: &'a mut [Lanes<T>],
+    /// Results that are written meanwhile.
+    pub outbox: &'a mut Outbox<'o>,
 }
 
-impl<T: Real> Kernel for SumRows<'_, T> {
+impl<T: Real> Kernel for SumRows<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -81,7 +84,7 @@ impl<T: Real> Kernel for SumRows<'_, T> {
     }
 }
 
-impl<T: Real> SumRows<'_, T> {
+impl<T: Real> SumRows<'_, '_, T> {
     /// # Safety
     /// The window must cover the columns.
     #[inline(always)]
@@ -103,10 +106,15 @@ impl<T: Real> SumRows<'_, T> {
     #[inline(always)]
     unsafe fn unrolled<I: Isa, C: ExactSizeIterator<Item = u32> + Clone, const Y: usize>(self, columns: C) {
         let (weights, _) = self.weights.as_chunks::<Y>();
+        let lines = self.outbox.len().div_ceil(weights.len().max(1));
         for (bin, (weights, sums)) in
             weights.iter().zip(self.sums.chunks_exact_mut(columns.len())).enumerate()
         {
-            let rows: [Row<'_, T>; Y] = std::array::from_fn(|j| self.window.row(bin * Y + j));
+            self.outbox.write::<I>(lines);
+            let mut rows = [self.window.row(bin * Y); Y];
+            for (j, row) in rows.iter_mut().enumerate() {
+                *row = self.window.row(bin * Y + j);
+            }
             for (column, sum) in columns.clone().zip(sums) {
                 let mut vertical = Lanes::splat(T::ZERO);
                 for (j, (row, &weight)) in rows.iter().zip(weights).enumerate() {
@@ -122,9 +130,11 @@ impl<T: Real> SumRows<'_, T> {
     /// The window must cover the columns.
     #[inline(always)]
     unsafe fn any<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(self, columns: C) {
-        let Self { window, weights, bounds, fresh, .. } = self;
+        let Self { window, weights, bounds, fresh, outbox, .. } = self;
+        let lines = outbox.len().div_ceil(bounds.len() - 1);
         for (bin, sums) in bounds.windows(2).zip(self.sums.chunks_exact_mut(columns.len())) {
             let (start, end) = (bin[0] - bounds[0], bin[1] - bounds[0]);
+            outbox.write::<I>(lines);
             if fresh && start == end {
                 sums.fill(Lanes::splat(T::ZERO));
             }
@@ -205,9 +215,12 @@ impl<T: Real> SumColumns<'_, T> {
                     out[bin] = sum;
                 }
             } else {
-                let weights: [T; X] = std::array::from_fn(|i| weights[i]);
-                let places: [usize; X] = std::array::from_fn(place);
-                assert!(places.iter().all(|&place| place < count));
+                let weights: &[T; X] = &weights.as_chunks().0[0];
+                let mut places = [0; X];
+                for (i, at) in places.iter_mut().enumerate() {
+                    *at = place(i);
+                    assert!(*at < count);
+                }
                 for (sums, out) in rows {
                     let mut sum = Lanes::splat(T::ZERO);
                     for (i, (&weight, &place)) in weights.iter().zip(&places).enumerate() {

@@ -5,8 +5,8 @@ mod lanes;
 #[allow(clippy::wildcard_imports, reason = "intrinsics carry their own prefix")]
 use std::arch::x86_64::*;
 
-use super::{Isa, Kernel, Lanes, turn_halves};
-use crate::element::{Conversions, Real};
+use super::{Isa, Kernel, Lanes, put, turn_halves};
+use crate::element::{Conversions, Element, Real};
 
 pub fn has_avx2() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
@@ -97,12 +97,14 @@ impl<const WIDE: bool> Isa for Avx<WIDE> {
     }
 
     #[inline(always)]
-    fn turn<T: Real>(block: &[Lanes<T>; 8], put: impl FnMut(usize, [T; 8])) {
-        if WIDE && size_of::<T>() == 4 {
-            // SAFETY: this level has AVX-512, and a `Real` of four bytes is `f32`.
-            unsafe { turn_f32(block.each_ref().map(|lanes| std::mem::transmute_copy(lanes)), put) }
-        } else {
-            turn_halves::<Self, T>(block, put);
+    unsafe fn turn<E: Element>(block: &[Lanes<E::Compute>; 8], to: *mut E, count: usize) {
+        // SAFETY: the caller's promise; this level has AVX-512 if `WIDE`, and a `Real` of four bytes is `f32`.
+        unsafe {
+            if WIDE && size_of::<E::Compute>() == 4 {
+                turn_f32::<Self, E>(&*(&raw const *block).cast(), to, count);
+            } else {
+                turn_halves::<Self, E>(block, to, count);
+            }
         }
     }
 
@@ -113,9 +115,18 @@ impl<const WIDE: bool> Isa for Avx<WIDE> {
     }
 
     #[inline(always)]
-    unsafe fn stream_32(from: *const u8, to: *mut u8) {
-        // SAFETY: as above, with 32.
-        unsafe { _mm256_stream_si256(to.cast(), _mm256_loadu_si256(from.cast())) }
+    unsafe fn stream_line(from: *const u8, to: *mut u8) {
+        // SAFETY: as above, with 64.
+        unsafe {
+            if WIDE {
+                _mm512_stream_si512(to.cast(), _mm512_loadu_si512(from.cast()));
+            } else {
+                for half in [0, 32] {
+                    let value = _mm256_loadu_si256(from.add(half).cast());
+                    _mm256_stream_si256(to.add(half).cast(), value);
+                }
+            }
+        }
     }
 
     #[inline(always)]
@@ -200,25 +211,22 @@ unsafe fn transpose_4x4_f64([a, b, c, d]: [__m256d; 4]) -> [__m256d; 4] {
 
 /// Eight pixels of sixteen lanes: quadruples of each four lanes first, then those of two registers side by side.
 #[inline(always)]
-unsafe fn turn_f32<T: Real>(r: [__m512; 8], mut put: impl FnMut(usize, [T; 8])) {
-    // SAFETY: the caller has AVX-512 F and says that `T` is `f32`.
+unsafe fn turn_f32<I: Isa, E: Element>(r: &[__m512; 8], to: *mut E, count: usize) {
+    // SAFETY: the caller has AVX-512 F, computes in `f32` and has room for eight elements of sixteen lanes.
     unsafe {
         let [a, b] = [quadruples_f32([r[0], r[1], r[2], r[3]]), quadruples_f32([r[4], r[5], r[6], r[7]])];
-        let low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
-        let high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
-        let mut put_pair = |lane: usize, pair: __m512d| {
-            put(lane, std::mem::transmute_copy(&_mm512_castpd512_pd256(pair)));
-            put(lane + 4, std::mem::transmute_copy(&_mm512_extractf64x4_pd::<1>(pair)));
-        };
-        let mut put_lanes = |lane: usize, a: __m512, b: __m512| {
-            let (a, b) = (_mm512_castps_pd(a), _mm512_castps_pd(b));
-            put_pair(lane, _mm512_permutex2var_pd(a, low, b));
-            put_pair(lane + 8, _mm512_permutex2var_pd(a, high, b));
-        };
-        put_lanes(0, a[0], b[0]);
-        put_lanes(1, a[1], b[1]);
-        put_lanes(2, a[2], b[2]);
-        put_lanes(3, a[3], b[3]);
+        let order =
+            [_mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11), _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15)];
+        for (lane, (a, b)) in a.into_iter().zip(b).enumerate() {
+            for (half, order) in order.into_iter().enumerate() {
+                // Of lanes `lane` and `lane + 4` in the one half, of those 8 further on in the other.
+                let pair = _mm512_permutex2var_pd(_mm512_castps_pd(a), order, _mm512_castps_pd(b));
+                let to = to.add((8 * half + lane) * count);
+                let (first, second) = (_mm512_castpd512_pd256(pair), _mm512_extractf64x4_pd::<1>(pair));
+                put::<I, E>(std::mem::transmute_copy(&first), to);
+                put::<I, E>(std::mem::transmute_copy(&second), to.add(4 * count));
+            }
+        }
     }
 }
 

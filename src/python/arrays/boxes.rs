@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use super::{data, unsupported, untyped};
 use crate::element::Real;
-use crate::error::{Error, tuple};
+use crate::error::{Error, Result, reserve, tuple};
 use crate::run::Boxes;
 
 /// The boxes of a call in either dtype.
@@ -17,65 +17,80 @@ pub enum AnyBoxes {
     F64(Boxes<f64>),
 }
 
-impl AnyBoxes {
+/// A table of boxes that was checked and not yet copied: a result that does not fit in memory should be refused
+/// before its boxes, which may be a repeated row without memory, fill it.
+pub struct BoxTable<'py> {
+    boxes: Bound<'py, PyUntypedArray>,
+    batch_indices: Option<Bound<'py, PyAny>>,
+    is_f32: bool,
+}
+
+impl<'py> BoxTable<'py> {
     /// From (K, 4) or (K, 5) floats; `batch_indices` are int64.
     pub fn new(
-        boxes: &Bound<'_, PyAny>,
-        batch_indices: Option<&Bound<'_, PyAny>>,
+        boxes: &Bound<'py, PyAny>,
+        batch_indices: Option<&Bound<'py, PyAny>>,
         images: usize,
     ) -> PyResult<Self> {
-        const HINT: &str = "use float32 or float64";
         let boxes = untyped("boxes", boxes)?;
-        let &[rows, columns @ (4 | 5)] = boxes.shape() else {
-            let expected = "shape (K, 4) or (K, 5)";
-            return Err(Error::Dimensions { name: "boxes", expected, got: tuple(boxes.shape()) }.into());
-        };
-        let given = batch_indices.map(|indices| integers("batch_indices", indices)).transpose()?;
-        let images = match (columns, given) {
-            (5, Some(_)) => {
+        match *boxes.shape() {
+            [_, 5] if batch_indices.is_some() => {
                 let message = "batch_indices cannot be given with boxes that have a batch index column";
                 return Err(Error::Conflict(message.to_owned()).into());
             }
-            (5, None) => None,
-            (_, Some(given)) => Some(given.into_iter().map(|index| index as f64).collect()),
-            (_, None) if images == 1 || rows == 0 => Some(vec![0.0; rows]),
-            (_, None) => return Err(Error::NoBatchIndices { images }.into()),
-        };
+            [rows, 4] if batch_indices.is_none() && images != 1 && rows > 0 => {
+                return Err(Error::NoBatchIndices { images }.into());
+            }
+            [_, 4 | 5] => {}
+            _ => {
+                let expected = "shape (K, 4) or (K, 5)";
+                return Err(Error::Dimensions { name: "boxes", expected, got: tuple(boxes.shape()) }.into());
+            }
+        }
         let descr = boxes.dtype();
-        match descr.num() {
-            _ if descr.is_native_byteorder() == Some(false) => Err(unsupported("boxes", &descr, HINT)),
-            // SAFETY: type number 11 is float32.
-            11 => Ok(Self::F32(unsafe { read_boxes(&boxes, images) })),
-            // SAFETY: type number 12 is float64.
-            12 => Ok(Self::F64(unsafe { read_boxes(&boxes, images) })),
-            _ => Err(unsupported("boxes", &descr, HINT)),
-        }
+        // The type numbers of float32 and float64.
+        let is_f32 = match descr.num() {
+            11 if descr.is_native_byteorder() != Some(false) => true,
+            12 if descr.is_native_byteorder() != Some(false) => false,
+            _ => return Err(unsupported("boxes", &descr, "use float32 or float64")),
+        };
+        Ok(Self { boxes, batch_indices: batch_indices.cloned(), is_f32 })
     }
 
+    /// Number of boxes.
     pub fn len(&self) -> usize {
-        match self {
-            Self::F32(boxes) => boxes.corners.len(),
-            Self::F64(boxes) => boxes.corners.len(),
+        self.boxes.shape()[0]
+    }
+
+    /// Copies the boxes.
+    pub fn read(&self) -> PyResult<AnyBoxes> {
+        // SAFETY: `new` looked at the dtype.
+        unsafe {
+            Ok(if self.is_f32 { AnyBoxes::F32(self.read_as()?) } else { AnyBoxes::F64(self.read_as()?) })
         }
     }
-}
 
-/// Reads (K, 4), or (K, 5) where no images are given.
-///
-/// # Safety
-/// `B` must be the array's type, and its shape one of these.
-unsafe fn read_boxes<B: Real>(boxes: &Bound<'_, PyUntypedArray>, images: Option<Vec<f64>>) -> Boxes<B> {
-    let (base, rows) = (data(boxes), boxes.shape()[0]);
-    let [row_stride, column_stride] = [0, 1].map(|axis| boxes.strides()[axis]);
-    // SAFETY: the indices are inside the shape.
-    let at = |row: usize, column: usize| unsafe {
-        let offset = row as isize * row_stride + column as isize * column_stride;
-        base.wrapping_offset(offset).cast::<B>().read_unaligned()
-    };
-    let first = usize::from(images.is_none());
-    Boxes {
-        corners: (0..rows).map(|row| std::array::from_fn(|column| at(row, first + column))).collect(),
-        images: images.unwrap_or_else(|| (0..rows).map(|row| at(row, 0).to_f64()).collect()),
+    /// # Safety
+    /// `B` must be the array's type.
+    unsafe fn read_as<B: Real>(&self) -> PyResult<Boxes<B>> {
+        let base = data(&self.boxes);
+        let [row_stride, column_stride] = [0, 1].map(|axis| self.boxes.strides()[axis]);
+        // SAFETY: the indices are inside the shape.
+        let at = |row: usize, column: usize| unsafe {
+            let offset = row as isize * row_stride + column as isize * column_stride;
+            base.wrapping_offset(offset).cast::<B>().read_unaligned()
+        };
+        let with_image = self.boxes.shape()[1] == 5;
+        let first = usize::from(with_image);
+        let corners = collect(self.len(), |row| std::array::from_fn(|column| at(row, first + column)))?;
+        let images = match &self.batch_indices {
+            Some(indices) => {
+                integers("batch_indices", indices)?.into_iter().map(|index| index as f64).collect()
+            }
+            None if with_image => collect(self.len(), |row| at(row, 0).to_f64())?,
+            None => collect(self.len(), |_| 0.0)?,
+        };
+        Ok(Boxes { corners, images })
     }
 }
 
@@ -91,5 +106,13 @@ pub fn integers(name: &'static str, array: &Bound<'_, PyAny>) -> PyResult<Vec<i6
         // SAFETY: the row is inside the array, whose dtype was just checked.
         unsafe { base.wrapping_offset(row as isize * stride).cast::<i64>().read_unaligned() }
     };
-    Ok((0..array.shape()[0]).map(at).collect())
+    Ok(collect(array.shape()[0], at)?)
+}
+
+/// One item a box, if there is memory for them.
+fn collect<T>(count: usize, item: impl Fn(usize) -> T) -> Result<Vec<T>> {
+    let mut items = Vec::new();
+    reserve(&mut items, count, "boxes")?;
+    items.extend((0..count).map(item));
+    Ok(items)
 }

@@ -159,9 +159,8 @@ fn empty<'py>(
     if bytes.is_none_or(|bytes| isize::try_from(bytes).is_err()) {
         return Err(Error::TooLarge { shape: tuple(&shape) }.into());
     }
-    let large = bytes.is_some_and(|bytes| bytes >= recycle::SMALLEST);
-    let memory = bytes.filter(|_| large).map(Memory::new);
-    let memory = match memory {
+    let large = bytes.filter(|&bytes| bytes >= recycle::SMALLEST);
+    let memory = match large.map(Memory::new).transpose()? {
         Some(None) => return Err(Error::TooLarge { shape: tuple(&shape) }.into()),
         Some(Some(memory)) => Some(Bound::new(py, memory)?),
         None => None,
@@ -180,7 +179,7 @@ fn empty<'py>(
             sides.as_mut_ptr(),
             std::ptr::null_mut(),
             start.cast(),
-            if large { NPY_ARRAY_CARRAY } else { 0 },
+            if memory.is_some() { NPY_ARRAY_CARRAY } else { 0 },
             std::ptr::null_mut(),
         );
         let array = Bound::from_owned_ptr_or_err(py, array)?.cast_into_unchecked::<PyUntypedArray>();
@@ -214,6 +213,9 @@ fn overlap(a: &Bound<'_, PyUntypedArray>, b: &Bound<'_, PyUntypedArray>) -> PyRe
 /// Whether two elements may share memory: each stride must pass all that the smaller ones reach.
 fn overlaps_itself(array: &Bound<'_, PyUntypedArray>) -> bool {
     let (sides, strides) = (array.shape(), array.strides());
+    if sides.contains(&0) {
+        return false;
+    }
     let mut axes: Vec<usize> = (0..sides.len()).collect();
     axes.sort_unstable_by_key(|&axis| strides[axis].unsigned_abs());
     let mut reach = array.dtype().itemsize();
