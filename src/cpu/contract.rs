@@ -6,6 +6,7 @@
 //! Slopes are applied to these sums, so that they cost next to nothing. Columns are visited once for each row of bins,
 //! however many of its bins read them.
 
+use std::mem;
 use std::ops::Range;
 
 use crate::cpu::gather::SPARSE_PART;
@@ -30,13 +31,14 @@ pub struct Contract<'a, E: Element> {
     pub run: &'a Run,
     pub grad_output: &'a View<'a, E::Output>,
     pub features: &'a [View<'a, E>],
-    pub channels: Range<usize>,
+    /// 16 channels each, or what is left, taken in turns box by box.
+    pub blocks: &'a [Range<usize>],
 }
 
 /// What a thread keeps from task to task and from call to call.
 #[derive(Default)]
 struct Scratch<T> {
-    window: Window<T>,
+    windows: Vec<Window<T>>,
     grads: Vec<Lanes<T>>,
     /// One for each reader of a column.
     across: Vec<Lanes<T>>,
@@ -55,29 +57,41 @@ impl<E: Element> Kernel for Compute<'_, E> {
     fn run<I: Isa>(self) -> Self::Output {
         let Self { task, scratch } = self;
         let Run { rois, stage, image, tallest, widest, area } = task.run.clone();
-        let source = Source { features: &task.features[stage], image, channels: task.channels.clone() };
-        let [_, _, height, width] = source.features.shape();
+        let features = &task.features[stage];
+        let [_, _, height, width] = features.shape();
         let dense = area >= height * width / SPARSE_PART;
-        scratch.window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
-        let mut gradients = Vec::with_capacity(rois.len());
-        for at in rois.clone() {
-            let ahead = if at + 1 < rois.end { task.ahead(at + 1) } else { Prefetch::nothing() };
-            gradients.push(task.roi::<I>(at, &source, ahead, scratch));
+        let mut windows = mem::take(&mut scratch.windows);
+        windows.resize_with(windows.len().max(task.blocks.len()), Window::default);
+        for window in &mut windows[..task.blocks.len()] {
+            window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
         }
+        let mut gradients = Vec::with_capacity(rois.len() * task.blocks.len());
+        for at in rois.clone() {
+            for (i, (window, channels)) in windows.iter_mut().zip(task.blocks).enumerate() {
+                let ahead = match task.blocks.get(i + 1) {
+                    Some(next) => task.ahead(at, next),
+                    None if at + 1 < rois.end => task.ahead(at + 1, &task.blocks[0]),
+                    None => Prefetch::nothing(),
+                };
+                let source = Source { features, image, channels: channels.clone() };
+                gradients.push(task.roi::<I>(at, &source, window, ahead, scratch));
+            }
+        }
+        scratch.windows = windows;
         Ok(gradients)
     }
 }
 
 impl<E: Element> Contract<'_, E> {
-    /// The gradients `x1, y1, x2, y2` that these channels have for each box of the run.
+    /// The gradients `x1, y1, x2, y2` of each box of the run, one for each block of channels.
     pub fn compute(self, level: Level) -> Result<Vec<[f64; 4]>> {
         scratch::with(|scratch: &mut Scratch<E::Compute>| level.run(Compute { task: &self, scratch }))
     }
 
-    /// The gradients of a box.
-    fn ahead(&self, at: usize) -> Prefetch {
+    /// The gradients of a box for some channels.
+    fn ahead(&self, at: usize, channels: &Range<usize>) -> Prefetch {
         let (roi, y, _) = self.plan.roi(at);
-        let source = Source { features: self.grad_output, image: roi.roi, channels: self.channels.clone() };
+        let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
         Prefetch::new(&source, &y.live())
     }
 
@@ -86,6 +100,7 @@ impl<E: Element> Contract<'_, E> {
         &self,
         at: usize,
         source: &Source<'_, E>,
+        window: &mut Window<E::Compute>,
         mut ahead: Prefetch,
         scratch: &mut Scratch<E::Compute>,
     ) -> [f64; 4] {
@@ -93,7 +108,7 @@ impl<E: Element> Contract<'_, E> {
         if roi.invalid != Invalid::Raise || y.live().is_empty() || x.live().is_empty() {
             return [0.0; 4];
         }
-        let Scratch { window, grads, across } = scratch;
+        let Scratch { grads, across, .. } = scratch;
         let zero = Lanes::splat(Real::ZERO);
         let mut down = [zero; 2];
         let [_, readers] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
@@ -105,7 +120,7 @@ impl<E: Element> Contract<'_, E> {
         for first in y.live().step_by(rows_at_once) {
             let bins = first..y.live().end.min(first + rows_at_once);
             let pooled =
-                Source { features: self.grad_output, image: roi.roi, channels: self.channels.clone() };
+                Source { features: self.grad_output, image: roi.roi, channels: source.channels.clone() };
             load::<I, _>(&pooled, &bins, grads);
             let (rows, weights, slopes) =
                 (y.pixels(bins.clone()), y.weights(bins.clone()), y.slopes(bins.clone()));
@@ -133,7 +148,7 @@ impl<E: Element> Contract<'_, E> {
         }
         let across = ApplySlopes { slopes: readers.slopes(), sums: across }.run::<I>();
         let total = |lanes: &Lanes<E::Compute>| {
-            lanes.0[..self.channels.len()].iter().fold(0.0, |sum, value| sum + value.to_f64())
+            lanes.0[..source.channels.len()].iter().fold(0.0, |sum, value| sum + value.to_f64())
         };
         [&across[0], &down[0], &across[1], &down[1]].map(total)
     }

@@ -106,18 +106,25 @@ pub(crate) fn contract<E: Element>(
     let [rois, channels, height, width] = grad_output.shape();
     let threads = settings.threads.min(1 + rois * channels * height * width / RESULTS_WORTH_A_THREAD);
     // The same blocks wherever the arrays lie, for they are added up.
-    let blocks = channels.div_ceil(LANES);
-    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.max(1)) });
+    let blocks: Vec<_> =
+        (0..channels).step_by(LANES).map(|first| first..channels.min(first + LANES)).collect();
+    let neighbours = features.iter().all(|features| features.strides()[1] == size_of::<E>() as isize);
+    let groups: Vec<_> = blocks.chunks(if neighbours { BLOCKS_AT_ONCE } else { 1 }).collect();
+    let runs =
+        plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(groups.len().max(1)) });
     let readers = transposed(plan, threads);
-    let parts = pool::map(runs.len() * blocks, threads, |task| {
-        let (run, first) = (&runs[task / blocks], task % blocks * LANES);
-        let channels = first..channels.min(first + LANES);
-        Contract { plan, readers: &readers, run, grad_output, features, channels }.compute(settings.level)
+    let parts = pool::map(runs.len() * groups.len(), threads, |task| {
+        let (run, blocks) = (&runs[task / groups.len()], groups[task % groups.len()]);
+        Contract { plan, readers: &readers, run, grad_output, features, blocks }.compute(settings.level)
     });
     for (task, part) in parts.into_iter().enumerate() {
-        for (at, gradient) in runs[task / blocks].rois.clone().zip(part?) {
+        let (rois, blocks) = (runs[task / groups.len()].rois.clone(), groups[task % groups.len()].len());
+        // Block after block in any case, so that grouping changes nothing.
+        for (at, gradients) in rois.zip(part?.chunks_exact(blocks)) {
             let (roi, ..) = plan.roi(at);
-            out[roi.roi].iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+            for gradient in gradients {
+                out[roi.roi].iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+            }
         }
     }
     for at in 0..plan.boxes() {
