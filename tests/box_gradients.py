@@ -23,9 +23,7 @@ class BoxGradient:
     """(N, H, W) bool: pixels that take part."""
 
 
-def roi_align(
-    grad_output, features, boxes, *, batch_indices=None, spatial_scale=1.0, sampling_ratio=0, aligned=True
-):
+def roi_align(grad_output, features, boxes, *, batch_indices=None, spatial_scale=1.0, sampling_ratio=0, aligned=True):
     """Gradient of RoI Align's mean for ``x1, y1, x2, y2``."""
     features, grad_output = np.asarray(features, np.float64), np.asarray(grad_output, np.float64)
     boxes, ratios = np.asarray(boxes), pair(sampling_ratio)

@@ -68,7 +68,9 @@ def check_box_gradient(case, **overrides):
     computed_in = "float64" if (case.features_dtype, case.boxes_dtype) == ("float64", "float64") else "float32"
     bound, reason = BOUNDS["box gradient", computed_in]
     scale = truth.terms.max(initial=0.0)
-    assert_within(gradient, truth.gradient, bound * scale, f"box gradient of {case}\n    {bound:g} x {scale:g} ({reason})")
+    assert_within(
+        gradient, truth.gradient, bound * scale, f"box gradient of {case}\n    {bound:g} x {scale:g} ({reason})"
+    )
 
 
 def check_argmax(argmax, truth, case):

@@ -131,9 +131,7 @@ def test_channels_last(op):
     for index in range(0, 400, 3):
         case = cases.case(op, index)
         arguments = case.box_gradient_arguments()
-        last = {
-            name: np.ascontiguousarray(np.moveaxis(arguments[name], 1, -1)) for name in ("grad_output", "features")
-        }
+        last = {name: np.ascontiguousarray(np.moveaxis(arguments[name], 1, -1)) for name in ("grad_output", "features")}
         result = case.run_box_gradient(**last, layout="NHWC")
         np.testing.assert_array_equal(result, case.run_box_gradient(), err_msg=str(case))
 

@@ -130,7 +130,7 @@ impl<T: Real> Contract<'_, T> {
                     vertical = I::mul_add(weight, unsafe { row.pixel(column) }, vertical);
                 }
             }
-            let mut weighs = X != ANY;
+            let mut has_weight = X != ANY;
             for reader in at..at + readers {
                 // SAFETY: `at` counts the readers, of which there are as many as sums; the caller's promise.
                 let (&bin, &weight, sum) = unsafe {
@@ -141,14 +141,14 @@ impl<T: Real> Contract<'_, T> {
                 let grad = unsafe { grads.get_unchecked(bin as usize) };
                 if X != ANY || weight != T::ZERO {
                     product = I::mul_add(weight, grad, product);
-                    weighs = true;
+                    has_weight = true;
                 }
                 if WEIGHTY {
                     *sum = I::add_product(grad, &vertical, *sum);
                 }
             }
             at += readers;
-            if weighs {
+            if has_weight {
                 for (row, sum) in rows.iter().zip(&mut sums) {
                     // SAFETY: as above.
                     *sum = I::add_product(&product, unsafe { row.pixel(column) }, *sum);

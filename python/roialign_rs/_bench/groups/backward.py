@@ -24,9 +24,7 @@ def measure(session: Session) -> Iterator[Measurement]:
     for workload in session.rows(ROWS):
         problem = Problem.of(workload)
         grad = np.random.default_rng(workload.seed).standard_normal(problem.output_shape, np.float32)
-        source = np.zeros((problem.features.nbytes + grad.nbytes) // 2, np.uint8)
-        target = np.ones_like(source)
-        samplers = {**_ours(problem, grad), "copy": wall(lambda: np.copyto(target, source))}
+        samplers = {**_ours(problem, grad), "copy": _copy((problem.features.nbytes + grad.nbytes) // 2)}
         if any(peer.name == "torchvision" for peer in session.peers):
             from roialign_rs._bench.peers import torchvision
 
@@ -34,6 +32,12 @@ def measure(session: Session) -> Iterator[Measurement]:
             _check(gradient(problem, grad), theirs(), "torchvision's gradient")
             samplers["torchvision"] = wall(theirs)
         yield session.time(workload, samplers)
+
+
+def _copy(size: int) -> Sampler:
+    source = np.zeros(size, np.uint8)
+    target = np.ones_like(source)
+    return wall(lambda: np.copyto(target, source))
 
 
 def _ours(problem: Problem, grad: Array) -> dict[str, Sampler]:
@@ -100,7 +104,13 @@ def goals(measured: Sequence[Measurement]) -> list[Goal]:
         Goal("gradient of features: torchvision / ours", 40, 80, theirs),
         Goal("the same, all rows", 60, 80, mean(theirs)),
         *(
-            Goal(f"{name}gradient of {which} / forward", 2, aim, ratios(measured, name + which, name + "forward"), at_most=True)
+            Goal(
+                f"{name}gradient of {which} / forward",
+                2,
+                aim,
+                ratios(measured, name + which, name + "forward"),
+                at_most=True,
+            )
             for which, aim in (("features", 1.3), ("boxes", 2))
             for name in ("", "NHWC ")
         ),

@@ -88,4 +88,6 @@ QUOTIENTS = (
     Quotient("torchvision / ours", "torchvision", "forward"),
     Quotient("gradients / forward", "gradients", "forward"),
 )
-GROUP = Group("multiscale_roi_align on four maps, strides 4 to 32, float32, NCHW, out=", measure, goals, quotients=QUOTIENTS)
+GROUP = Group(
+    "multiscale_roi_align on four maps, strides 4 to 32, float32, NCHW, out=", measure, goals, quotients=QUOTIENTS
+)
