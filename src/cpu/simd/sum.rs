@@ -107,7 +107,8 @@ impl<T: Real> SumRows<'_, '_, T> {
     unsafe fn unrolled<I: Isa, C: ExactSizeIterator<Item = u32> + Clone, const Y: usize>(self, columns: C) {
         let (weights, _) = self.weights.as_chunks::<Y>();
         let lines = self.outbox.len().div_ceil(weights.len().max(1));
-        for (bin, (weights, sums)) in
+        // Copied out of the table, so that they stay in registers although sums are written meanwhile.
+        for (bin, (&weights, sums)) in
             weights.iter().zip(self.sums.chunks_exact_mut(columns.len())).enumerate()
         {
             self.outbox.write::<I>(lines);
@@ -117,7 +118,7 @@ impl<T: Real> SumRows<'_, '_, T> {
             }
             for (column, sum) in columns.clone().zip(sums) {
                 let mut vertical = Lanes::splat(T::ZERO);
-                for (j, (row, &weight)) in rows.iter().zip(weights).enumerate() {
+                for (j, (row, weight)) in rows.iter().zip(weights).enumerate() {
                     // SAFETY: the caller's promise.
                     vertical = begin_or_add::<I, T>(j == 0, vertical, weight, unsafe { row.pixel(column) });
                 }
@@ -215,7 +216,7 @@ impl<T: Real> SumColumns<'_, T> {
                     out[bin] = sum;
                 }
             } else {
-                let weights: &[T; X] = &weights.as_chunks().0[0];
+                let weights: [T; X] = weights.as_chunks().0[0];
                 let mut places = [0; X];
                 for (i, at) in places.iter_mut().enumerate() {
                     *at = place(i);
@@ -223,7 +224,7 @@ impl<T: Real> SumColumns<'_, T> {
                 }
                 for (sums, out) in rows {
                     let mut sum = Lanes::splat(T::ZERO);
-                    for (i, (&weight, &place)) in weights.iter().zip(&places).enumerate() {
+                    for (i, (weight, place)) in weights.into_iter().zip(places).enumerate() {
                         sum = begin_or_add::<I, T>(i == 0, sum, weight, &sums[place]);
                     }
                     out[bin] = sum;
