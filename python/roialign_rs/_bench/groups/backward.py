@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -45,23 +45,20 @@ def _ours(problem: Problem, grad: Array) -> dict[str, Sampler]:
     wide, wide_grad = problem.features.astype(np.float64), grad.astype(np.float64)
     _check(gradient(problem, grad), gradient(problem, wide_grad), "gradient of features")
     _check(box_gradient(problem, problem.features, grad), box_gradient(problem, wide, wide_grad), "gradient of boxes")
-    samplers: dict[str, Sampler] = {}
-    for layout, name in (("NCHW", ""), ("NHWC", "NHWC ")):
-        features, grads = (_arranged(array, layout) for array in (problem.features, grad))
-        pooled = np.full_like(grads, np.nan)
-        options = {"layout": layout}
-        there = replace(problem, features=features)
-        into, into_boxes = np.full_like(features, np.nan), np.full_like(problem.boxes, np.nan)
-        expected = _arranged(gradient(problem, grad), layout)
-        check(gradient(there, grads, out=into, **options), expected, 0.0, f"{layout} with out=")
-        samplers |= {
-            f"{name}forward": wall(lambda p=there, layout=layout, out=pooled: ours(p, layout=layout, out=out)),
-            f"{name}features": wall(lambda p=there, g=grads, o=options, out=into: gradient(p, g, out=out, **o)),
-            f"{name}boxes": wall(
-                lambda p=there, g=grads, o=options, out=into_boxes: box_gradient(p, p.features, g, out=out, **o)
-            ),
-        }
-    return samplers
+    return {**_in_layout(problem, grad, "NCHW", ""), **_in_layout(problem, grad, "NHWC", "NHWC ")}
+
+
+def _in_layout(problem: Problem, grad: Array, layout: Literal["NCHW", "NHWC"], name: str) -> dict[str, Sampler]:
+    features, grads = _arranged(problem.features, layout), _arranged(grad, layout)
+    there = replace(problem, features=features)
+    pooled, into, into_boxes = (np.full_like(array, np.nan) for array in (grads, features, problem.boxes))
+    expected = _arranged(gradient(problem, grad), layout)
+    check(gradient(there, grads, layout=layout, out=into), expected, 0.0, f"{layout} with out=")
+    return {
+        f"{name}forward": wall(lambda: ours(there, layout=layout, out=pooled)),
+        f"{name}features": wall(lambda: gradient(there, grads, layout=layout, out=into)),
+        f"{name}boxes": wall(lambda: box_gradient(there, features, grads, layout=layout, out=into_boxes)),
+    }
 
 
 def _arranged(array: Array, layout: str) -> Array:
