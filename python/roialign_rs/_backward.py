@@ -102,6 +102,80 @@ def roi_align_backward(
     )
 
 
+def roi_align_box_gradient(
+    grad_output: ArrayLike,
+    features: ArrayLike,
+    boxes: Boxes,
+    *,
+    spatial_scale: float = 1.0,
+    sampling_ratio: Pair = 0,
+    aligned: bool = True,
+    batch_indices: ArrayLike | None = None,
+    layout: Layout = "NCHW",
+    out: NDArray[Any] | None = None,
+    invalid: Invalid = "raise",
+) -> NDArray[Any]:
+    """Gradient of `roi_align`'s mean for its boxes.
+
+    Parameters
+    ----------
+    grad_output : (K, C, height, width) array
+        Gradient for the result, of its dtype. (K, height, width, C) with ``layout="NHWC"``.
+    features, boxes, spatial_scale, sampling_ratio, aligned, batch_indices, layout, invalid
+        As in the forward call. A box that ``invalid`` lets pass has a gradient of zeros or NaN.
+    out : array of the shape and dtype of the result, optional
+        Where to write the gradient, with any strides.
+
+    Returns
+    -------
+    (K, 4) array, or (K, 5) for boxes with a batch index
+        Derivatives for ``x1, y1, x2, y2`` in the columns of the boxes, per image pixel; 0 for a batch index. Of the
+        boxes' dtype, after it is widened as for `roi_align`.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As for `roi_align`.
+
+    Notes
+    -----
+    The exact derivative of the sampled mean, wherever it has one, with the numbers of samples that the forward pass
+    takes: samples move with the box, and a value changes along the step between the two pixels that its sample lies
+    between. The result is the same for any number of threads. Sums are kept in the features' compute type (float32
+    for narrower ones) within a block of channels, and in float64 beyond.
+
+    The mean has kinks and jumps in the boxes. There, by convention:
+
+    * A sample on a pixel's centre, where the slope jumps, takes the mean of the slopes on both sides, as central
+      differences do. This is also where a sample reads pixels that have no weight in the forward pass.
+    * A sample past the outermost pixel centres follows no step on that axis; one that leaves the map, a pixel further
+      out, drops out with a jump that is not counted. Neither is a change of an adaptive number of samples.
+    * With ``aligned=False`` a side of less than one cell is widened to one, so it moves with its first end alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import roialign_rs as ra
+    >>> ramp = np.arange(36.0).reshape(1, 1, 6, 6)      # 1 a column, 6 a row
+    >>> ra.roi_align_box_gradient(np.ones((1, 1, 1, 1)), ramp, np.array([[1.2, 1.3, 3.9, 4.1]]), sampling_ratio=2)
+    array([[0.5, 3. , 0.5, 3. ]])
+    """
+    maps = array(features)
+    table, batch_indices = as_boxes(boxes, batch_indices, len(maps) if maps.ndim else 0)
+    return _core.roi_align_box_gradient(
+        array(grad_output),
+        maps,
+        table,
+        batch_indices,
+        spatial_scale,
+        sampling_ratio,
+        aligned,
+        layout,
+        out,
+        invalid,
+    )
+
+
 def roi_pool_backward(
     grad_output: ArrayLike | DeviceArray,
     argmax: ArrayLike | DeviceArray | None,

@@ -18,6 +18,7 @@ __all__ = [
     "pool_axis",
     "roi_align",
     "roi_align_backward",
+    "roi_align_box_gradient",
     "roi_pool",
     "roi_pool_backward",
     "sample_axis",
@@ -111,6 +112,18 @@ def roi_align_backward(
     invalid: str,
     device: Device | None,
 ) -> Any: ...
+def roi_align_box_gradient(
+    grad_output: NDArray[Any],
+    features: NDArray[Any],
+    boxes: NDArray[Any],
+    batch_indices: NDArray[np.int64] | None,
+    spatial_scale: float,
+    sampling_ratio: Any,
+    aligned: bool,
+    layout: str,
+    out: NDArray[Any] | None,
+    invalid: str,
+) -> NDArray[Any]: ...
 def roi_pool_backward(
     grad_output: NDArray[Any] | DeviceArray,
     argmax: NDArray[np.int64] | DeviceArray | None,

@@ -28,7 +28,7 @@ pub struct Task<'a, E: Element> {
 }
 
 /// Boxes that touch less than this part of a map are few.
-const SPARSE_PART: usize = 4;
+pub const SPARSE_PART: usize = 4;
 
 /// What a thread keeps from task to task and from call to call.
 #[derive(Default)]

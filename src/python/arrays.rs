@@ -17,7 +17,7 @@ use crate::python::gpu::DeviceArray;
 use crate::view::View;
 
 pub use boxes::{AnyBoxes, BoxTable, integers};
-pub use output::Output;
+pub use output::{BoxOutput, Output};
 
 /// Order of an array's axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +114,19 @@ impl<'py> Array4<'py> {
             Dtype::U8 => Err(unsupported(name, &self.array.dtype(), FLOATS)),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses gradients that have another dtype than what is pooled from these features.
+    pub fn check_dtype_of_result(&self, name: &'static str, features: &Self) -> PyResult<()> {
+        let expected = if features.dtype == Dtype::U8 { Dtype::F32 } else { features.dtype };
+        if self.dtype == expected {
+            return Ok(());
+        }
+        Err(unsupported(
+            name,
+            &self.array.dtype(),
+            "use that of the result: the features' own, float32 for uint8",
+        ))
     }
 
     /// Refuses an array that has another dtype than the first one of its list.
