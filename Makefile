@@ -15,7 +15,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format bench wheel docs clean
+.PHONY: help demo test test-torch check lint format bench wheel docs clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,11 @@ demo: $(VENV)/.demo ## Pool boxes of a photograph, print a table, write demo/*.p
 
 test: $(VENV)/.test ## Rust and Python tests
 	cargo test --locked
+	cargo test --locked --features gpu
 	$(BIN)/python -m pytest
+
+test-torch: $(VENV)-torch/.test ## Tests of roialign_rs.torch and .jax, in a venv of their own
+	ROIALIGN_REQUIRE=torch,torchvision,jax $(VENV)-torch/bin/python -m pytest tests/test_torch*.py tests/test_jax.py tests/test_multiscale.py
 
 check: lint test ## What CI runs
 
@@ -72,6 +76,12 @@ $(VENV)/.demo: $(VENV)/.created $(SOURCES)
 
 $(VENV)/.test: $(VENV)/.created $(SOURCES)
 	$(BIN)/maturin develop --release --locked --extras test
+	touch $@
+
+# PyTorch and JAX are gigabytes, so that other tests do without them.
+$(VENV)-torch/.test: $(VENV)/.created $(SOURCES)
+	$(PYTHON) -m venv $(VENV)-torch
+	VIRTUAL_ENV=$(abspath $(VENV)-torch) $(BIN)/maturin develop --release --locked --extras torch,jax,test
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.created $(SOURCES)

@@ -18,7 +18,7 @@ const ROWS_IN_EVERY_FORMAT: [&str; 2] = ["fpn_p2_k1000", "batch8_k512"];
 
 fn forward<E: Dtype<Output: Dtype>>(
     criterion: &mut Criterion,
-    row: Workload,
+    row: &Workload,
     layout: Layout,
     settings: Settings,
 ) {
@@ -44,7 +44,7 @@ fn forward<E: Dtype<Output: Dtype>>(
 
 fn every_row(criterion: &mut Criterion) {
     for row in workloads::load() {
-        forward::<f32>(criterion, row, Layout::Nchw, workloads::settings());
+        forward::<f32>(criterion, &row, Layout::Nchw, workloads::settings());
     }
 }
 
@@ -55,12 +55,12 @@ fn every_format(criterion: &mut Criterion) {
             for row in ROWS_IN_EVERY_FORMAT.map(workloads::row) {
                 // That one is in `every_row`.
                 if (level, layout) != (workloads::settings().level, Layout::Nchw) {
-                    forward::<f32>(criterion, row.clone(), layout, settings);
+                    forward::<f32>(criterion, &row, layout, settings);
                 }
-                forward::<f64>(criterion, row.clone(), layout, settings);
-                forward::<f16>(criterion, row.clone(), layout, settings);
-                forward::<bf16>(criterion, row.clone(), layout, settings);
-                forward::<u8>(criterion, row, layout, settings);
+                forward::<f64>(criterion, &row, layout, settings);
+                forward::<f16>(criterion, &row, layout, settings);
+                forward::<bf16>(criterion, &row, layout, settings);
+                forward::<u8>(criterion, &row, layout, settings);
             }
         }
     }

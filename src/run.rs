@@ -1,6 +1,7 @@
 //! One call: check → plan → kernels.
 
 mod backward;
+mod box_gradient;
 #[cfg(feature = "gpu")]
 mod device;
 mod pyramid;
@@ -13,7 +14,8 @@ use crate::ops::RoiOp;
 use crate::view::{View, ViewMut};
 
 pub use crate::taps::Invalid;
-pub use backward::backward;
+pub use backward::{backward, check_backward};
+pub use box_gradient::box_gradient;
 #[cfg(feature = "gpu")]
 pub use device::{backward_on_device, forward_on_device};
 pub use pyramid::{Pyramid, Stages};

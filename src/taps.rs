@@ -12,6 +12,7 @@
 //! Tables of a few dozen boxes share flat arrays, so that building them allocates next to nothing.
 
 mod plan;
+mod slopes;
 pub mod transposed;
 mod writer;
 
@@ -22,6 +23,7 @@ use crate::error::{Result, reserve};
 use crate::geometry::Extent;
 
 pub use plan::{BOXES_PER_TABLE, Plan, Run};
+pub use slopes::SlopeWriter;
 pub use writer::AxisWriter;
 
 /// How the taps of a bin become one value.
@@ -88,6 +90,17 @@ impl<'a, T> AxisTaps<'a, T> {
     #[inline]
     pub fn weights(&self, bins: Range<usize>) -> &'a [T] {
         &self.table.weights[self.entries(bins)]
+    }
+
+    /// How the weight of each entry of these bins changes with the two ends of the box, in plans made for that.
+    #[inline]
+    pub fn slopes(&self, bins: Range<usize>) -> &'a [[T; 2]] {
+        &self.table.slopes[self.entries(bins)]
+    }
+
+    /// Whether the plan was made for gradients of boxes.
+    pub fn have_slopes(&self) -> bool {
+        !self.table.slopes.is_empty()
     }
 
     /// Where the entries of each of these bins start in the table, and where those of the last one end.
@@ -170,6 +183,8 @@ pub struct Table<T> {
     bounds: Vec<usize>,
     pixels: Vec<u32>,
     weights: Vec<T>,
+    /// Beside `weights`, for gradients of boxes.
+    slopes: Vec<[T; 2]>,
     /// Beside `bounds`, for the forms made of samples.
     first_samples: Vec<i64>,
     rois: Vec<RoiTaps>,
@@ -187,6 +202,7 @@ impl<T: Real> Table<T> {
             bounds: Vec::new(),
             pixels: Vec::new(),
             weights: Vec::new(),
+            slopes: Vec::new(),
             first_samples: Vec::new(),
             rois: Vec::with_capacity(boxes),
             reduce,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import backends
+import box_gradients
 import gradients
 import numpy as np
 import oracles
@@ -49,6 +50,8 @@ class Operator:
     options: dict[str, tuple] = field(default_factory=dict)
     reduces_by_maximum: Any = None
     """``Case`` -> whether the result is chosen, so that there is an argmax."""
+    box_gradient: tuple[str, ...] | None = None
+    """Options of the gradient for boxes, which is that of the mean; None if there is no such gradient."""
 
     @property
     def modes(self) -> tuple[dict[str, str], ...]:
@@ -71,6 +74,7 @@ OPERATORS = {
                 "sample_points": ("center", "interior"),
             },
             reduces_by_maximum=lambda case: case.options["mode"] != "avg",
+            box_gradient=("spatial_scale", "sampling_ratio", "aligned"),
         ),
         Operator(
             "roi_pool",
@@ -142,12 +146,28 @@ class Case:
 
     def run_backward(self, backend: str = "cpu", **overrides: Any) -> np.ndarray:
         """Call the backward function, with some arguments replaced or added."""
-        assert backend == "cpu", f"no way to call an operator on {backend} yet"
-        return getattr(ra, f"{self.op}_backward")(**self.backward_arguments(**overrides))
+        arguments = self.backward_arguments(**{**backends.arguments(backend), **overrides})
+        return getattr(ra, f"{self.op}_backward")(**arguments)
 
     def true_gradient(self, **overrides: Any) -> np.ndarray:
         """What the transpose of the definition gives."""
         return getattr(gradients, self.op)(**self.backward_arguments(**overrides))
+
+    def box_gradient_arguments(self, **overrides: Any) -> dict[str, Any]:
+        """Keywords of the gradient for boxes, with some replaced or added."""
+        rng = np.random.default_rng([SEED, self.index, len(self.op), 3])
+        shape = (self.boxes, self.shape[1], *oracles.pair(self.options["output_size"]))
+        options = {name: self.options[name] for name in OPERATORS[self.op].box_gradient}
+        grad_output = rng.standard_normal(shape).astype(self.features_dtype)
+        return {"grad_output": grad_output, **self.inputs(), **options, **overrides}
+
+    def run_box_gradient(self, **overrides: Any) -> np.ndarray:
+        """Call the function that gives gradients for boxes, with some arguments replaced or added."""
+        return getattr(ra, f"{self.op}_box_gradient")(**self.box_gradient_arguments(**overrides))
+
+    def true_box_gradient(self, **overrides: Any) -> box_gradients.BoxGradient:
+        """What the derivative of the definition gives."""
+        return getattr(box_gradients, self.op)(**self.box_gradient_arguments(**overrides))
 
     def truth(self, **overrides: Any) -> oracles.Pooled:
         """What the definition gives."""
@@ -194,6 +214,11 @@ def cases(op: str, first: int = 0, count: int | None = None) -> Iterator[Case]:
     """Cases of an operator, all of them if not told otherwise."""
     end = OPERATORS[op].count
     yield from (case(op, index) for index in range(first, end if count is None else min(first + count, end)))
+
+
+def some(op: str, every: int) -> Iterator[Case]:
+    """One case in so many; it should share no factor with the number of kinds of boxes."""
+    yield from (case(op, index) for index in range(0, OPERATORS[op].count, every))
 
 
 def blocks(size: int) -> list[tuple[str, int]]:

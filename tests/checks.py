@@ -61,6 +61,18 @@ def check_backward(case, backend="cpu"):
     assert_within(gradient, truth, limit, f"gradient of {case}\n    {bound:g} x {scale:g} ({reason})")
 
 
+def check_box_gradient(case, **overrides):
+    """Raise unless the gradient for the boxes is the derivative of the definition."""
+    gradient, truth = case.run_box_gradient(**overrides), case.true_box_gradient(**overrides)
+    assert gradient.dtype == case.boxes_dtype, f"{case}: dtype {gradient.dtype}"
+    computed_in = "float64" if (case.features_dtype, case.boxes_dtype) == ("float64", "float64") else "float32"
+    bound, reason = BOUNDS["box gradient", computed_in]
+    scale = truth.terms.max(initial=0.0)
+    assert_within(
+        gradient, truth.gradient, bound * scale, f"box gradient of {case}\n    {bound:g} x {scale:g} ({reason})"
+    )
+
+
 def check_argmax(argmax, truth, case):
     """Raise unless each index names a largest candidate: the first of them where nothing is rounded."""
     assert argmax.dtype == np.int64, f"{case}: argmax is {argmax.dtype}"

@@ -9,7 +9,7 @@ import importlib.util
 import os
 
 import pytest
-from backends import BACKENDS
+from backends import BACKENDS, gpu_device
 from hypothesis import HealthCheck, settings
 
 import roialign_rs as ra
@@ -61,26 +61,17 @@ def backend(request):
 
 
 @pytest.fixture
+def device():
+    """Give a device; the test is skipped where there is none."""
+    device = gpu_device()
+    if device is None:
+        pytest.skip("no gpu here")
+    return device
+
+
+@pytest.fixture
 def thread_count():
     """Give a setter of the number of threads, put back afterwards."""
     before = ra.get_num_threads()
     yield ra.set_num_threads
     ra.set_num_threads(before)
-
-
-def pytest_collection_modifyitems(items):
-    """Gradients for boxes are asked for by the front ends before the core has them."""
-    if hasattr(ra, "roi_align_box_gradient"):
-        return
-    for item in items:
-        if getattr(item, "originalname", "") in NEEDS_BOX_GRADIENT:
-            item.add_marker(pytest.mark.skip(reason="the core has no roi_align_box_gradient yet"))
-
-
-NEEDS_BOX_GRADIENT = (
-    "test_gradcheck_of_boxes",
-    "test_frozen_features_cost_no_gradient",
-    "test_compile_gives_boxes_their_gradient",
-    "test_pytorchs_checks_of_align",
-    "test_gradient_of_boxes",
-)

@@ -7,7 +7,7 @@ use roialign_rs::geometry::Extent;
 use roialign_rs::geometry::grid::Placement;
 use roialign_rs::gpu::{Array, Device, Options};
 use roialign_rs::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
-use roialign_rs::run::{Boxes, Invalid, backward_on_device, forward_on_device};
+use roialign_rs::run::{Boxes, Invalid, Pyramid, backward_on_device, forward_on_device};
 use roialign_rs::view::{View, ViewMut};
 
 const FEATURES: [usize; 4] = [2, 7, 21, 35];
@@ -48,18 +48,17 @@ fn download(array: &Array) -> Vec<f64> {
 
 /// Pools and goes back on a device; returns the result, what it came from, and the gradient.
 fn there_and_back(device: &Device, op: &impl RoiOp) -> [Vec<f64>; 4] {
-    let threads = Settings::current().unwrap().threads;
+    let (pyramid, threads) = (Pyramid::one(op), Settings::current().unwrap().threads);
     let features = noise(FEATURES.iter().product(), 1);
     let uploaded = device.upload(&View::new(&features, FEATURES).unwrap()).unwrap();
     let argmax = op.reduce().has_argmax();
     let (pooled, argmax) =
-        forward_on_device(op, &uploaded, &boxes(), argmax, Invalid::Raise, threads).unwrap();
+        forward_on_device(pyramid, &[&uploaded], &boxes(), argmax, Invalid::Raise, threads).unwrap();
     let grads = noise(pooled.shape().iter().product(), 2);
-    // Through the same operator as its features, so that both arrays are cut alike.
-    let uploaded = device.upload_like(&View::new(&grads, pooled.shape()).unwrap(), &pooled).unwrap();
-    let gradient =
-        backward_on_device(op, &uploaded, argmax.as_ref(), &boxes(), FEATURES, Invalid::Raise, threads)
-            .unwrap();
+    let uploaded = device.upload(&View::new(&grads, pooled.shape()).unwrap()).unwrap();
+    let gradient = uploaded.room_for_gradient(FEATURES).unwrap();
+    let (argmax, out) = (argmax.as_ref(), [&gradient]);
+    backward_on_device(pyramid, &uploaded, argmax, &boxes(), &out, false, Invalid::Raise, threads).unwrap();
     [features, download(&pooled), grads, download(&gradient)]
 }
 

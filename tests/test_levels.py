@@ -11,13 +11,16 @@ FUSED = ("avx2", "avx512", "neon")
 CHECK = """
 import hashlib, json
 import cases, matrix, roialign_rs as ra
-from checks import check
+from checks import check, check_box_gradient
 digest = hashlib.sha256()
 for op in cases.OPERATORS:
     for index in range(0, cases.OPERATORS[op].count, 29):
         case = cases.case(op, index)
         check(case)
         digest.update(case.run().tobytes())
+        if cases.OPERATORS[op].box_gradient:
+            check_box_gradient(case)
+            digest.update(case.run_box_gradient().tobytes())
 print(ra.simd_level(), json.dumps({"registry": digest.hexdigest(), **matrix.digests()}))
 """
 

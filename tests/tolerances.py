@@ -1,6 +1,7 @@
 """How far results may be from the truth, with the reason, in one table.
 
-Bounds are relative to the largest finite absolute value of the features (for gradients: of the gradient).
+Bounds are relative to the largest finite absolute value of the features (for gradients: of the gradient; for gradients of
+boxes: to the sum of the sizes of its terms).
 """
 
 BOUNDS = {
@@ -11,6 +12,8 @@ BOUNDS = {
     ("transpose", "float64"): (1e-12, "order of summation in float64"),
     ("transpose", "float32"): (2e-6, "weights, products and sums rounded in float32"),
     ("transpose", "float16"): (2.0**-11 + 2e-6, "added up in float32, then rounded once: half an ulp of float16"),
+    ("box gradient", "float64"): (1e-14, "order of summation in float64; of the terms, for they cancel"),
+    ("box gradient", "float32"): (5e-7, "products rounded in float32; of the terms, for they cancel"),
     ("onnxruntime", "float32"): (2e-6, "the same positions, another order of summation"),
     ("onnxruntime", "float64"): (1e-12, "the same positions, another order of summation"),
     ("openvino", "float32"): (1e-5, "positions are evaluated in another order, in float32"),

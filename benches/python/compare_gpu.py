@@ -1,10 +1,12 @@
-"""Time roi_align on a GPU, beside this package's CPU path and torchvision's CUDA kernels.
+"""Time RoI Align and its gradient on a GPU, beside this package's CPU path and torchvision's CUDA kernels.
 
-    python benches/python/compare_gpu.py --rows 1,3 --repeats 50
+    python benches/python/compare_gpu.py --rows f1,f2,1,3 --repeats 50
     python benches/python/compare_gpu.py --rows s1 --repeats 3 --allow-cpu      a smoke check on software Vulkan
 
-Device times are medians of the device's own timestamps; host times are medians of wall time. torchvision is timed with
-CUDA events on tensors that lie on the GPU, where torch has CUDA. Every result is compared with the CPU path first.
+Rows f1 and f2 are feature pyramids, the others those of the table of workloads. Device times are medians of the device's
+own timestamps, host times medians of wall time. torchvision is timed with CUDA events on tensors that lie on the GPU,
+and so is a copy of the same bytes to the GPU and back, where torch has CUDA. Every result is compared with the CPU path
+first.
 """
 
 from __future__ import annotations
@@ -16,23 +18,24 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from gpu_problems import Problem, all_problems
 from numpy.typing import NDArray
 
 import roialign_rs as ra
 from roialign_rs._bench import report, workloads
-from roialign_rs._bench.workloads import Workload
 
 TOLERANCE = 1e-5
 BATCH = 32
 
 COLUMNS = {
-    "forward": "device",
+    "device": "device",
     "relayout": "relayout",
-    "call": "call returns",
+    "submit": "call returns",
     "wall": "call and wait",
     "batched": f"in a batch of {BATCH}",
     "upload": "upload",
     "round_trip": "NumPy to NumPy",
+    "copy": "bytes alone, pinned",
     "cpu": "CPU path",
     "torchvision NCHW": "torchvision NCHW",
     "torchvision NHWC": "torchvision NHWC",
@@ -43,14 +46,13 @@ COLUMNS = {
 def main() -> None:
     options = parse_arguments()
     device = ra.gpu.Device(options.device, allow_cpu=options.allow_cpu)
-    chosen = workloads.load()
-    if options.rows:
-        chosen = [row for row in chosen if row.id in options.rows.split(",")]
+    wanted = set(options.rows.split(",")) if options.rows else set()
+    dtypes = [np.dtype(name) for name in options.dtypes.split(",")]
     lines = []
-    for row in chosen:
-        for dtype in (np.float32, np.float16):
-            times = measure(row, np.dtype(dtype), device, options.repeats)
-            lines.append([row.id, row.summary, np.dtype(dtype).name, *(cell(times.get(name)) for name in COLUMNS)])
+    for problem in all_problems(workloads.load(), wanted, dtypes):
+        for direction, times in measure(problem, device, options.repeats).items():
+            cells = [cell(times.get(name)) for name in COLUMNS]
+            lines.append([problem.id, problem.summary, problem.dtype.name, direction, *cells])
             print(" | ".join(lines[-1]), flush=True)
     print(f"\n{table(lines)}\n\nMedian times in milliseconds. {describe(device)}.")
 
@@ -60,116 +62,137 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="part of the adapter's name (default: the best one)")
     parser.add_argument("--allow-cpu", action="store_true", help="take a software driver if there is no GPU")
     parser.add_argument("--rows", help="ids of the rows, with commas between (default: all)")
+    parser.add_argument("--dtypes", default="float32,float16", help="with commas between (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=30, help="rounds (default: 30)")
     return parser.parse_args()
 
 
-def measure(row: Workload, dtype: np.dtype[Any], device: ra.gpu.Device, repeats: int) -> dict[str, float]:
-    """Seconds, by the names of ``COLUMNS``."""
-    features, boxes = row.features().astype(dtype), row.boxes()
-
-    def pool(source: Any, **more: Any) -> Any:
-        return ra.roi_align(
-            source,
-            boxes,
-            row.output_size,
-            spatial_scale=row.spatial_scale,
-            sampling_ratio=row.sampling_ratio,
-            **more,
-        )
-
-    there = device.features(features)
-    expected = pool(features)
-    check(pool(there).numpy(), expected, features)
-    out = np.empty_like(expected)
-
-    def batched() -> None:
-        with device.batch():
-            for _ in range(BATCH):
-                pool(there)
-        device.synchronize()
-
-    def waited(call: Callable[[], object]) -> None:
-        call()
-        device.synchronize()
-
-    device.synchronize()
-    times = {
-        "forward": device_time(device, lambda: pool(there), repeats, "Sum"),
-        "relayout": device_time(device, lambda: device.features(features), repeats, "ToQuads"),
-        "call": wall_time(lambda: pool(there), repeats, device.synchronize),
-        "wall": wall_time(lambda: waited(lambda: pool(there)), repeats),
-        "batched": wall_time(batched, repeats) / BATCH,
-        "upload": wall_time(lambda: waited(lambda: device.features(features)), repeats),
-        "round_trip": wall_time(lambda: pool(features, device=device, out=out), repeats),
-        "cpu": wall_time(lambda: pool(features, out=out), repeats),
+def measure(problem: Problem, device: ra.gpu.Device, repeats: int) -> dict[str, dict[str, float]]:
+    """Seconds of both directions, by the names of ``COLUMNS``."""
+    maps, grads = problem.maps, problem.grads()
+    maps_there, grads_there = [device.features(features) for features in maps], device.features(grads)
+    pooled, spread = problem.forward(maps), problem.backward(grads)
+    check([problem.forward(maps_there).numpy()], [pooled], maps)
+    check([part.numpy() for part in problem.backward(grads_there)], spread, spread)
+    outs = [np.empty_like(features) for features in maps]
+    timer = Timer(device, repeats)
+    forward = timer.times("Sum", maps, lambda: problem.forward(maps_there)) | {
+        "round_trip": timer.wall(lambda: problem.forward(maps, device=device, out=pooled)),
+        "cpu": timer.wall(lambda: problem.forward(maps, out=pooled)),
+        **copy_time([*maps], [pooled], repeats),
     }
-    return times | torchvision_times(row, features, boxes, expected, repeats)
+    backward = timer.times("Scatter", [grads], lambda: problem.backward(grads_there)) | {
+        "round_trip": timer.wall(lambda: problem.backward(grads, device=device, out=outs)),
+        "cpu": timer.wall(lambda: problem.backward(grads, out=outs)),
+        **copy_time([grads], outs, repeats),
+    }
+    for channels_last, name in ((False, "torchvision NCHW"), (True, "torchvision NHWC")):
+        calls = problem.on_cuda(channels_last)
+        if calls is not None:
+            forward[name], backward[name] = (cuda_time(call, repeats) for call in calls)
+    return {"forward": forward, "backward": backward}
 
 
-def device_time(device: ra.gpu.Device, call: Callable[[], object], repeats: int, shader: str) -> float:
-    """Seconds that a shader runs in a call."""
-    samples = []
-    for _ in range(repeats):
-        device._core.start_timer()
+class Timer:
+    """Medians of so many rounds on a device."""
+
+    def __init__(self, device: ra.gpu.Device, repeats: int) -> None:
+        self.device, self.repeats = device, repeats
+
+    def times(self, shader: str, inputs: list[NDArray[Any]], call: Callable[[], object]) -> dict[str, float]:
+        """What concerns a call on arrays that lie on the device, and their upload."""
+
+        def batched() -> None:
+            with self.device.batch():
+                for _ in range(BATCH):
+                    call()
+
+        def upload() -> list[Any]:
+            return [self.device.features(array) for array in inputs]
+
+        return {
+            "device": self.shaders(call, shader),
+            "relayout": self.shaders(upload, "ToQuads"),
+            "submit": self.wall(call, between=self.device.synchronize),
+            "wall": self.wall(call, wait=True),
+            "batched": self.wall(batched, wait=True) / BATCH,
+            "upload": self.wall(upload, wait=True),
+        }
+
+    def shaders(self, call: Callable[[], object], name: str) -> float:
+        """Seconds that shaders of this name run in a call."""
+
+        def once() -> float:
+            self.device._core.start_timer()
+            call()
+            self.device.synchronize()
+            return sum(spent for shader, spent in self.device._core.stop_timer() if shader.startswith(name))
+
+        return statistics.median(once() for _ in range(self.repeats))
+
+    def wall(
+        self, call: Callable[[], object], *, wait: bool = False, between: Callable[[], object] = lambda: None
+    ) -> float:
+        """Seconds until a call returns, or until the device has done what it asked for."""
+
+        def once() -> float:
+            between()
+            start = time.perf_counter()
+            call()
+            if wait:
+                self.device.synchronize()
+            return time.perf_counter() - start
+
+        once()
+        return statistics.median(once() for _ in range(self.repeats))
+
+
+def cuda_time(call: Callable[[], object], repeats: int) -> float:
+    """Seconds between CUDA events around a call."""
+    import torch
+
+    def once() -> float:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        start.record()
         call()
-        device.synchronize()
-        samples.append(sum(spent for name, spent in device._core.stop_timer() if name.startswith(shader)))
-    return statistics.median(samples)
+        end.record()
+        torch.cuda.synchronize()
+        return float(start.elapsed_time(end)) * 1e-3
+
+    once()
+    return statistics.median(once() for _ in range(repeats))
 
 
-def wall_time(call: Callable[[], object], repeats: int, between: Callable[[], object] = lambda: None) -> float:
-    """Seconds until a call returns."""
-    samples = []
-    call()
-    for _ in range(repeats):
-        between()
-        start = time.perf_counter()
-        call()
-        samples.append(time.perf_counter() - start)
-    return statistics.median(samples)
-
-
-def torchvision_times(
-    row: Workload, features: NDArray[Any], boxes: NDArray[Any], expected: NDArray[Any], repeats: int
-) -> dict[str, float]:
-    """The same on torchvision's CUDA kernels, for both orders of memory; empty where there are none."""
+def copy_time(inputs: list[NDArray[Any]], outputs: list[NDArray[Any]], repeats: int) -> dict[str, float]:
+    """How long the bytes of a round trip take from and to pinned memory; empty without CUDA."""
     try:
         import torch
-        import torchvision as tv
     except ImportError:
         return {}
     if not torch.cuda.is_available():
         return {}
-    times = {}
-    rois = torch.from_numpy(boxes.astype(features.dtype)).cuda()
-    for order, name in ((torch.contiguous_format, "NCHW"), (torch.channels_last, "NHWC")):
-        there = torch.from_numpy(features).cuda().contiguous(memory_format=order)
+    up, down = (
+        torch.empty(sum(array.nbytes for array in arrays), dtype=torch.uint8, pin_memory=True)
+        for arrays in (inputs, outputs)
+    )
+    there = [torch.empty_like(host, device="cuda") for host in (up, down)]
 
-        def call(there: Any = there) -> Any:
-            return tv.ops.roi_align(there, rois, row.output_size, row.spatial_scale, row.sampling_ratio, True)
+    def both() -> None:
+        there[0].copy_(up, non_blocking=True)
+        down.copy_(there[1], non_blocking=True)
 
-        if features.dtype == np.float32:  # in float16 it computes positions in float16, too
-            check(call().cpu().numpy(), expected, features)
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        samples = []
-        for _ in range(repeats + 1):
-            torch.cuda.synchronize()
-            start.record()
-            call()
-            end.record()
-            torch.cuda.synchronize()
-            samples.append(start.elapsed_time(end) * 1e-3)
-        times[f"torchvision {name}"] = statistics.median(samples[1:])
-    return times
+    return {"copy": cuda_time(both, repeats)}
 
 
-def check(actual: NDArray[Any], expected: NDArray[Any], features: NDArray[Any]) -> None:
+def check(actual: list[NDArray[Any]], expected: list[NDArray[Any]], scale: list[NDArray[Any]]) -> None:
     """End the run if results differ by more than rounding."""
-    bound = (TOLERANCE + (2.0**-11 if features.dtype == np.float16 else 0)) * float(np.abs(features).max())
-    difference = np.abs(actual.astype(np.float64) - expected).max(initial=0.0)
-    if not difference <= bound:
-        raise SystemExit(f"results differ by {difference:g}, more than {bound:g}")
+    largest = max(float(np.abs(array).max(initial=0)) for array in scale)
+    bound = (TOLERANCE + (2.0**-10 if expected[0].dtype == np.float16 else 0)) * largest
+    for ours, theirs in zip(actual, expected, strict=True):
+        difference = np.abs(ours.astype(np.float64) - theirs).max(initial=0.0)
+        if not difference <= bound:
+            raise SystemExit(f"results differ by {difference:g}, more than {bound:g}")
 
 
 def cell(seconds: float | None) -> str:
@@ -177,14 +200,15 @@ def cell(seconds: float | None) -> str:
 
 
 def table(lines: list[list[str]]) -> str:
-    header = ["", "N,C,H,W; boxes; bins; sampling", "", *COLUMNS.values()]
-    rule = ["---"] * 3 + ["---:"] * len(COLUMNS)
+    header = ["", "N,C,H,W; boxes; bins; sampling", "", "", *COLUMNS.values()]
+    rule = ["---"] * 4 + ["---:"] * len(COLUMNS)
     return "\n".join("| " + " | ".join(line) + " |" for line in [header, rule, *lines])
 
 
 def describe(device: ra.gpu.Device) -> str:
     info = device.info
-    return f"{info.name} ({info.driver}), {report.cpu_model()}, roialign_rs {ra.__version__}"
+    software = ", a software driver: these are times of the CPU" if info.kind == "cpu" else ""
+    return f"{info.name} ({info.driver}){software}; {report.cpu_model()}, roialign_rs {ra.__version__}"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Functions
 roi_align : equal bins, bilinear samples, their mean or maximum
 roi_pool : box and bins rounded to whole cells, their maximum or mean
 roi_align_backward, roi_pool_backward : their gradients for the features
+roi_align_box_gradient : the gradient of RoI Align for its boxes
 multiscale_roi_align, multiscale_roi_align_backward : RoI Align on a feature pyramid, and its gradients
 assign_stages : the map of a pyramid that fits each box
 explain : what either of them does with one box, cell by cell
@@ -19,7 +20,7 @@ gpu : the same operators on a GPU
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from roialign_rs._backward import roi_align_backward, roi_pool_backward
+from roialign_rs._backward import roi_align_backward, roi_align_box_gradient, roi_pool_backward
 from roialign_rs._core import GpuError, __version__, get_num_threads, set_num_threads, simd_level
 from roialign_rs._explain import Explanation, explain
 from roialign_rs._multiscale import assign_stages, multiscale_roi_align, multiscale_roi_align_backward
@@ -40,6 +41,7 @@ __all__ = [
     "multiscale_roi_align_backward",
     "roi_align",
     "roi_align_backward",
+    "roi_align_box_gradient",
     "roi_pool",
     "roi_pool_backward",
     "set_num_threads",

@@ -30,6 +30,11 @@ def features(value: Any) -> NDArray[Any] | DeviceArray:
     return value if isinstance(value, (np.ndarray, DeviceArray)) else array(value)
 
 
+def argmax(value: ArrayLike | DeviceArray | None) -> NDArray[np.int64] | DeviceArray | None:
+    """Leave what lies on a device there, and make int64 of any other integers."""
+    return value if value is None or isinstance(value, DeviceArray) else indices("argmax", value)
+
+
 def array(value: Any) -> NDArray[Any]:
     """View anything array-like as an array, without a copy where that is possible."""
     if isinstance(value, np.ndarray):

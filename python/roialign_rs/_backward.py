@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, array, boxes as as_boxes, indices, shape
+from roialign_rs._args import Boxes, Pair, argmax as as_argmax, boxes as as_boxes, features as as_features, shape
 from roialign_rs._ops import Invalid, Layout
+
+if TYPE_CHECKING:
+    from roialign_rs.gpu import Device, DeviceArray
 
 
 def roi_align_backward(
-    grad_output: ArrayLike,
+    grad_output: ArrayLike | DeviceArray,
     boxes: Boxes,
     input_shape: Sequence[SupportsIndex],
     *,
@@ -22,12 +25,13 @@ def roi_align_backward(
     aligned: bool = True,
     mode: Literal["avg", "max", "onnx_max"] = "avg",
     sample_points: Literal["center", "interior"] = "center",
-    argmax: ArrayLike | None = None,
+    argmax: ArrayLike | DeviceArray | None = None,
     accumulate: bool = False,
     batch_indices: ArrayLike | None = None,
     layout: Layout = "NCHW",
-    out: NDArray[Any] | None = None,
+    out: NDArray[Any] | DeviceArray | None = None,
     invalid: Invalid = "raise",
+    device: Device | None = None,
 ) -> Any:
     """Gradient of `roi_align` for its features.
 
@@ -47,6 +51,9 @@ def roi_align_backward(
         Order of the axes of ``grad_output``, ``input_shape``, ``argmax`` and ``out``.
     out : array of ``input_shape``, optional
         Where to write the gradient, with any strides.
+    device : gpu.Device, optional
+        Upload what is needed, compute there and download the result. For a ``grad_output`` that is a
+        `gpu.DeviceArray` the result is one, too, and so must ``out`` be; ``argmax`` may be one.
 
     Returns
     -------
@@ -56,7 +63,8 @@ def roi_align_backward(
     Raises
     ------
     ValueError, TypeError, MemoryError
-        As for `roi_align`; ValueError also for an ``argmax`` that names no candidate of its bin.
+        As for `roi_align`; ValueError also for an ``argmax`` that names no candidate of its bin, unless it lies on a
+        device: there it has no gradient.
 
     Notes
     -----
@@ -76,7 +84,7 @@ def roi_align_backward(
     input_shape = shape("input_shape", input_shape)
     table, batch_indices = as_boxes(boxes, batch_indices, input_shape[0])
     return _core.roi_align_backward(
-        array(grad_output),
+        as_features(grad_output),
         table,
         batch_indices,
         input_shape,
@@ -85,8 +93,83 @@ def roi_align_backward(
         aligned,
         mode,
         sample_points,
-        None if argmax is None else indices("argmax", argmax),
+        as_argmax(argmax),
         accumulate,
+        layout,
+        out,
+        invalid,
+        None if device is None else device._core,
+    )
+
+
+def roi_align_box_gradient(
+    grad_output: ArrayLike,
+    features: ArrayLike,
+    boxes: Boxes,
+    *,
+    spatial_scale: float = 1.0,
+    sampling_ratio: Pair = 0,
+    aligned: bool = True,
+    batch_indices: ArrayLike | None = None,
+    layout: Layout = "NCHW",
+    out: NDArray[Any] | None = None,
+    invalid: Invalid = "raise",
+) -> NDArray[Any]:
+    """Gradient of `roi_align`'s mean for its boxes.
+
+    Parameters
+    ----------
+    grad_output : (K, C, height, width) array
+        Gradient for the result, of its dtype. (K, height, width, C) with ``layout="NHWC"``.
+    features, boxes, spatial_scale, sampling_ratio, aligned, batch_indices, layout, invalid
+        As in the forward call. A box that ``invalid`` lets pass has a gradient of zeros or NaN.
+    out : array of the shape and dtype of the result, optional
+        Where to write the gradient, with any strides.
+
+    Returns
+    -------
+    (K, 4) array, or (K, 5) for boxes with a batch index
+        Derivatives for ``x1, y1, x2, y2`` in the columns of the boxes, per image pixel; 0 for a batch index. Of the
+        boxes' dtype, after it is widened as for `roi_align`.
+
+    Raises
+    ------
+    ValueError, TypeError, MemoryError
+        As for `roi_align`.
+
+    Notes
+    -----
+    The exact derivative of the sampled mean, wherever it has one, with the numbers of samples that the forward pass
+    takes: samples move with the box, and a value changes along the step between the two pixels that its sample lies
+    between. The result is the same for any number of threads. Sums are kept in the features' compute type (float32
+    for narrower ones) within a block of channels, and in float64 beyond.
+
+    The mean has kinks and jumps in the boxes. There, by convention:
+
+    * A sample on a pixel's centre, where the slope jumps, takes the mean of the slopes on both sides, as central
+      differences do. This is also where a sample reads pixels that have no weight in the forward pass.
+    * A sample past the outermost pixel centres follows no step on that axis; one that leaves the map, a pixel further
+      out, drops out with a jump that is not counted. Neither is a change of an adaptive number of samples.
+    * With ``aligned=False`` a side of less than one cell is widened to one, so it moves with its first end alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import roialign_rs as ra
+    >>> ramp = np.arange(36.0).reshape(1, 1, 6, 6)      # 1 a column, 6 a row
+    >>> ra.roi_align_box_gradient(np.ones((1, 1, 1, 1)), ramp, np.array([[1.2, 1.3, 3.9, 4.1]]), sampling_ratio=2)
+    array([[0.5, 3. , 0.5, 3. ]])
+    """
+    maps = array(features)
+    table, batch_indices = as_boxes(boxes, batch_indices, len(maps) if maps.ndim else 0)
+    return _core.roi_align_box_gradient(
+        array(grad_output),
+        maps,
+        table,
+        batch_indices,
+        spatial_scale,
+        sampling_ratio,
+        aligned,
         layout,
         out,
         invalid,
@@ -94,8 +177,8 @@ def roi_align_backward(
 
 
 def roi_pool_backward(
-    grad_output: ArrayLike,
-    argmax: ArrayLike | None,
+    grad_output: ArrayLike | DeviceArray,
+    argmax: ArrayLike | DeviceArray | None,
     boxes: Boxes,
     input_shape: Sequence[SupportsIndex],
     *,
@@ -105,14 +188,15 @@ def roi_pool_backward(
     accumulate: bool = False,
     batch_indices: ArrayLike | None = None,
     layout: Layout = "NCHW",
-    out: NDArray[Any] | None = None,
+    out: NDArray[Any] | DeviceArray | None = None,
     invalid: Invalid = "raise",
+    device: Device | None = None,
 ) -> Any:
     """Gradient of `roi_pool` for its features.
 
     Parameters
     ----------
-    grad_output, input_shape, accumulate, layout, out
+    grad_output, input_shape, accumulate, layout, out, device
         As for `roi_align_backward`.
     argmax : int64 array of the shape of ``grad_output``, or None
         What the forward call returned; None with ``mode="avg"``.
@@ -143,8 +227,8 @@ def roi_pool_backward(
     input_shape = shape("input_shape", input_shape)
     table, batch_indices = as_boxes(boxes, batch_indices, input_shape[0])
     return _core.roi_pool_backward(
-        array(grad_output),
-        None if argmax is None else indices("argmax", argmax),
+        as_features(grad_output),
+        as_argmax(argmax),
         table,
         batch_indices,
         input_shape,
@@ -155,4 +239,5 @@ def roi_pool_backward(
         layout,
         out,
         invalid,
+        None if device is None else device._core,
     )

@@ -18,6 +18,7 @@ __all__ = [
     "pool_axis",
     "roi_align",
     "roi_align_backward",
+    "roi_align_box_gradient",
     "roi_pool",
     "roi_pool_backward",
     "sample_axis",
@@ -95,7 +96,7 @@ def roi_pool(
     device: Device | None,
 ) -> Any: ...
 def roi_align_backward(
-    grad_output: NDArray[Any],
+    grad_output: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     input_shape: tuple[int, int, int, int],
@@ -104,15 +105,28 @@ def roi_align_backward(
     aligned: bool,
     mode: str,
     sample_points: str,
-    argmax: NDArray[np.int64] | None,
+    argmax: NDArray[np.int64] | DeviceArray | None,
     accumulate: bool,
+    layout: str,
+    out: NDArray[Any] | DeviceArray | None,
+    invalid: str,
+    device: Device | None,
+) -> Any: ...
+def roi_align_box_gradient(
+    grad_output: NDArray[Any],
+    features: NDArray[Any],
+    boxes: NDArray[Any],
+    batch_indices: NDArray[np.int64] | None,
+    spatial_scale: float,
+    sampling_ratio: Any,
+    aligned: bool,
     layout: str,
     out: NDArray[Any] | None,
     invalid: str,
-) -> Any: ...
+) -> NDArray[Any]: ...
 def roi_pool_backward(
-    grad_output: NDArray[Any],
-    argmax: NDArray[np.int64] | None,
+    grad_output: NDArray[Any] | DeviceArray,
+    argmax: NDArray[np.int64] | DeviceArray | None,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     input_shape: tuple[int, int, int, int],
@@ -121,11 +135,12 @@ def roi_pool_backward(
     quantization: str,
     accumulate: bool,
     layout: str,
-    out: NDArray[Any] | None,
+    out: NDArray[Any] | DeviceArray | None,
     invalid: str,
+    device: Device | None,
 ) -> Any: ...
 def multiscale_roi_align(
-    features_list: list[NDArray[Any]],
+    features_list: list[NDArray[Any] | DeviceArray],
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     output_size: Any,
@@ -139,9 +154,10 @@ def multiscale_roi_align(
     layout: str,
     out: NDArray[Any] | None,
     invalid: str,
+    device: Device | None,
 ) -> Any: ...
 def multiscale_roi_align_backward(
-    grad_output: NDArray[Any],
+    grad_output: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     input_shapes: list[tuple[int, int, int, int]],
@@ -154,8 +170,9 @@ def multiscale_roi_align_backward(
     stages: NDArray[np.int64] | None,
     accumulate: bool,
     layout: str,
-    out: list[NDArray[Any]] | None,
+    out: list[NDArray[Any] | DeviceArray] | None,
     invalid: str,
+    device: Device | None,
 ) -> list[Any]: ...
 def assign_stages(
     boxes: NDArray[Any],

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, array, boxes as as_boxes, indices, shape
+from roialign_rs._args import Boxes, Pair, boxes as as_boxes, features as as_features, indices, shape
 from roialign_rs._ops import Invalid, Layout
+
+if TYPE_CHECKING:
+    from roialign_rs.gpu import Device, DeviceArray
 
 Rule: TypeAlias = Literal["torchvision", "detectron2"]
 
 
 def multiscale_roi_align(
-    features_list: Sequence[ArrayLike],
+    features_list: Sequence[ArrayLike | DeviceArray],
     boxes: Boxes,
     output_size: Pair,
     *,
@@ -31,6 +34,7 @@ def multiscale_roi_align(
     layout: Layout = "NCHW",
     out: NDArray[Any] | None = None,
     invalid: Invalid = "raise",
+    device: Device | None = None,
 ) -> Any:
     """Pool each box from the map of a feature pyramid that fits its size.
 
@@ -38,7 +42,7 @@ def multiscale_roi_align(
     ----------
     features_list : sequence of (N, C, H_i, W_i) arrays
         The maps, finest first, all of the same images, channels and dtype.
-    boxes, output_size, sampling_ratio, aligned, batch_indices, layout, out, invalid
+    boxes, output_size, sampling_ratio, aligned, batch_indices, layout, out, invalid, device
         As for `roi_align`. torchvision's poolers use ``aligned=False``, Detectron2's and mmdetection's True.
     spatial_scales : sequence of float
         Cells per image pixel of each map; consecutive powers of two, unless ``stages`` is given.
@@ -79,7 +83,7 @@ def multiscale_roi_align(
     >>> ra.multiscale_roi_align(maps, boxes, 1, spatial_scales=[1 / 4, 1 / 8, 1 / 16]).ravel()
     array([64., 32.], dtype=float32)
     """
-    maps = [array(features) for features in features_list]
+    maps = [as_features(features) for features in features_list]
     table, batch_indices = as_boxes(boxes, batch_indices, len(maps[0]) if maps and maps[0].ndim else 0)
     return _core.multiscale_roi_align(
         maps,
@@ -96,11 +100,12 @@ def multiscale_roi_align(
         layout,
         out,
         invalid,
+        None if device is None else device._core,
     )
 
 
 def multiscale_roi_align_backward(
-    grad_output: ArrayLike,
+    grad_output: ArrayLike | DeviceArray,
     boxes: Boxes,
     input_shapes: Sequence[Sequence[SupportsIndex]],
     *,
@@ -114,14 +119,15 @@ def multiscale_roi_align_backward(
     accumulate: bool = False,
     batch_indices: ArrayLike | None = None,
     layout: Layout = "NCHW",
-    out: Sequence[NDArray[Any]] | None = None,
+    out: Sequence[NDArray[Any] | DeviceArray] | None = None,
     invalid: Invalid = "raise",
+    device: Device | None = None,
 ) -> list[Any]:
     """Gradients of `multiscale_roi_align` for its maps.
 
     Parameters
     ----------
-    grad_output, accumulate, layout, invalid
+    grad_output, accumulate, layout, invalid, device
         As for `roi_align_backward`.
     input_shapes : sequence of (int, int, int, int)
         Shape of each map, in the order that ``layout`` says.
@@ -154,7 +160,7 @@ def multiscale_roi_align_backward(
     shapes = [shape(f"input_shapes[{i}]", sides) for i, sides in enumerate(input_shapes)]
     table, batch_indices = as_boxes(boxes, batch_indices, shapes[0][0] if shapes else 0)
     return _core.multiscale_roi_align_backward(
-        array(grad_output),
+        as_features(grad_output),
         table,
         batch_indices,
         shapes,
@@ -169,6 +175,7 @@ def multiscale_roi_align_backward(
         layout,
         None if out is None else list(out),
         invalid,
+        None if device is None else device._core,
     )
 
 

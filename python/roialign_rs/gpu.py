@@ -112,7 +112,7 @@ class Device:
         Returns
         -------
         DeviceArray
-            For use as the features of operators.
+            For use as the features of operators, or as the gradients that come into their backward functions.
 
         Raises
         ------

@@ -4,7 +4,9 @@
 //! of the backward pass owns a band of the image's rows instead of the boxes. Nobody else writes what it
 //! writes, and which thread runs it changes nothing in the result.
 
+mod block;
 mod chosen;
+mod contract;
 pub(crate) mod gather;
 mod maximum;
 pub(crate) mod pool;
@@ -16,15 +18,16 @@ pub(crate) mod window;
 use std::iter;
 use std::ops::Range;
 
-use crate::element::Element;
+use crate::element::{Element, Real};
 use crate::error::Result;
 use crate::taps::transposed::Transposed;
-use crate::taps::{Invalid, Plan};
+use crate::taps::{BOXES_PER_TABLE, Invalid, Plan};
 use crate::view::{View, ViewMut};
 
 pub(crate) use chosen::check as check_argmax;
+use contract::Contract;
 pub use pool::{num_threads, set_num_threads};
-use scatter::{BOXES_PER_TABLE, Band, Scatter};
+use scatter::{Band, Scatter};
 pub use simd::Level;
 use simd::{LANES, Lanes};
 
@@ -49,16 +52,13 @@ impl Settings {
 }
 
 /// Fewer results than this are computed faster than another thread wakes up.
-const RESULTS_WORTH_A_THREAD: usize = 128 << 10;
+const RESULTS_WORTH_A_THREAD: usize = 64 << 10;
 
 /// A smaller output stays in the caches, for whoever reads it next.
 const BYTES_WORTH_STREAMING: usize = 4 << 20;
 
 /// With so many tasks a thread, no thread is left waiting long for the last one.
 const TASKS_PER_THREAD: usize = 4;
-
-/// Blocks of a task whose channels are neighbours in memory, which comes in larger pieces than a block's channels.
-const BLOCKS_AT_ONCE: usize = 4;
 
 /// Applies a plan: the forward pass of every operator.
 pub(crate) fn gather<E: Element>(
@@ -73,15 +73,13 @@ pub(crate) fn gather<E: Element>(
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
     let stream = results * size_of::<E::Output>() > BYTES_WORTH_STREAMING;
     let blocks = blocks(channels, out, stream);
-    let neighbours = features.iter().all(|features| features.strides()[1] == size_of::<E>() as isize);
-    let groups: Vec<_> = blocks.chunks(if neighbours { BLOCKS_AT_ONCE } else { 1 }).collect();
-    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(groups.len()) });
-    pool::map(runs.len() * groups.len(), threads, |task| {
+    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len()) });
+    pool::map(runs.len() * blocks.len(), threads, |task| {
         gather::Task {
             plan,
-            run: &runs[task / groups.len()],
+            run: &runs[task / blocks.len()],
             features,
-            blocks: groups[task % groups.len()],
+            channels: blocks[task % blocks.len()].clone(),
             out,
             argmax,
             stream,
@@ -90,6 +88,42 @@ pub(crate) fn gather<E: Element>(
     })
     .into_iter()
     .collect()
+}
+
+/// Applies a plan with slopes to gradients and features: the gradient of each box, `x1, y1, x2, y2`, goes to its row of
+/// `out`.
+pub(crate) fn contract<E: Element>(
+    plan: &Plan<E::Compute>,
+    grad_output: &View<'_, E::Output>,
+    features: &[View<'_, E>],
+    out: &mut [[f64; 4]],
+    settings: Settings,
+) -> Result<()> {
+    let [rois, channels, height, width] = grad_output.shape();
+    let threads = settings.threads.min(1 + rois * channels * height * width / RESULTS_WORTH_A_THREAD);
+    // The same blocks wherever the arrays lie, for they are added up.
+    let blocks: Vec<_> =
+        (0..channels).step_by(LANES).map(|first| first..channels.min(first + LANES)).collect();
+    let runs =
+        plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len().max(1)) });
+    let readers = transposed(plan, threads);
+    let parts = pool::map(runs.len() * blocks.len(), threads, |task| {
+        let (run, channels) = (&runs[task / blocks.len()], blocks[task % blocks.len()].clone());
+        Contract { plan, readers: &readers, run, grad_output, features, channels }.compute(settings.level)
+    });
+    for (task, part) in parts.into_iter().enumerate() {
+        for (at, gradient) in runs[task / blocks.len()].rois.clone().zip(part?) {
+            let (roi, ..) = plan.roi(at);
+            out[roi.roi].iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+        }
+    }
+    for at in 0..plan.boxes() {
+        let (roi, ..) = plan.roi(at);
+        if roi.invalid == Invalid::Nan {
+            out[roi.roi] = [f64::NAN; 4];
+        }
+    }
+    Ok(())
 }
 
 /// Cuts the channels into blocks of at most [`LANES`].
@@ -125,31 +159,26 @@ pub(crate) fn scatter<E: Element>(
 ) -> Result<()> {
     let results: usize = out.iter().map(|out| out.shape().iter().product::<usize>()).sum();
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
-    let tables = if argmax.is_some() { 0 } else { plan.boxes().div_ceil(BOXES_PER_TABLE) };
-    let readers = pool::map(tables, threads, |table| {
-        let first = table * BOXES_PER_TABLE;
-        Transposed::new(plan, first..plan.boxes().min(first + BOXES_PER_TABLE))
-    });
+    let readers = if argmax.is_some() { Vec::new() } else { transposed(plan, threads) };
     let [_, channels, ..] = grad_output.shape();
     let stream = results * size_of::<E>() > BYTES_WORTH_STREAMING;
     let blocks = blocks(channels, &out[0], stream);
     let bands =
         bands(plan, out, if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len()) });
-    let scatter = Scatter {
-        plan,
-        readers: &readers,
-        grad_output,
-        argmax,
-        out,
-        accumulate,
-        level: settings.level,
-        stream,
-    };
+    let scatter = Scatter { plan, readers: &readers, grad_output, argmax, out, accumulate, stream };
     pool::map(bands.len() * blocks.len(), threads, |task| {
-        scatter.run(&bands[task / blocks.len()], &blocks[task % blocks.len()])
+        scatter.run(&bands[task / blocks.len()], &blocks[task % blocks.len()], settings.level)
     })
     .into_iter()
     .collect()
+}
+
+/// The taps of sums turned round, [`BOXES_PER_TABLE`] boxes in each table.
+fn transposed<T: Real>(plan: &Plan<T>, threads: usize) -> Vec<Transposed<T>> {
+    pool::map(plan.boxes().div_ceil(BOXES_PER_TABLE), threads, |table| {
+        let first = table * BOXES_PER_TABLE;
+        Transposed::new(plan, first..plan.boxes().min(first + BOXES_PER_TABLE))
+    })
 }
 
 /// Cuts every map of every image into bands, at least `count` in all if there are rows enough.

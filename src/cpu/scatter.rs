@@ -11,14 +11,15 @@ use crate::cpu::chosen::Chosen;
 use crate::cpu::scratch;
 use crate::cpu::simd::clear::Clear;
 use crate::cpu::simd::pack::Pack;
-use crate::cpu::simd::spread::{Spread, add_lanes};
-use crate::cpu::simd::store::{Fence, Store};
-use crate::cpu::simd::{Lanes, Level};
+use crate::cpu::simd::prefetch::Prefetch;
+use crate::cpu::simd::spread::Spread;
+use crate::cpu::simd::store::Store;
+use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
 use crate::cpu::window::{COLUMNS, Source};
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
 use crate::taps::transposed::Transposed;
-use crate::taps::{AxisTaps, Plan};
+use crate::taps::{AxisTaps, BOXES_PER_TABLE, Plan};
 use crate::view::{View, ViewMut};
 
 /// Some rows of the gradient of one image, and the boxes that read them, in the plan's order.
@@ -29,9 +30,6 @@ pub struct Band {
     pub rows: Range<usize>,
     pub rois: Vec<u32>,
 }
-
-/// Boxes that share a table of readers, and that one thread turns round.
-pub const BOXES_PER_TABLE: usize = 64;
 
 /// What the tasks of a call have in common.
 pub struct Scatter<'a, E: Element> {
@@ -45,7 +43,6 @@ pub struct Scatter<'a, E: Element> {
     pub out: &'a [ViewMut<'a, E>],
     /// Whether to add to what is there.
     pub accumulate: bool,
-    pub level: Level,
     /// Whether to write past the caches.
     pub stream: bool,
 }
@@ -61,38 +58,68 @@ struct Scratch<T> {
     row: Vec<Lanes<T>>,
 }
 
+/// A task that has what it needs.
+struct Compute<'a, E: Element> {
+    call: &'a Scatter<'a, E>,
+    band: &'a Band,
+    channels: &'a Range<usize>,
+    scratch: &'a mut Scratch<E::Compute>,
+}
+
+impl<E: Element> Kernel for Compute<'_, E> {
+    type Output = Result<()>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self) -> Result<()> {
+        let Self { call, band, channels, scratch } = self;
+        let [_, _, _, width] = call.out[band.stage].shape();
+        let missing = (band.rows.len() * width).saturating_sub(scratch.band.len());
+        let no_memory = |_| Error::NoMemory { count: width, what: COLUMNS };
+        scratch.band.try_reserve_exact(missing).map_err(no_memory)?;
+        scratch.band.resize(scratch.band.len() + missing, Lanes::splat(Real::ZERO));
+        scratch.touched.clear();
+        scratch.touched.resize(band.rows.len(), false);
+        for (i, &at) in band.rois.iter().enumerate() {
+            let next = band.rois.get(i + 1);
+            let ahead =
+                next.map_or_else(Prefetch::nothing, |&next| call.ahead(next as usize, band, channels));
+            call.roi::<I>(at as usize, band, channels, ahead, scratch);
+        }
+        call.store::<I>(band, channels, width, scratch);
+        I::fence();
+        Ok(())
+    }
+}
+
 impl<E: Element> Scatter<'_, E> {
     /// Computes one block of channels of a band.
-    pub fn run(&self, band: &Band, channels: &Range<usize>) -> Result<()> {
+    pub fn run(&self, band: &Band, channels: &Range<usize>, level: Level) -> Result<()> {
         scratch::with(|scratch: &mut Scratch<E::Compute>| {
-            let [_, _, _, width] = self.out[band.stage].shape();
-            let missing = (band.rows.len() * width).saturating_sub(scratch.band.len());
-            scratch
-                .band
-                .try_reserve_exact(missing)
-                .map_err(|_| Error::NoMemory { count: width, what: COLUMNS })?;
-            scratch.band.resize(scratch.band.len() + missing, Lanes::splat(Real::ZERO));
-            scratch.touched.clear();
-            scratch.touched.resize(band.rows.len(), false);
-            for &at in &band.rois {
-                self.roi(at as usize, band, channels, width, scratch);
-            }
-            self.store(band, channels, width, scratch);
-            self.level.run(Fence);
-            Ok(())
+            level.run(Compute { call: self, band, channels, scratch })
         })
     }
 
+    /// The gradients that a box has for the band.
+    fn ahead(&self, at: usize, band: &Band, channels: &Range<usize>) -> Prefetch {
+        let (roi, y, _) = self.plan.roi(at);
+        let whole = band.rows.start <= y.hull().start && y.hull().end <= band.rows.end;
+        let bins = if whole { y.live() } else { bins_that_read(&y, &band.rows) };
+        let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
+        Prefetch::new(&source, &bins)
+    }
+
     /// Adds what the bins of a box have for the band.
-    fn roi(
+    #[inline(always)]
+    fn roi<I: Isa>(
         &self,
         at: usize,
         band: &Band,
         channels: &Range<usize>,
-        width: usize,
+        mut ahead: Prefetch,
         scratch: &mut Scratch<E::Compute>,
     ) {
         let (roi, y, x) = self.plan.roi(at);
+        let [_, _, _, width] = self.out[band.stage].shape();
         let Scratch { band: pixels, touched, grads, row } = scratch;
         let mut touch = |pixels: &mut [Lanes<_>], y: usize| {
             let at = y - band.rows.start;
@@ -103,8 +130,9 @@ impl<E: Element> Scatter<'_, E> {
         };
         let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
         if let Some(argmax) = self.argmax {
+            ahead.ask::<I>(ahead.lines());
             let bins = bins_that_read(&y, &band.rows);
-            load(self.level, &source, &bins, grads);
+            load::<I, E>(&source, &bins, grads);
             let (rows, channels) = (band.rows.clone(), channels.clone());
             let (reduce, roi) = (self.plan.reduce, roi.roi);
             let chosen = Chosen { reduce, grads, bins, y, x, argmax, roi, channels, rows, width };
@@ -117,8 +145,8 @@ impl<E: Element> Scatter<'_, E> {
         let y = y.within(&band.rows);
         y.pixels().iter().for_each(|&pixel| touch(pixels, pixel as usize));
         let (rows, bins, first_row) = (y.bins(), self.plan.output.width, band.rows.start);
-        load(self.level, &source, &rows, grads);
-        self.level.run(Spread {
+        load::<I, E>(&source, &rows, grads);
+        I::call(Spread {
             grads,
             first_bin: rows.start,
             bins,
@@ -128,11 +156,19 @@ impl<E: Element> Scatter<'_, E> {
             first_row,
             width,
             row,
+            ahead: &mut ahead,
         });
     }
 
     /// Writes the band: rows that no box has touched are zeros.
-    fn store(&self, band: &Band, channels: &Range<usize>, width: usize, scratch: &mut Scratch<E::Compute>) {
+    #[inline(always)]
+    fn store<I: Isa>(
+        &self,
+        band: &Band,
+        channels: &Range<usize>,
+        width: usize,
+        scratch: &mut Scratch<E::Compute>,
+    ) {
         let Scratch { band: pixels, touched, row, .. } = scratch;
         let out = &self.out[band.stage];
         let mut first = 0;
@@ -143,7 +179,7 @@ impl<E: Element> Scatter<'_, E> {
             if !rows[0] {
                 if !self.accumulate {
                     let clear = Clear::new(out, band.image, channels, top, pixels.len(), self.stream);
-                    self.level.run(clear);
+                    I::call(clear);
                 }
                 continue;
             }
@@ -152,11 +188,11 @@ impl<E: Element> Scatter<'_, E> {
                 let before = out.written();
                 let source = Source { features: &before, image: band.image, channels: channels.clone() };
                 for (y, pixels) in pixels.chunks_mut(width).enumerate() {
-                    self.level.run(Pack::new(&source, top + y, 0, &mut row[..width]));
-                    pixels.iter_mut().zip(&*row).for_each(|(sum, value)| add_lanes(sum, value));
+                    I::call(Pack::new(&source, top + y, 0, &mut row[..width]));
+                    pixels.iter_mut().zip(&*row).for_each(|(sum, value)| *sum = I::add(*sum, value));
                 }
             }
-            self.level.run(Store::new(out, band.image, channels, top, pixels, self.stream));
+            I::call(Store::new(out, band.image, channels, top, pixels, self.stream));
         }
     }
 }
@@ -173,8 +209,8 @@ fn bins_that_read<T: Real>(y: &AxisTaps<'_, T>, rows: &Range<usize>) -> Range<us
 }
 
 /// Reads some rows of bins of a box.
-fn load<E: Element>(
-    level: Level,
+#[inline(always)]
+pub fn load<I: Isa, E: Element>(
     source: &Source<'_, E>,
     rows: &Range<usize>,
     to: &mut Vec<Lanes<E::Compute>>,
@@ -183,9 +219,9 @@ fn load<E: Element>(
     to.resize(rows.len() * bins, Lanes::splat(Real::ZERO));
     if let Some(merged) = source.features.in_one_row() {
         let source = Source { features: &merged, image: source.image, channels: source.channels.clone() };
-        return level.run(Pack::new(&source, 0, rows.start * bins, to));
+        return I::call(Pack::new(&source, 0, rows.start * bins, to));
     }
     for (row, to) in rows.clone().zip(to.chunks_mut(bins)) {
-        level.run(Pack::new(source, row, 0, to));
+        I::call(Pack::new(source, row, 0, to));
     }
 }

@@ -18,9 +18,39 @@ pub fn split<B: Real>(position: B, extent: usize) -> (u32, f64) {
     (pixel as u32, (position - B::from_i64(pixel)).to_f64())
 }
 
+/// The steps between neighbouring pixels that an interpolated value follows when its position moves: the lower pixel of
+/// each, and how much of the step counts.
+///
+/// Between two pixel centres that is the one step from the lower to the upper one. On a centre the slope jumps, and
+/// the mean of both sides is taken; past the outermost centres there is none.
+#[inline(always)]
+pub fn steps<B: Real>(position: B, extent: usize) -> [(u32, f64); 2] {
+    let last = extent as i64 - 1;
+    if position < B::default() || position > B::from_i64(last) {
+        return [(0, 0.0); 2];
+    }
+    let pixel = position.to_i64();
+    if position != B::from_i64(pixel) {
+        return [(pixel as u32, 1.0), (0, 0.0)];
+    }
+    let half = |is_there| if is_there { 0.5 } else { 0.0 };
+    [((pixel - 1).max(0) as u32, half(pixel > 0)), (pixel as u32, half(pixel < last))]
+}
+
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::{split, steps};
+
+    #[test]
+    fn a_value_follows_the_step_that_it_lies_on() {
+        assert_eq!(steps(2.25f32, 5)[0], (2, 1.0));
+        assert_eq!(steps(2.0f64, 5), [(1, 0.5), (2, 0.5)]);
+        assert_eq!(steps(0.0f64, 5), [(0, 0.0), (0, 0.5)]);
+        assert_eq!(steps(4.0f64, 5), [(3, 0.5), (4, 0.0)]);
+        for (position, extent) in [(-0.5f32, 5), (4.5, 5), (0.0, 1), (0.5, 1)] {
+            assert!(steps(position, extent).iter().all(|(_, share)| *share == 0.0));
+        }
+    }
 
     #[test]
     fn inside_the_map_it_is_floor_and_fraction() {

@@ -26,8 +26,13 @@ const KEPT_OFFSETS: usize = 8;
 pub struct Grid<B> {
     start: B,
     bin: B,
+    bins: usize,
     samples: i64,
     placement: Placement,
+    /// Cells of the map per image pixel.
+    scale: f64,
+    /// Whether the box was too small and got a side of one cell.
+    widened: bool,
     offsets: [B; KEPT_OFFSETS],
 }
 
@@ -46,7 +51,8 @@ impl<B: Real> Grid<B> {
         let start = ends[0] * spatial_scale - shift;
         let mut side = (ends[1] * spatial_scale - shift) - start;
         let one = B::from_i64(1);
-        if !aligned && side < one {
+        let widened = !aligned && side < one;
+        if widened {
             side = one;
         }
         let bin = side / B::from_i64(bins as i64);
@@ -54,7 +60,9 @@ impl<B: Real> Grid<B> {
             0 => bin.ceil().to_i64().clamp(0, MOST_ADAPTIVE_SAMPLES),
             fixed => i64::from(fixed),
         };
-        let mut grid = Self { start, bin, samples, placement, offsets: [B::default(); KEPT_OFFSETS] };
+        let scale = spatial_scale.to_f64();
+        let offsets = [B::default(); KEPT_OFFSETS];
+        let mut grid = Self { start, bin, bins, samples, placement, scale, widened, offsets };
         for i in 0..grid.samples.min(KEPT_OFFSETS as i64) {
             grid.offsets[i as usize] = grid.offset(i);
         }
@@ -76,6 +84,20 @@ impl<B: Real> Grid<B> {
             self.offset(sample)
         };
         (self.start + B::from_i64(bin as i64) * self.bin) + offset
+    }
+
+    /// How far a sample moves with the first and with the second end of the box.
+    #[must_use]
+    pub fn slopes(&self, bin: usize, sample: i64) -> [f64; 2] {
+        if self.widened {
+            return [self.scale, 0.0];
+        }
+        let of_bin = match self.placement {
+            Placement::Center => (sample as f64 + 0.5) / self.samples as f64,
+            Placement::Interior => (sample + 1) as f64 / (self.samples + 1) as f64,
+        };
+        let of_box = (bin as f64 + of_bin) / self.bins as f64;
+        [self.scale * (1.0 - of_box), self.scale * of_box]
     }
 
     /// Whether positions grow with the sample's number; they fall in an inverted box.
@@ -144,6 +166,23 @@ mod tests {
     fn two_samples_lie_at_the_quarters() {
         let grid = grid([0.0, 8.0], 2, 2);
         assert_eq!([0, 1].map(|i| grid.position(1, i)), [5.0, 7.0]);
+    }
+
+    #[test]
+    fn samples_move_with_the_ends_of_the_box() {
+        let slopes = |ends, aligned, placement| {
+            let at = |ends| Grid::new(ends, 2, 0.5, 2, aligned, placement);
+            let [low, high]: [f64; 2] = ends;
+            let moved = [at([low + 1.0, high]), at([low, high + 1.0])].map(|grid| grid.position(1, 0));
+            let grid = at(ends);
+            (grid.slopes(1, 0), moved.map(|position| position - grid.position(1, 0)))
+        };
+        for placement in [Placement::Center, Placement::Interior] {
+            for (ends, aligned) in [([0.0, 8.0], false), ([6.0, 3.0], true), ([3.0, 0.0], false)] {
+                let (slopes, moved) = slopes(ends, aligned, placement);
+                assert!((0..2).all(|end| (slopes[end] - moved[end]).abs() < 1e-12), "{slopes:?} {moved:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Arrays on the device: channel-last, four channels side by side, cut into parts that a binding can hold.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use half::{bf16, f16};
 
 use crate::error::{Error, Result, tuple};
+use crate::gpu::Device;
 use crate::gpu::buffers::{Buffer, Use};
 use crate::gpu::context::Context;
 use crate::gpu::shaders::Storage;
@@ -24,6 +26,18 @@ pub enum Dtype {
     F64,
     /// Indices.
     I64,
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F16 => "float16",
+            Self::Bf16 => "bfloat16",
+            Self::F32 => "float32",
+            Self::F64 => "float64",
+            Self::I64 => "int64",
+        })
+    }
 }
 
 impl Dtype {
@@ -92,6 +106,12 @@ pub(super) struct Grid {
 }
 
 impl Grid {
+    /// Cuts an array so that a part takes at most `limit` bytes.
+    pub fn of(shape: [usize; 4], element: u64, limit: u64) -> Result<Self> {
+        let channels = 0..shape[1];
+        Self::new(shape, std::slice::from_ref(&channels), element, limit)
+    }
+
     /// Cuts an array so that a part takes at most `limit` bytes, and no part contains channels of two of
     /// `within`.
     pub fn new(shape: [usize; 4], within: &[Range<usize>], element: u64, limit: u64) -> Result<Self> {
@@ -117,11 +137,13 @@ fn steps(range: Range<usize>, step: usize) -> impl Iterator<Item = Range<usize>>
     range.step_by(step).map(move |first| first..end.min(first.saturating_add(step)))
 }
 
-/// The coarsest ranges of channels that no array cuts: they have the same number of them.
-pub(super) fn common_channels(arrays: &[&Array]) -> Vec<Range<usize>> {
-    let channels = arrays[0].shape[1];
-    let cuts = arrays.iter().flat_map(|array| array.grid.channels.iter().map(|range| range.start));
-    let cuts: BTreeSet<_> = cuts.chain([channels]).collect();
+/// The coarsest ranges along an axis that no array cuts: they have the same length there.
+pub(super) fn common<'a>(
+    arrays: &[&'a Array],
+    axis: impl Fn(&'a Array) -> &'a Vec<Range<usize>>,
+) -> Vec<Range<usize>> {
+    let cuts = arrays.iter().flat_map(|array| axis(array).iter().flat_map(|range| [range.start, range.end]));
+    let cuts: BTreeSet<_> = cuts.collect();
     cuts.iter().zip(cuts.iter().skip(1)).map(|(&start, &end)| start..end).collect()
 }
 
@@ -167,6 +189,16 @@ impl Array {
         self.dtype
     }
 
+    /// The device that it lies on.
+    pub fn device(&self) -> Device {
+        Device(Arc::clone(&self.context))
+    }
+
+    /// Whether it lies on a device.
+    pub fn is_on(&self, device: &Device) -> bool {
+        Arc::ptr_eq(&self.context, &device.0)
+    }
+
     /// Images (or rois) that lie together.
     pub(crate) fn rows(&self) -> &[Range<usize>] {
         &self.grid.items
@@ -182,6 +214,19 @@ impl Array {
             items: self.grid.items[items].clone(),
             channels: self.grid.channels[channels].clone(),
         }
+    }
+
+    /// Which range of channels one of them lies in.
+    pub(super) fn channels_with(&self, channel: usize) -> usize {
+        self.grid.channels.partition_point(|range| range.end <= channel)
+    }
+
+    /// The part that holds an item and a channel, if they exist.
+    pub(super) fn part_with(&self, item: usize, channel: usize) -> Option<Part<'_>> {
+        let (items, channels) =
+            (self.grid.items.partition_point(|range| range.end <= item), self.channels_with(channel));
+        (items < self.grid.items.len() && channels < self.grid.channels.len())
+            .then(|| self.part(items, channels))
     }
 
     pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {

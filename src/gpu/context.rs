@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::gpu::buffers::Pool;
 use crate::gpu::pipelines::Pipelines;
 use crate::gpu::recorder::Recorder;
+use crate::gpu::shaders::most_maps;
 
 /// Locks; a thread that panicked meanwhile left nothing half done.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -77,6 +78,8 @@ pub struct Context {
     pub info: DeviceInfo,
     pub max_workgroups: u32,
     pub max_binding_bytes: u64,
+    /// Maps that a dispatch may read.
+    pub max_maps: usize,
     pub pipelines: Handles<Pipelines>,
     pub pool: Arc<Pool>,
     pub recorder: Handles<Mutex<Recorder>>,
@@ -141,6 +144,7 @@ impl Context {
             info,
             max_workgroups: max_workgroups.min(limits.max_compute_workgroups_per_dimension),
             max_binding_bytes: max_binding_bytes.min(limits.max_storage_buffer_binding_size) & !3,
+            max_maps: most_maps(limits.max_storage_buffers_per_shader_stage),
             pipelines: Handles::new(Pipelines::new(options.checked || cfg!(debug_assertions))),
             pool: Arc::default(),
             recorder: Handles::new(Mutex::default()),
@@ -244,7 +248,7 @@ fn none_found(infos: &[DeviceInfo], name: &str) -> String {
     match infos {
         [] if cfg!(target_os = "linux") && !has_vulkan_loader() => {
             format!(
-                "{what}: the Vulkan loader libvulkan.so.1 was not found; {INSTALL_LOADER}, and {INSTALL_DRIVER}"
+                "{what}: the Vulkan loader libvulkan.so.1 was not found or is broken; {INSTALL_LOADER}, and {INSTALL_DRIVER}"
             )
         }
         [] => format!("{what}: no driver answered; {INSTALL_DRIVER}"),
@@ -260,13 +264,17 @@ const INSTALL_LOADER: &str = "install it (Debian and Ubuntu: apt install libvulk
 const INSTALL_DRIVER: &str = "install the vendor's driver with Vulkan (NVIDIA: its driver's GL and Vulkan part and, \
      without a display, VK_DRIVER_FILES naming nvidia_icd.json; AMD and Intel: apt install mesa-vulkan-drivers)";
 
-/// Whether the dynamic linker knows the loader.
+/// Whether the dynamic linker can load the loader: like it, takes the first one that the path names, or else one that
+/// is known to the system.
 fn has_vulkan_loader() -> bool {
     const LOADER: &str = "libvulkan.so.1";
-    let cached = fs::read("/etc/ld.so.cache")
-        .is_ok_and(|cache| cache.windows(LOADER.len()).any(|at| at == LOADER.as_bytes()));
-    let paths = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    cached || std::env::split_paths(&paths).any(|folder| folder.join(LOADER).exists())
+    let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let named = std::env::split_paths(&path).find_map(|folder| fs::read(folder.join(LOADER)).ok());
+    match named {
+        Some(library) => library.starts_with(b"\x7fELF"),
+        None => fs::read("/etc/ld.so.cache")
+            .is_ok_and(|cache| cache.windows(LOADER.len()).any(|at| at == LOADER.as_bytes())),
+    }
 }
 
 fn forked(owner: u32) -> Error {

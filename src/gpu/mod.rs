@@ -29,7 +29,7 @@ use buffers::Use;
 use context::Context;
 pub use context::{DeviceInfo, Options, devices};
 use recorder::Dispatch;
-pub(crate) use scatter::Gradient;
+pub(crate) use scatter::{Incoming, check_same_device, scatter};
 use shaders::{Kernel, Shader};
 pub use tables::Weight;
 use tables::{Packed, Placing, most_taps};
@@ -60,14 +60,6 @@ impl Device {
     /// If the device cannot hold it.
     pub fn upload<E: Transfer>(&self, view: &View<'_, E>) -> Result<Array> {
         Array::upload(&self.0, view)
-    }
-
-    /// Uploads an array that is used beside another one of its shape.
-    ///
-    /// # Errors
-    /// If the device cannot hold it.
-    pub fn upload_like<E: Transfer>(&self, view: &View<'_, E>, other: &Array) -> Result<Array> {
-        Array::upload_cut(&self.0, view, other.grid().clone())
     }
 
     /// Holds back submissions until [`Self::end_batch`].
@@ -139,7 +131,12 @@ impl Results {
         // Both are cut alike, so that a shader finds them at the same places.
         let largest = if argmax { Dtype::I64 } else { features.dtype() };
         let bytes = largest.storage().bytes();
-        let grid = Grid::new(shape, &array::common_channels(maps), bytes, context.max_binding_bytes)?;
+        let grid = Grid::new(
+            shape,
+            &array::common(maps, |map| &map.grid().channels),
+            bytes,
+            context.max_binding_bytes,
+        )?;
         let argmax = argmax.then(|| Array::new(context, shape, Dtype::I64, grid.clone())).transpose()?;
         Ok(Self { values: Array::new(context, shape, features.dtype(), grid)?, argmax })
     }
@@ -157,49 +154,76 @@ pub(crate) fn gather<T: Weight>(
     results: &Results,
     rows: &Range<usize>,
 ) -> Result<()> {
+    let context = &results.values.context;
     let target = results.rows().iter().position(|all| all.contains(&rows.start)).unwrap_or(0);
-    for (stage, features) in maps.iter().enumerate() {
-        gather_stage(plan, stage, features, results, target)?;
-    }
-    results.values.context.end_call()
-}
-
-fn gather_stage<T: Weight>(
-    plan: &Plan<T>,
-    stage: usize,
-    features: &Array,
-    results: &Results,
-    target: usize,
-) -> Result<()> {
-    let context = &features.context;
-    let [_, _, height, width] = features.shape();
-    for (items, images) in features.grid().items.iter().enumerate() {
-        let placing = Placing { images: images.clone(), rows: results.rows()[target].clone(), height, width };
+    for source in sources(maps, context.max_maps) {
+        let maps = &maps[source.stages.clone()];
+        let sides: Vec<_> = maps.iter().map(|map| [map.shape()[2], map.shape()[3]]).collect();
+        let placing = Placing {
+            stages: source.stages.clone(),
+            sides: &sides,
+            images: source.images.clone(),
+            rows: results.rows()[target].clone(),
+        };
         // Boxes come map by map and image by image; those that are filled are in the first one.
-        let of_images = plan.position(stage, images.start)..plan.position(stage, images.end);
-        let (spread, alone): (Vec<_>, Vec<_>) = of_images.partition(|&at| {
+        let first = plan.position(source.stages.start, source.images.start);
+        let end = plan.position(source.stages.end - 1, source.images.end);
+        let (mut spread, mut alone) = (Group::default(), Group::default());
+        for at in first..end {
             let [rows, columns] = most_taps(plan, at);
-            rows * columns > MOST_TAPS_ALONE
-        });
-        for (spread, mut left) in [(true, &spread[..]), (false, &alone[..])] {
+            let group = if rows * columns > MOST_TAPS_ALONE { &mut spread } else { &mut alone };
+            group.boxes.push(at);
+            group.most_taps = [group.most_taps[0].max(rows), group.most_taps[1].max(columns)];
+        }
+        for (spread, group) in [(true, &spread), (false, &alone)] {
+            let mut left = &group.boxes[..];
             while !left.is_empty() {
                 let packed = Packed::new(plan, left, &placing, context.max_binding_bytes)?;
-                let now;
-                (now, left) = left.split_at(packed.rois);
-                let most =
-                    now.iter().map(|&at| most_taps(plan, at)).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])]);
+                left = &left[packed.rois..];
                 let pass = Pass {
                     packed: &packed,
-                    most_taps: most.unwrap_or([0; 2]),
+                    most_taps: group.most_taps,
                     spread,
-                    source: items,
+                    maps,
+                    items: source.items,
                     target,
                 };
-                pass.record(plan, features, results)?;
+                pass.record(plan, results)?;
             }
         }
     }
-    Ok(())
+    context.end_call()
+}
+
+/// Boxes that are pooled alike, as the plan counts them.
+#[derive(Default)]
+struct Group {
+    boxes: Vec<usize>,
+    /// Rows and columns of the largest bin.
+    most_taps: [usize; 2],
+}
+
+/// What one dispatch reads.
+struct Source {
+    stages: Range<usize>,
+    /// Which part of the images, and which images these are.
+    items: usize,
+    images: Range<usize>,
+}
+
+/// Maps that lie in one piece are read together, as many as the device allows; others part by part.
+fn sources(maps: &[&Array], most_maps: usize) -> Vec<Source> {
+    let is_whole = |map: &Array| map.grid().items.len() == 1 && map.grid().channels.len() == 1;
+    let mut sources = Vec::new();
+    let mut stage = 0;
+    while stage < maps.len() {
+        let whole = maps[stage..].iter().take(most_maps).take_while(|map| is_whole(map)).count();
+        let stages = stage..stage + whole.max(1);
+        let parts = maps[stage].grid().items.iter().cloned().enumerate();
+        sources.extend(parts.map(|(items, images)| Source { stages: stages.clone(), items, images }));
+        stage = stages.end;
+    }
+    sources
 }
 
 /// Bins of more taps than this are spread over a workgroup.
@@ -214,27 +238,33 @@ struct Pass<'a, T> {
     /// Rows and columns of the largest bin.
     most_taps: [usize; 2],
     spread: bool,
-    /// Which images of the features.
-    source: usize,
+    /// The maps that the boxes are on.
+    maps: &'a [&'a Array],
+    /// Which of their images.
+    items: usize,
     /// Which rows of the results.
     target: usize,
 }
 
 impl<T: Weight> Pass<'_, T> {
-    fn record(&self, plan: &Plan<T>, features: &Array, results: &Results) -> Result<()> {
-        let (context, packed) = (&features.context, self.packed);
+    fn record(&self, plan: &Plan<T>, results: &Results) -> Result<()> {
+        let (context, packed) = (&results.values.context, self.packed);
+        let storage = results.values.dtype().storage();
         let kernel = Kernel::forward(plan.reduce, results.argmax.is_some());
         let bins = (plan.output.height * plan.output.width) as u32;
         let table = context.table(bytemuck::cast_slice(&packed.words))?;
         let weights = context.table(bytemuck::cast_slice(&packed.weights))?;
         for (at, channels) in results.values.grid().channels.iter().enumerate() {
-            let source = features.grid().channels.iter().position(|all| all.contains(&channels.start));
-            let source = features.part(self.source, source.expect("results are cut within features"));
+            let of_channels = self.maps[0].channels_with(channels.start);
+            let sources: Vec<_> = self.maps.iter().map(|map| map.part(self.items, of_channels)).collect();
             let target = results.values.part(self.target, at);
             let argmax = results.argmax.as_ref().map(|argmax| argmax.part(self.target, at));
-            let mut buffers = vec![&table, &weights, source.buffer, target.buffer];
+            let shader = Shader::new(kernel, storage, target.quads(), self.spread).with_maps(sources.len());
+            let mut buffers = vec![&table, &weights, target.buffer];
             buffers.extend(argmax.as_ref().map(|argmax| argmax.buffer));
-            let shader = Shader::new(kernel, features.dtype().storage(), target.quads(), self.spread);
+            buffers.extend(sources.iter().map(|source| source.buffer));
+            // Bindings that no box names.
+            buffers.resize(shader.bindings().len(), sources[0].buffer);
             let [rows, columns] = self.most_taps;
             if context.info.kind == "cpu"
                 && rows.div_ceil(shader.lanes() as usize) * (columns + 1) > MOST_ROUNDS_ON_CPU
@@ -248,7 +278,7 @@ impl<T: Weight> Pass<'_, T> {
                 shader,
                 buffers: &buffers,
                 items: 0..packed.rois as u32 * bins,
-                quads: target.quads(),
+                quads: 0..target.quads(),
             };
             context.dispatch(&dispatch, |items, first_quad| {
                 vec![
@@ -258,8 +288,8 @@ impl<T: Weight> Pass<'_, T> {
                     plan.output.width as u32,
                     first_quad,
                     target.quads(),
-                    ((channels.start - source.channels.start) / array::QUAD) as u32,
-                    source.quads(),
+                    ((channels.start - sources[0].channels.start) / array::QUAD) as u32,
+                    sources[0].quads(),
                     packed.pixels,
                 ]
             });

@@ -37,7 +37,7 @@ impl Pipelines {
             // count up to a bound that they read before.
             unsafe { device.create_shader_module_trusted(module, wgpu::ShaderRuntimeChecks::unchecked()) }
         };
-        let entries: Vec<_> = (0..).zip(shader.kernel.bindings()).map(|(i, &only)| entry(i, only)).collect();
+        let entries: Vec<_> = shader.bindings().into_iter().map(|(at, only)| entry(at, only)).collect();
         let entries = wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries };
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: None,

@@ -29,7 +29,7 @@ pub struct Readers<T> {
 pub struct Target {
     /// Images of the result.
     pub images: Range<usize>,
-    /// First row of the gradients that come in.
+    /// First row of the part of the gradients that come in.
     pub first_row: usize,
     /// Of the map.
     pub height: usize,
@@ -44,11 +44,14 @@ struct Box {
 }
 
 /// The axes of all boxes while they are made.
+#[derive(Default)]
 struct Axes<T> {
     bounds: Vec<u32>,
     bins: Vec<u32>,
     numbers: Vec<u32>,
     weights: Vec<T>,
+    /// Memory for one axis.
+    unsorted: Vec<Reader<T>>,
 }
 
 impl<T: Weight> Readers<T> {
@@ -63,8 +66,7 @@ impl<T: Weight> Readers<T> {
     ) -> Result<Self> {
         let tiles = [target.height.div_ceil(TILE), target.width.div_ceil(TILE)];
         let all_tiles = target.images.len() * tiles[0] * tiles[1];
-        let mut axes =
-            Axes { bounds: Vec::new(), bins: Vec::new(), numbers: Vec::new(), weights: Vec::new() };
+        let mut axes = Axes::default();
         let mut boxes: Vec<Box> = Vec::new();
         let mut rounds = vec![0; all_tiles];
         let mut listed = all_tiles + 1;
@@ -156,7 +158,8 @@ impl<T: Weight> Axes<T> {
     /// Sorts the taps of an axis by their pixels. Returns where its bounds start, and the most readers of a pixel.
     fn push(&mut self, reduce: Reduce, taps: &AxisTaps<'_, T>, is_y: bool) -> (u32, usize) {
         let hull = taps.hull();
-        let mut readers: Vec<Reader<T>> = Vec::new();
+        let mut readers = std::mem::take(&mut self.unsorted);
+        readers.clear();
         for bin in taps.live() {
             let pixels = taps.pixels(bin..bin + 1);
             let mut push = |pixel: u32, number: u32, weight: T| {
@@ -175,7 +178,8 @@ impl<T: Weight> Axes<T> {
                 (Reduce::MaxWindow, &[first, last]) => {
                     (first..=last).for_each(|pixel| push(pixel, pixel * step, T::from_i64(1)));
                 }
-                (Reduce::Sum | Reduce::MaxWindow, _) => {
+                (Reduce::MaxWindow, _) => {}
+                (Reduce::Sum, _) => {
                     pixels
                         .iter()
                         .zip(taps.weights(bin..bin + 1))
@@ -190,21 +194,31 @@ impl<T: Weight> Axes<T> {
                 }
             }
         }
-        readers.sort_by_key(|reader| reader.pixel);
-        let (start, mut most) = (self.bounds.len() as u32, 0);
-        let mut left = readers.into_iter().peekable();
-        for pixel in hull {
-            let first = self.bins.len();
-            self.bounds.push(first as u32);
-            while let Some(reader) = left.next_if(|reader| reader.pixel as usize == pixel) {
-                self.bins.push(reader.bin);
-                self.numbers.push(reader.number);
-                self.weights.push(reader.weight);
-            }
-            most = most.max(self.bins.len() - first);
+        // Their numbers, then where they end, and from there downwards where the last of them go.
+        let (start, first) = (self.bounds.len(), self.bins.len());
+        self.bounds.resize(start + hull.len(), 0);
+        let bound_of = |reader: &Reader<T>| start + reader.pixel as usize - hull.start;
+        for reader in &readers {
+            self.bounds[bound_of(reader)] += 1;
         }
-        self.bounds.push(self.bins.len() as u32);
-        (start, most)
+        let most = self.bounds[start..].iter().copied().max().unwrap_or(0) as usize;
+        let mut end = first as u32;
+        for bound in &mut self.bounds[start..] {
+            end += *bound;
+            *bound = end;
+        }
+        self.bins.resize(end as usize, 0);
+        self.numbers.resize(end as usize, 0);
+        self.weights.resize(end as usize, T::ZERO);
+        for reader in readers.iter().rev() {
+            let bound = &mut self.bounds[bound_of(reader)];
+            *bound -= 1;
+            let at = *bound as usize;
+            (self.bins[at], self.numbers[at], self.weights[at]) = (reader.bin, reader.number, reader.weight);
+        }
+        self.bounds.push(end);
+        self.unsorted = readers;
+        (start as u32, most)
     }
 
     fn truncate(&mut self, (bounds, readers): (usize, usize)) {

@@ -25,11 +25,12 @@ const MOST_USED: usize = 512;
 /// Work of one shader that does not fit into one dispatch.
 pub struct Dispatch<'a> {
     pub shader: Shader,
+    /// In the order of the shader's bindings.
     pub buffers: &'a [&'a Arc<Buffer>],
     /// Pixels, bins or whatever lies along the first axis.
     pub items: std::ops::Range<u32>,
     /// Quads of channels.
-    pub quads: u32,
+    pub quads: std::ops::Range<u32>,
 }
 
 impl Context {
@@ -55,11 +56,13 @@ impl Context {
     /// Records as many dispatches as the device's limits ask for. `call` makes the shader's arguments from the
     /// items of one and its first quad.
     pub fn dispatch(&self, dispatch: &Dispatch<'_>, call: impl Fn(std::ops::Range<u32>, u32) -> Vec<u32>) {
-        let &Dispatch { shader, buffers, ref items, quads } = dispatch;
+        let &Dispatch { shader, buffers, ref items, ref quads } = dispatch;
         let pipeline = self.pipelines.get(&self.device, shader);
-        let entries: Vec<_> = (0..)
+        let entries: Vec<_> = shader
+            .bindings()
+            .into_iter()
             .zip(buffers)
-            .map(|(binding, buffer)| {
+            .map(|((binding, _), buffer)| {
                 let size = self.max_binding_bytes.min(buffer.raw().size());
                 let size = std::num::NonZeroU64::new(size);
                 let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -82,11 +85,11 @@ impl Context {
             let mut pass = encoder.begin_compute_pass(&descriptor);
             pass.set_pipeline(&pipeline);
             pass.set_bind_group(0, &group, &[]);
-            for first_quad in (0..quads).step_by(most(group_quads)) {
+            for first_quad in quads.clone().step_by(most(group_quads)) {
                 for first in items.clone().step_by(most(group_items)) {
                     let end = items.end.min(first.saturating_add(most(group_items) as u32));
                     pass.set_immediates(0, bytemuck::cast_slice(&call(first..end, first_quad)));
-                    let rest = (quads - first_quad).div_ceil(group_quads).min(self.max_workgroups);
+                    let rest = (quads.end - first_quad).div_ceil(group_quads).min(self.max_workgroups);
                     pass.dispatch_workgroups((end - first).div_ceil(group_items), rest, 1);
                 }
             }

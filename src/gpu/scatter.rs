@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::geometry::Extent;
-use crate::gpu::array::{Array, Grid, Part, QUAD};
+use crate::gpu::array::{self, Array, Grid, Part, QUAD};
 use crate::gpu::readers::{Readers, Target};
 use crate::gpu::recorder::Dispatch;
 use crate::gpu::shaders::{Kernel, Shader};
@@ -17,106 +17,128 @@ use crate::taps::{Invalid, Plan};
 const MOST_ROUNDS: usize = 1 << 20;
 const MOST_ROUNDS_ON_CPU: usize = 50_000;
 
-/// The gradient that is made, map by map.
-#[derive(Debug)]
-pub(crate) struct Gradient {
-    pub maps: Vec<Array>,
-    started: bool,
+impl Array {
+    /// Room for the gradient of a map that this is the gradient for the pooled values of.
+    ///
+    /// # Errors
+    /// If the device cannot hold it.
+    pub fn room_for_gradient(&self, map: [usize; 4]) -> Result<Self> {
+        let grid = Grid::of(map, self.dtype().storage().bytes(), self.context.max_binding_bytes)?;
+        Self::new(&self.context, map, self.dtype(), grid)
+    }
 }
 
-impl Gradient {
-    /// Room for the gradient of maps of these shapes.
-    pub fn new(grads: &Array, argmax: Option<&Array>, maps: &[[usize; 4]]) -> Result<Self> {
-        let context = &grads.context;
-        if argmax.is_some_and(|argmax| argmax.grid() != grads.grid()) {
-            let message = "argmax and grad_output are cut differently on the device; upload both together";
-            return Err(Error::Gpu(message.to_owned()));
-        }
-        let bytes = grads.dtype().storage().bytes();
-        let map = |&shape: &[usize; 4]| {
-            let grid = Grid::new(shape, &grads.grid().channels, bytes, context.max_binding_bytes)?;
-            Array::new(context, shape, grads.dtype(), grid)
-        };
-        Ok(Self { maps: maps.iter().map(map).collect::<Result<_>>()?, started: false })
+/// What comes in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Incoming<'a> {
+    /// Gradients for the pooled values.
+    pub grads: &'a Array,
+    /// Where those came from that are maxima.
+    pub argmax: Option<&'a Array>,
+}
+
+impl Incoming<'_> {
+    /// Rows that lie together in all that comes in; a plan must not reach over them.
+    pub fn rows(&self) -> Vec<Range<usize>> {
+        array::common(&self.arrays(), |array| &array.grid().items)
     }
 
-    /// Adds what a plan's boxes have, which are `rows` of the gradients that come in.
-    pub fn add<T: Weight>(
-        &mut self,
-        plan: &Plan<T>,
-        grads: &Array,
-        argmax: Option<&Array>,
-        rows: &Range<usize>,
-    ) -> Result<()> {
-        let source = grads.grid().items.iter().position(|all| all.contains(&rows.start)).unwrap_or(0);
-        let first_row = grads.grid().items.get(source).map_or(0, |rows| rows.start);
-        let context = &grads.context;
-        let rounds = if context.info.kind == "cpu" { MOST_ROUNDS_ON_CPU } else { MOST_ROUNDS };
-        for (stage, map) in self.maps.iter().enumerate() {
-            let [_, _, height, width] = map.shape();
-            for (items, images) in map.rows().iter().enumerate() {
-                let of_images = plan.position(stage, images.start)..plan.position(stage, images.end);
-                let mut boxes: Vec<_> =
-                    of_images.filter(|&at| plan.roi(at).0.invalid == Invalid::Raise).collect();
-                boxes.sort_by_key(|&at| plan.roi(at).0.roi);
-                let target = Target { images: images.clone(), first_row, height, width };
-                let (mut left, mut accumulate) = (&boxes[..], self.started);
-                while !left.is_empty() || !accumulate {
-                    let readers = Readers::new(plan, left, &target, context.max_binding_bytes, rounds)?;
-                    left = &left[readers.rois..];
-                    let output = plan.output;
-                    let step =
-                        Step { readers, output, accumulate, images: items, rows: source, grads, argmax };
-                    step.record(map)?;
-                    accumulate = true;
-                }
+    fn arrays(&self) -> Vec<&Array> {
+        [self.grads].into_iter().chain(self.argmax).collect()
+    }
+}
+
+/// Spreads what a plan's boxes have, which are `rows` of what comes in, over the maps of `out`: the backward pass of
+/// every operator. Adds to what is there, or else writes every element.
+pub(crate) fn scatter<T: Weight>(
+    plan: &Plan<T>,
+    incoming: Incoming<'_>,
+    out: &[&Array],
+    accumulate: bool,
+    rows: &Range<usize>,
+) -> Result<()> {
+    let context = &incoming.grads.context;
+    let first_row = incoming.grads.rows().iter().find(|all| all.contains(&rows.start));
+    let first_row = first_row.map_or(0, |rows| rows.start);
+    let rounds = if context.info.kind == "cpu" { MOST_ROUNDS_ON_CPU } else { MOST_ROUNDS };
+    for (stage, map) in out.iter().enumerate() {
+        let [_, _, height, width] = map.shape();
+        for (items, images) in map.rows().iter().enumerate() {
+            let of_images = plan.position(stage, images.start)..plan.position(stage, images.end);
+            let mut boxes: Vec<_> =
+                of_images.filter(|&at| plan.roi(at).0.invalid == Invalid::Raise).collect();
+            boxes.sort_by_key(|&at| plan.roi(at).0.roi);
+            let target = Target { images: images.clone(), first_row, height, width };
+            let (mut left, mut accumulate) = (&boxes[..], accumulate);
+            while !left.is_empty() || !accumulate {
+                let readers = Readers::new(plan, left, &target, context.max_binding_bytes, rounds)?;
+                left = &left[readers.rois..];
+                let step = Step {
+                    readers,
+                    output: plan.output,
+                    accumulate,
+                    images: items,
+                    row: rows.start,
+                    incoming,
+                };
+                step.record(map)?;
+                accumulate = true;
             }
         }
-        self.started = true;
-        context.end_call()
     }
+    context.end_call()
 }
 
-/// Some boxes of one part of the gradients that come in, and one part of the images.
+/// Some boxes, and one part of the images.
 struct Step<'a, T> {
     readers: Readers<T>,
     /// Bins of a box.
     output: Extent,
     accumulate: bool,
     images: usize,
-    rows: usize,
-    grads: &'a Array,
-    argmax: Option<&'a Array>,
+    /// A row of what comes in that lies together with those of the boxes.
+    row: usize,
+    incoming: Incoming<'a>,
 }
 
 impl<T: Weight> Step<'_, T> {
-    fn record(&self, values: &Array) -> Result<()> {
-        let Self { readers, grads, .. } = self;
+    fn record(&self, out: &Array) -> Result<()> {
+        let Self { readers, incoming: Incoming { grads, argmax }, .. } = self;
         let context = &grads.context;
         let table = context.table(bytemuck::cast_slice(&readers.words))?;
         let weights = context.table(bytemuck::cast_slice(&readers.weights))?;
-        // Without boxes there are no gradients either; the shader reads none then.
-        let empty = context.table(&[])?;
-        let [_, _, height, width] = values.shape();
-        let shader = |quads| {
-            let kernel = Kernel::Scatter { argmax: self.argmax.is_some() };
-            Shader::new(kernel, grads.dtype().storage(), quads, false)
-        };
-        for (at, channels) in values.grid().channels.iter().enumerate() {
-            let target = values.part(self.images, at);
-            let of_channels = grads.grid().channels.iter().position(|all| all.contains(&channels.start));
-            let source = self.incoming(grads, of_channels);
-            let chosen = self.argmax.map(|argmax| self.incoming(argmax, of_channels));
-            let or_empty = |part: &Option<Part<'_>>| part.as_ref().map_or(&empty, |part| part.buffer).clone();
-            let mut buffers = vec![table.clone(), weights.clone(), or_empty(&source), target.buffer.clone()];
-            buffers.extend(chosen.as_ref().map(or_empty));
-            let first_channel = source.as_ref().map_or(channels.start, |part| part.channels.start);
-            let source_quads = source.as_ref().map_or(0, Part::quads);
+        let [_, _, height, width] = out.shape();
+        let kernel = Kernel::Scatter { argmax: argmax.is_some() };
+        let arrays: Vec<_> = [out].into_iter().chain(self.incoming.arrays()).collect();
+        for channels in array::common(&arrays, |array| &array.grid().channels) {
+            let target = out.part(self.images, out.channels_with(channels.start));
+            let quads = |part: &Part<'_>| ((channels.start - part.channels.start) / QUAD) as u32;
+            let first = quads(&target);
+            // Without boxes nothing comes in either, and the shader reads none of it.
+            let source = grads.part_with(self.row, channels.start);
+            let chosen = argmax.and_then(|argmax| argmax.part_with(self.row, channels.start));
+            let empty = context.table(&[])?;
+            let buffer = |part: &Option<Part<'_>>| part.as_ref().map_or(&empty, |part| part.buffer).clone();
+            let mut buffers = vec![table.clone(), weights.clone(), target.buffer.clone()];
+            buffers.extend(argmax.map(|_| buffer(&chosen)));
+            buffers.push(buffer(&source));
+            let place = |part: &Option<Part<'_>>| match part {
+                Some(part) => [quads(part).wrapping_sub(first), part.quads()],
+                None => [0; 2],
+            };
+            let [source_quad, source_quads] = place(&source);
+            let [argmax_quad, argmax_quads] = place(&chosen);
+            let argmax_row = match (&source, &chosen) {
+                (Some(source), Some(chosen)) => {
+                    (source.items.start as u32).wrapping_sub(chosen.items.start as u32)
+                }
+                _ => 0,
+            };
             let dispatch = Dispatch {
-                shader: shader(target.quads()),
+                shader: Shader::new(kernel, grads.dtype().storage(), target.quads(), false),
                 buffers: &buffers.iter().collect::<Vec<_>>(),
                 items: 0..(target.items.len() * height * width) as u32,
-                quads: target.quads(),
+                quads: first..first + channels.len().div_ceil(QUAD) as u32,
             };
             let [bins_at, numbers_at, tiles_at] = readers.sections;
             context.dispatch(&dispatch, |items, first_quad| {
@@ -126,9 +148,13 @@ impl<T: Weight> Step<'_, T> {
                     height as u32,
                     width as u32,
                     first_quad,
+                    dispatch.quads.end,
                     target.quads(),
-                    ((channels.start - first_channel) / QUAD) as u32,
+                    source_quad,
                     source_quads,
+                    argmax_quad,
+                    argmax_quads,
+                    argmax_row,
                     (self.output.height * self.output.width) as u32,
                     self.output.width as u32,
                     bins_at,
@@ -140,9 +166,12 @@ impl<T: Weight> Step<'_, T> {
         }
         Ok(())
     }
+}
 
-    /// The part of an array that comes in, if it has any.
-    fn incoming<'b>(&self, array: &'b Array, channels: Option<usize>) -> Option<Part<'b>> {
-        channels.filter(|_| !array.rows().is_empty()).map(|channels| array.part(self.rows, channels))
+/// Arrays of one call must be of one device.
+pub(crate) fn check_same_device(arrays: &[&Array]) -> Result<()> {
+    if arrays.iter().all(|array| std::sync::Arc::ptr_eq(&array.context, &arrays[0].context)) {
+        return Ok(());
     }
+    Err(Error::Conflict("arrays of one call must lie on one device".to_owned()))
 }

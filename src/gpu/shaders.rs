@@ -62,22 +62,33 @@ impl Kernel {
     pub fn call_bytes(self) -> u32 {
         match self {
             Self::ToQuads | Self::ToPlanes => 40,
-            Self::Scatter { .. } => 56,
+            Self::Scatter { .. } => 72,
             _ => 36,
         }
     }
 
-    /// For each binding, whether it is only read.
-    pub fn bindings(self) -> &'static [bool] {
+    /// Whether it names, or is told, where maxima came from.
+    fn has_argmax(self) -> bool {
         match self {
-            Self::ToQuads | Self::ToPlanes => &[false; 2],
-            Self::Scatter { argmax: true } => &[true, true, true, false, true],
-            Self::MaxSample { argmax: true }
-            | Self::MaxCorner { argmax: true }
-            | Self::MaxWindow { argmax: true } => &[true, true, true, false, false],
-            _ => &[true, true, true, false],
+            Self::MaxSample { argmax }
+            | Self::MaxCorner { argmax }
+            | Self::MaxWindow { argmax }
+            | Self::Scatter { argmax } => argmax,
+            Self::Sum | Self::ToQuads | Self::ToPlanes => false,
         }
     }
+}
+
+/// The binding of the first map that is read: before it are tables, weights, what is written, and argmax.
+const FIRST_MAP: u32 = 4;
+
+/// Most maps that are read by one dispatch.
+const MOST_MAPS: u32 = 8;
+
+/// Maps that one dispatch may read on a device whose shaders may have so many storage buffers.
+pub fn most_maps(buffers: u32) -> usize {
+    let most = buffers.saturating_sub(FIRST_MAP).clamp(1, MOST_MAPS);
+    1 << most.ilog2()
 }
 
 /// Invocations of a workgroup, and most quads of channels side by side: eight of f32 are a line of a cache.
@@ -95,13 +106,34 @@ pub struct Shader {
     quads: u32,
     /// Whether they lie along the rows of one bin instead.
     spread: bool,
+    /// Maps that are read.
+    maps: u32,
 }
 
 impl Shader {
     /// For arrays of so many quads of channels; `spread` is for bins of many taps.
     pub fn new(kernel: Kernel, storage: Storage, quads: u32, spread: bool) -> Self {
         let [_, most] = if spread { SPREAD } else { ALONE };
-        Self { kernel, storage, quads: quads.next_power_of_two().min(most), spread }
+        Self { kernel, storage, quads: quads.next_power_of_two().min(most), spread, maps: 1 }
+    }
+
+    /// For at least so many maps.
+    pub fn with_maps(self, maps: usize) -> Self {
+        Self { maps: maps.next_power_of_two() as u32, ..self }
+    }
+
+    /// The numbers of the bindings, and whether each is only read.
+    pub fn bindings(self) -> Vec<(u32, bool)> {
+        match self.kernel {
+            Kernel::ToQuads | Kernel::ToPlanes => vec![(0, false), (1, false)],
+            kernel => {
+                let argmax = (3, matches!(kernel, Kernel::Scatter { .. }));
+                let mut bindings = vec![(0, true), (1, true), (2, false)];
+                bindings.extend(kernel.has_argmax().then_some(argmax));
+                bindings.extend((FIRST_MAP..FIRST_MAP + self.maps).map(|binding| (binding, true)));
+                bindings
+            }
+        }
     }
 
     /// Quads of a workgroup, and invocations along the other axis.
@@ -124,7 +156,8 @@ impl Shader {
 
     /// What it is called in measurements.
     pub fn name(self) -> String {
-        format!("{:?} {:?}{}", self.kernel, self.storage, if self.spread { " spread" } else { "" })
+        let maps = if self.maps > 1 { format!(" {} maps", self.maps) } else { String::new() };
+        format!("{:?} {:?}{maps}{}", self.kernel, self.storage, if self.spread { " spread" } else { "" })
     }
 
     /// The text.
@@ -139,6 +172,8 @@ impl Shader {
         let [readers, all, chosen] = files!("readers", "all_readers", "chosen_reader");
         let [alone, alone_best, spread, spread_best] = files!("alone", "alone_best", "spread", "spread_best");
         let [sum, sample, corner, window] = files!("sum", "max_sample", "max_corner", "max_window");
+        let [map, sum_of_map, sample_of_map, corner_of_map, window_of_map] =
+            files!("map", "sum_of_map", "max_sample_of_map", "max_corner_of_map", "max_window_of_map");
         let [relayout, to_quads, to_planes] = files!("relayout", "to_quads", "to_planes");
         let element = match self.storage {
             Storage::Half => half,
@@ -151,21 +186,24 @@ impl Shader {
             Storage::Double | Storage::Long => words_double,
         };
         let (lanes, lanes_best) = if self.spread { (spread, spread_best) } else { (alone, alone_best) };
-        let maxima = |wanted, kernel| {
-            let keep = if wanted { argmax } else { no_argmax };
-            vec![element, tables, lanes, maximum, lanes_best, wide, keep, kernel]
+        let keep = if self.kernel.has_argmax() { argmax } else { no_argmax };
+        let maxima = vec![element, tables, lanes, maximum, lanes_best, wide, keep];
+        let (files, of_map) = match self.kernel {
+            Kernel::Sum => (vec![element, tables, lanes, sum], Some(sum_of_map)),
+            Kernel::MaxSample { .. } => ([maxima, vec![sample]].concat(), Some(sample_of_map)),
+            Kernel::MaxCorner { .. } => ([maxima, vec![corner]].concat(), Some(corner_of_map)),
+            Kernel::MaxWindow { .. } => ([maxima, vec![window]].concat(), Some(window_of_map)),
+            Kernel::Scatter { argmax: false } => (vec![element, readers, all], None),
+            Kernel::Scatter { argmax: true } => (vec![element, readers, wide, chosen], None),
+            Kernel::ToQuads => (vec![words, relayout, to_quads], None),
+            Kernel::ToPlanes => (vec![words, relayout, to_planes], None),
         };
-        let files = match self.kernel {
-            Kernel::Sum => vec![element, tables, lanes, sum],
-            Kernel::MaxSample { argmax } => maxima(argmax, sample),
-            Kernel::MaxCorner { argmax } => maxima(argmax, corner),
-            Kernel::MaxWindow { argmax } => maxima(argmax, window),
-            Kernel::Scatter { argmax: false } => vec![element, readers, all],
-            Kernel::Scatter { argmax: true } => vec![element, readers, wide, chosen],
-            Kernel::ToQuads => vec![words, relayout, to_quads],
-            Kernel::ToPlanes => vec![words, relayout, to_planes],
-        };
-        files.join("\n")
+        let mut text = files.join("\n");
+        if let Some(of_map) = of_map {
+            let made = if self.kernel == Kernel::Sum { "vec4<Real>" } else { "Best" };
+            text += &for_each_map(&[map, of_map].join("\n"), made, self.maps);
+        }
+        text
     }
 
     /// The numbers that are filled in.
@@ -175,6 +213,22 @@ impl Shader {
     }
 }
 
+/// The text about the first map, `made` by whose `lane_of_map_0` is wanted, once for each map.
+///
+/// The map is chosen before the loops over its taps, which then have no branch.
+fn for_each_map(text: &str, made: &str, maps: u32) -> String {
+    let binding = |map: u32| format!("@binding({})", FIRST_MAP + map);
+    let of_map = |map: u32| text.replace("_0", &format!("_{map}")).replace(&binding(0), &binding(map));
+    let texts: Vec<_> = (0..maps).map(of_map).collect();
+    let choice = |map: u32| format!("        case {map}u: {{ return lane_of_map_{map}(here, lane); }}\n");
+    let choices: String = (1..maps).map(choice).collect();
+    format!(
+        "{}\nfn lane_of_maps(here: Place, lane: u32) -> {made} {{\n    switch here.roi.stage {{\n{choices}\
+         \x20       default: {{ return lane_of_map_0(here, lane); }}\n    }}\n}}\n",
+        texts.join("\n"),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use naga::back::{hlsl, msl, pipeline_constants, spv};
@@ -182,20 +236,35 @@ mod tests {
 
     use super::*;
 
-    fn all() -> impl Iterator<Item = Shader> {
+    /// Every shader that a device may be asked for.
+    fn all() -> Vec<Shader> {
         let both = [false, true];
-        let mut kernels = vec![Kernel::Sum, Kernel::ToQuads, Kernel::ToPlanes];
-        kernels.extend(both.map(|argmax| Kernel::MaxSample { argmax }));
-        kernels.extend(both.map(|argmax| Kernel::MaxCorner { argmax }));
-        kernels.extend(both.map(|argmax| Kernel::MaxWindow { argmax }));
-        kernels.extend(both.map(|argmax| Kernel::Scatter { argmax }));
-        let storages = [Storage::Half, Storage::Single, Storage::Double];
-        let groups = [(1, false), (2, false), (4, false), (8, false), (1, true), (2, true), (4, true)];
-        kernels.into_iter().flat_map(move |kernel| {
-            storages.into_iter().flat_map(move |storage| {
-                groups.map(|(quads, spread)| Shader { kernel, storage, quads, spread })
-            })
-        })
+        let alone = [Kernel::Scatter { argmax: false }, Kernel::Scatter { argmax: true }];
+        let alone = [alone.as_slice(), &[Kernel::ToQuads, Kernel::ToPlanes]].concat();
+        let mut forward = vec![Kernel::Sum];
+        forward.extend(both.map(|argmax| Kernel::MaxSample { argmax }));
+        forward.extend(both.map(|argmax| Kernel::MaxCorner { argmax }));
+        forward.extend(both.map(|argmax| Kernel::MaxWindow { argmax }));
+        let mut shaders = Vec::new();
+        for storage in [Storage::Half, Storage::Single, Storage::Double] {
+            for quads in [1, 2, 4, 8] {
+                shaders.extend(alone.iter().map(|&kernel| Shader::new(kernel, storage, quads, false)));
+            }
+            for (quads, spread) in
+                [(1, false), (2, false), (4, false), (8, false), (1, true), (2, true), (4, true)]
+            {
+                for maps in [1, 2, 4, MOST_MAPS as usize] {
+                    let shader = |&kernel| Shader::new(kernel, storage, quads, spread).with_maps(maps);
+                    shaders.extend(forward.iter().map(shader));
+                }
+            }
+        }
+        shaders
+    }
+
+    #[test]
+    fn maps_fit_into_the_bindings_of_a_device() {
+        assert_eq!([4, 5, 8, 11, 12, 1 << 20].map(most_maps), [1, 1, 4, 4, 8, 8]);
     }
 
     #[test]
@@ -213,6 +282,11 @@ mod tests {
                 validated.unwrap_or_else(|error| panic!("{shader:?}: {}", error.emit_to_string(&source)))
             };
             let info = validate(&module);
+            let call =
+                module.global_variables.iter().find(|(_, variable)| variable.name.as_deref() == Some("call"));
+            let (_, call) = call.expect("every shader has a call");
+            let bytes = module.types[call.ty].inner.size(module.to_ctx());
+            assert_eq!(bytes, shader.kernel.call_bytes(), "{shader:?}");
             let constants = shader.constants().map(|(name, value)| (name.to_owned(), value));
             let constants = constants.into_iter().collect();
             let (module, info) = pipeline_constants::process_overrides(&module, &info, None, &constants)

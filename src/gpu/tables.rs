@@ -13,7 +13,7 @@ impl Weight for f32 {}
 impl Weight for f64 {}
 
 /// Words of a box; `Roi` in `tables.wgsl`.
-const ROI_WORDS: usize = 8;
+const ROI_WORDS: usize = 9;
 
 /// More bins than this are not numbered in one dispatch.
 const MOST_BINS: usize = 1 << 30;
@@ -31,20 +31,20 @@ pub struct Packed<T> {
 }
 
 /// Where the boxes of a dispatch lie.
-pub struct Placing {
+pub struct Placing<'a> {
+    /// Their maps; the first one is 0.
+    pub stages: Range<usize>,
+    /// Height and width of each.
+    pub sides: &'a [[usize; 2]],
     /// Their images; the first one's first pixel is 0.
     pub images: Range<usize>,
     /// Rows of the result; the first one is 0.
     pub rows: Range<usize>,
-    /// Of the map.
-    pub height: usize,
-    /// Of the map.
-    pub width: usize,
 }
 
 impl<T: Weight> Packed<T> {
     /// Packs as many of `rois`, which count in the plan's order, as fit into bindings of `limit` bytes.
-    pub fn new(plan: &Plan<T>, rois: &[usize], placing: &Placing, limit: u64) -> Result<Self> {
+    pub fn new(plan: &Plan<T>, rois: &[usize], placing: &Placing<'_>, limit: u64) -> Result<Self> {
         let empty = Self::empty_axis(plan);
         let fixed = ROI_WORDS + axis_words(plan, plan.output.height) + axis_words(plan, plan.output.width);
         let mut count = 0;
@@ -95,11 +95,12 @@ impl<T: Weight> Packed<T> {
             };
             let (y_axis, x_axis) = (pack_axis(y), pack_axis(x));
             let fill = if roi.invalid == Invalid::Nan { f32::NAN.to_bits() } else { 0 };
-            let image =
-                (roi.image.max(placing.images.start) - placing.images.start) * placing.height * placing.width;
+            let stage = roi.stage - placing.stages.start;
+            let [height, width] = placing.sides[stage];
+            let image = (roi.image - placing.images.start) * height * width;
             let row = roi.roi - placing.rows.start;
-            packed.words.extend([row as u32, image as u32, placing.width as u32, fill]);
-            packed.words.extend([y_axis, x_axis, y.samples() as u32, x.samples() as u32]);
+            packed.words.extend([row, stage, image, width].map(|number| number as u32));
+            packed.words.extend([fill, y_axis, x_axis, y.samples() as u32, x.samples() as u32]);
         }
         packed.pixels = (first_axis + axes.len()) as u32;
         packed.words.append(&mut axes);

@@ -24,23 +24,7 @@ impl Array {
     /// If the device cannot hold it.
     pub fn upload<E: Transfer>(context: &Arc<Context>, view: &View<'_, E>) -> Result<Self> {
         let storage = E::DTYPE.storage();
-        let channels = 0..view.shape()[1];
-        let grid = Grid::new(
-            view.shape(),
-            std::slice::from_ref(&channels),
-            storage.bytes(),
-            context.max_binding_bytes,
-        )?;
-        Self::upload_cut(context, view, grid)
-    }
-
-    /// Uploads an array that is cut in a given way.
-    pub(super) fn upload_cut<E: Transfer>(
-        context: &Arc<Context>,
-        view: &View<'_, E>,
-        grid: Grid,
-    ) -> Result<Self> {
-        let storage = E::DTYPE.storage();
+        let grid = Grid::of(view.shape(), storage.bytes(), context.max_binding_bytes)?;
         let array = Self::new(context, view.shape(), E::DTYPE, grid)?;
         let channels_last = view.strides()[1].unsigned_abs() < view.strides()[3].unsigned_abs();
         let threads = cpu::num_threads()?;
@@ -140,7 +124,7 @@ impl Array {
             shader: Shader::new(kernel, self.dtype().storage(), quads, false),
             buffers: &[planes, part.buffer],
             items: 0..(chunk.items.len() * per_item) as u32,
-            quads,
+            quads: 0..quads,
         };
         self.context.dispatch(&dispatch, |cells, first_quad| {
             vec![
@@ -163,17 +147,18 @@ impl Array {
 fn fill<E: Transfer>(chunk: &Chunk, view: &View<'_, E>, slot: &wgpu::Buffer, threads: usize) {
     let unit_bytes = (chunk.unit() * size_of::<E::Word>()) as u64;
     cpu::pool::for_each(chunk.units(), threads, |at| {
-        let mut words: Vec<E::Word> = vec![bytemuck::Zeroable::zeroed(); chunk.unit()];
-        let mut run = Vec::new();
+        let start = at as u64 * unit_bytes;
+        // A range that is not mapped means that the device is lost, which the caller finds out next.
+        let Ok(mut mapped) = slot.get_mapped_range_mut(start..start + unit_bytes) else { return };
+        // Run by run, so that the memory between stays in the first cache.
+        let (mut run, mut words) = (Vec::new(), Vec::new());
         for (to, index, axis) in chunk.runs(at) {
             run.resize(to.len(), E::default());
             view.read_run(index, axis, &mut run);
-            words[to].iter_mut().zip(&run).for_each(|(word, &value)| *word = value.store());
-        }
-        let start = at as u64 * unit_bytes;
-        // A range that is not mapped means that the device is lost, which the caller finds out next.
-        if let Ok(mut mapped) = slot.get_mapped_range_mut(start..start + unit_bytes) {
-            mapped.copy_from_slice(bytemuck::cast_slice(&words));
+            words.clear();
+            words.extend(run.iter().map(|value| value.store()));
+            let [start, end] = [to.start, to.end].map(|word| word * size_of::<E::Word>());
+            mapped.slice(start..end).copy_from_slice(bytemuck::cast_slice(&words));
         }
     });
 }

@@ -9,7 +9,7 @@ pub use roi_pool::{PoolMode, Quantization, RoiPool};
 use crate::element::Real;
 use crate::error::{Error, Result};
 use crate::geometry::{Axis, Extent};
-use crate::taps::{AxisSpan, AxisWriter, Reduce};
+use crate::taps::{AxisSpan, AxisWriter, Reduce, SlopeWriter};
 
 /// What a RoI operator is, for every backend and both directions.
 pub trait RoiOp: Sync {
@@ -43,6 +43,18 @@ pub trait RoiOp: Sync {
         ends: [B; 2],
         extent: usize,
         taps: AxisWriter<'_, T>,
+    ) -> AxisSpan;
+}
+
+/// An operator whose result changes smoothly with its boxes.
+pub trait RoiSlopes: RoiOp {
+    /// As [`RoiOp::axis`] for a weighted sum, with the slopes of the weights.
+    fn slopes<B: Real, T: Real>(
+        &self,
+        axis: Axis,
+        ends: [B; 2],
+        extent: usize,
+        taps: SlopeWriter<'_, T>,
     ) -> AxisSpan;
 }
 

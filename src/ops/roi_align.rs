@@ -2,13 +2,13 @@
 //!
 //! K. He, G. Gkioxari, P. Dollár, R. Girshick, "Mask R-CNN", ICCV 2017, section 3.
 
-use super::{RoiOp, check_common};
+use super::{RoiOp, RoiSlopes, check_common};
 use crate::element::Real;
 use crate::error::{Error, Result};
 use crate::geometry::bilinear;
 use crate::geometry::grid::{Grid, Placement};
 use crate::geometry::{Axis, Extent};
-use crate::taps::{AxisSpan, AxisWriter, Reduce};
+use crate::taps::{AxisSpan, AxisWriter, Reduce, SlopeWriter};
 
 /// How the samples of a bin become one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,6 +111,34 @@ impl RoiOp for RoiAlign {
                     taps.end_samples(first);
                 }
             }
+        }
+        taps.finish()
+    }
+}
+
+impl RoiSlopes for RoiAlign {
+    fn slopes<B: Real, T: Real>(
+        &self,
+        axis: Axis,
+        ends: [B; 2],
+        extent: usize,
+        mut taps: SlopeWriter<'_, T>,
+    ) -> AxisSpan {
+        let grid = self.grid(axis, ends);
+        let scale = 1.0 / grid.samples().max(1) as f64;
+        for bin in 0..self.output.side(axis) {
+            let inside = grid.inside(bin, extent);
+            let mut sample = |sample| {
+                let position = grid.position(bin, sample);
+                let (at, steps) = (bilinear::split(position, extent), bilinear::steps(position, extent));
+                taps.sample(at, steps, grid.slopes(bin, sample), scale);
+            };
+            if grid.ascending() {
+                inside.for_each(&mut sample);
+            } else {
+                inside.rev().for_each(&mut sample);
+            }
+            taps.end_bin();
         }
         taps.finish()
     }

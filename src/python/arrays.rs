@@ -13,10 +13,11 @@ use pyo3::prelude::*;
 
 use crate::element::Element;
 use crate::error::Error;
+use crate::python::gpu::DeviceArray;
 use crate::view::View;
 
 pub use boxes::{AnyBoxes, BoxTable, integers};
-pub use output::Output;
+pub use output::{BoxOutput, Output};
 
 /// Order of an array's axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +116,19 @@ impl<'py> Array4<'py> {
         }
     }
 
+    /// Refuses gradients that have another dtype than what is pooled from these features.
+    pub fn check_dtype_of_result(&self, name: &'static str, features: &Self) -> PyResult<()> {
+        let expected = if features.dtype == Dtype::U8 { Dtype::F32 } else { features.dtype };
+        if self.dtype == expected {
+            return Ok(());
+        }
+        Err(unsupported(
+            name,
+            &self.array.dtype(),
+            "use that of the result: the features' own, float32 for uint8",
+        ))
+    }
+
     /// Refuses an array that has another dtype than the first one of its list.
     pub fn check_same_dtype(&self, name: &'static str, first: &Self) -> PyResult<()> {
         if self.dtype == first.dtype {
@@ -192,7 +206,9 @@ pub fn with_features<'py, W: WithFeatures<'py>>(features: &Array4<'py>, work: W)
 fn untyped<'py>(name: &'static str, array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
     array.cast::<PyUntypedArray>().cloned().map_err(|_| {
         let got = array.get_type().to_string();
-        Error::Dtype { name, got, hint: "use a NumPy array" }.into()
+        let on_device = array.is_instance_of::<DeviceArray>();
+        let hint = if on_device { "download it with .numpy() for use here" } else { "use a NumPy array" };
+        Error::Dtype { name, got, hint }.into()
     })
 }
 

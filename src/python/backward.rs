@@ -17,6 +17,7 @@ use crate::ops::{RoiAlign, RoiOp, RoiPool};
 use crate::python::arrays::{
     AnyBoxes, Array4, BoxTable, Indices4, Layout, Output, WithFeatures, with_features,
 };
+use crate::python::gpu::{self, Device, DeviceArray};
 use crate::python::ops::{Int, align_mode, invalid, layout, pair, placement, pool_mode, quantization};
 use crate::run::{self, Invalid, Pyramid};
 use crate::view::{View, ViewMut};
@@ -40,6 +41,7 @@ pub fn roi_align_backward<'py>(
     layout: &str,
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
+    device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     let grads = Grads::new(grad_output, self::layout(layout)?)?;
     let op = RoiAlign {
@@ -50,7 +52,8 @@ pub fn roi_align_backward<'py>(
         mode: align_mode(mode)?,
         placement: placement(sample_points)?,
     };
-    backward(&op, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, self::invalid(invalid)?)
+    let invalid = self::invalid(invalid)?;
+    backward(&op, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, invalid, device)
 }
 
 #[pyfunction]
@@ -67,6 +70,7 @@ pub fn roi_pool_backward<'py>(
     layout: &str,
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
+    device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     let grads = Grads::new(grad_output, self::layout(layout)?)?;
     let op = RoiPool {
@@ -75,26 +79,41 @@ pub fn roi_pool_backward<'py>(
         mode: pool_mode(mode)?,
         quantization: self::quantization(quantization)?,
     };
-    backward(&op, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, self::invalid(invalid)?)
+    let invalid = self::invalid(invalid)?;
+    backward(&op, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, invalid, device)
 }
 
 /// The gradients that come in.
 pub struct Grads<'a, 'py> {
     object: &'a Bound<'py, PyAny>,
-    array: Array4<'py>,
+    array: Place<'py>,
     layout: Layout,
+}
+
+/// Where they lie.
+enum Place<'py> {
+    Host(Array4<'py>),
+    Device(Bound<'py, DeviceArray>),
 }
 
 impl<'a, 'py> Grads<'a, 'py> {
     pub fn new(object: &'a Bound<'py, PyAny>, layout: Layout) -> PyResult<Self> {
-        let array = Array4::new("grad_output", object, layout)?;
-        array.check_float("grad_output")?;
+        let array = if let Ok(array) = object.cast::<DeviceArray>() {
+            Place::Device(array.clone())
+        } else {
+            let array = Array4::new("grad_output", object, layout)?;
+            array.check_float("grad_output")?;
+            Place::Host(array)
+        };
         Ok(Self { object, array, layout })
     }
 
     /// Bins of a box.
     pub fn output(&self) -> Extent {
-        let [_, _, height, width] = self.array.shape();
+        let [_, _, height, width] = match &self.array {
+            Place::Host(array) => array.shape(),
+            Place::Device(array) => array.get().logical_shape(),
+        };
         Extent { height, width }
     }
 
@@ -119,46 +138,59 @@ fn backward<'py>(
     accumulate: bool,
     out: Option<&Bound<'py, PyAny>>,
     invalid: Invalid,
+    device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
-    let pyramid = Pyramid::one(op);
+    let (pyramid, rois) = (Pyramid::one(op), (boxes, batch_indices));
     let (shapes, outs) = ([input_shape], [out]);
     let mut outs =
-        backward_pyramid(pyramid, grads, argmax, boxes, batch_indices, &shapes, accumulate, &outs, invalid)?;
-    Ok(outs.remove(0).array.into_any().unbind())
+        backward_pyramid(pyramid, grads, argmax, rois, &shapes, accumulate, &outs, invalid, device)?;
+    Ok(outs.remove(0))
 }
 
 pub fn backward_pyramid<'py>(
     pyramid: Pyramid<'_, impl RoiOp>,
     grads: &Grads<'_, 'py>,
     argmax: Option<&Bound<'py, PyAny>>,
-    boxes: &Bound<'py, PyAny>,
-    batch_indices: Option<&Bound<'py, PyAny>>,
+    (boxes, batch_indices): (&Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>),
     input_shapes: &[Shape],
     accumulate: bool,
     outs: &[Option<&Bound<'py, PyAny>>],
     invalid: Invalid,
-) -> PyResult<Vec<Output<'py>>> {
+    device: Option<&Device>,
+) -> PyResult<Vec<Py<PyAny>>> {
     if accumulate && outs.iter().any(Option::is_none) {
         return Err(Error::Conflict("accumulate=True needs out, to add to".to_owned()).into());
     }
-    let settings = Settings::current()?;
-    let sources = argmax.map(|argmax| Indices4::new("argmax", argmax, grads.layout)).transpose()?;
     let shapes = input_shapes.iter().map(|&shape| grads.shape(shape)).collect::<Result<Vec<_>>>()?;
     let table = BoxTable::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
     pyramid.output_shape(&shapes, table.len())?;
+    let layout = grads.layout;
+    let array = match &grads.array {
+        Place::Host(array) => array,
+        Place::Device(array) => {
+            let rois = table.read()?;
+            return gpu::backward(
+                pyramid, array, argmax, &rois, &shapes, accumulate, outs, layout, invalid, device,
+            );
+        }
+    };
+    let sources = argmax.map(|argmax| Indices4::new("argmax", argmax, layout)).transpose()?;
     let mut inputs: Vec<_> = [grads.object, boxes].into_iter().chain(batch_indices).chain(argmax).collect();
     let mut results = Vec::with_capacity(outs.len());
     for (&shape, &out) in shapes.iter().zip(outs) {
-        results.push(Output::values(&grads.array, &inputs, shape, out)?);
+        results.push(Output::values(array, &inputs, shape, out)?);
         // What one of them writes must not be another's.
         inputs.extend(out);
     }
-    let py = grads.object.py();
-    let argmax = sources.as_ref();
-    let rois = table.read()?;
-    let call = Backward { py, pyramid, rois, argmax, outs: &results, accumulate, invalid, settings };
-    with_features(&grads.array, call)?;
-    Ok(results)
+    let (py, argmax, rois) = (grads.object.py(), sources.as_ref(), table.read()?);
+    if let Some(device) = device {
+        gpu::backward_once(py, device, pyramid, array, argmax, &rois, &results, accumulate, invalid)?;
+    } else {
+        let settings = Settings::current()?;
+        let call = Backward { py, pyramid, rois, argmax, outs: &results, accumulate, invalid, settings };
+        with_features(array, call)?;
+    }
+    Ok(results.into_iter().map(|result| result.array.into_any().unbind()).collect())
 }
 
 struct Backward<'a, 'py, O> {

@@ -1,7 +1,9 @@
-//! Devices, arrays on them, and operators that run there.
+//! Devices, and arrays on them.
 
 #![allow(clippy::too_many_arguments, reason = "Python's keywords, one by one")]
 #![allow(unsafe_code, reason = "typed views of arrays whose dtype was just matched")]
+
+mod calls;
 
 use std::sync::Arc;
 
@@ -9,13 +11,12 @@ use half::{bf16, f16};
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 
-use crate::cpu::Settings;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{self, Dtype, Options};
-use crate::ops::RoiOp;
-use crate::python::arrays::{self, AnyBoxes, Array4, BoxTable, Layout, Output};
-use crate::run::{self, Invalid};
+use crate::python::arrays::{self, Array4, Layout, Output};
 use crate::view::{View, ViewMut};
+
+pub use calls::{backward, backward_once, forward, forward_once, on_device};
 
 /// What `devices` tells of an adapter.
 type Info = (String, &'static str, &'static str, String, bool);
@@ -144,77 +145,12 @@ impl DeviceArray {
     }
 }
 
-/// Pools features that lie on a device; the result stays there.
-pub fn forward<'py>(
-    op: &impl RoiOp,
-    features: &Bound<'py, DeviceArray>,
-    rois: (&Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>),
-    return_argmax: bool,
-    layout: Layout,
-    has_out: bool,
-    invalid: Invalid,
-) -> PyResult<Py<PyAny>> {
-    let py = features.py();
-    let features = features.get();
-    if has_out {
-        let message =
-            "out cannot be given for features on a device, where the result stays; use .numpy(out=...)";
-        return Err(Error::Conflict(message.to_owned()).into());
-    }
-    if layout != features.layout {
-        let message = format!("layout must be {:?}, which the features were uploaded in", features.layout());
-        return Err(Error::Conflict(message).into());
-    }
-    let rois = BoxTable::new(rois.0, rois.1, features.array.shape()[0])?.read()?;
-    let (values, argmax) = py.detach(|| run_on_device(op, &features.array, &rois, return_argmax, invalid))?;
-    let array = |array| DeviceArray { array: Arc::new(array), layout };
-    Ok(match argmax {
-        Some(argmax) => (array(values), array(argmax)).into_pyobject(py)?.into_any().unbind(),
-        None => array(values).into_pyobject(py)?.into_any().unbind(),
-    })
-}
-
-/// Uploads, pools and downloads.
-pub fn one_shot(
-    py: Python<'_>,
-    device: &Device,
-    op: &impl RoiOp,
-    features: &Array4<'_>,
-    rois: &AnyBoxes,
-    out: &Output<'_>,
-    argmax: Option<&Output<'_>>,
-    invalid: Invalid,
-) -> PyResult<()> {
-    let features = upload(py, &device.0, features)?;
-    let return_argmax = argmax.is_some();
-    let (values, sources) = py.detach(|| run_on_device(op, &features, rois, return_argmax, invalid))?;
-    download(py, &values, out)?;
-    sources.iter().zip(argmax).try_for_each(|(sources, argmax)| download(py, sources, argmax))
-}
-
-fn run_on_device(
-    op: &impl RoiOp,
-    features: &gpu::Array,
-    rois: &AnyBoxes,
-    argmax: bool,
-    invalid: Invalid,
-) -> Result<(gpu::Array, Option<gpu::Array>)> {
-    let threads = Settings::current()?.threads;
-    match rois {
-        AnyBoxes::F32(boxes) => run::forward_on_device(op, features, boxes, argmax, invalid, threads),
-        AnyBoxes::F64(boxes) => run::forward_on_device(op, features, boxes, argmax, invalid, threads),
-    }
+fn send<E: gpu::Transfer>(py: Python<'_>, device: &gpu::Device, view: View<'_, E>) -> PyResult<gpu::Array> {
+    Ok(py.detach(|| device.upload(&view))?)
 }
 
 /// Uploads an array as what it is.
 fn upload(py: Python<'_>, device: &gpu::Device, array: &Array4<'_>) -> PyResult<gpu::Array> {
-    fn send<E: gpu::Transfer>(
-        py: Python<'_>,
-        device: &gpu::Device,
-        view: View<'_, E>,
-    ) -> PyResult<gpu::Array> {
-        Ok(py.detach(|| device.upload(&view))?)
-    }
     // SAFETY: each arm names the type that the dtype stands for.
     unsafe {
         match array.dtype {

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod backward;
+mod box_gradient;
 mod dlpack;
 mod errors;
 mod explain;
@@ -18,6 +19,8 @@ mod _core {
 
     #[pymodule_export]
     use super::backward::{roi_align_backward, roi_pool_backward};
+    #[pymodule_export]
+    use super::box_gradient::roi_align_box_gradient;
     #[pymodule_export]
     use super::dlpack::bfloat16_from_dlpack;
     #[pymodule_export]

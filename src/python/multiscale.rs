@@ -20,6 +20,7 @@ use crate::geometry::stages::{Rounding, StageRule};
 use crate::ops::{Mode, RoiAlign};
 use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Output, WithFeatures, integers, with_features};
 use crate::python::backward::{Grads, Shape, backward_pyramid};
+use crate::python::gpu::{self, Device};
 use crate::python::ops::{Int, choose, extent, invalid, layout, pair};
 use crate::run::{self, Invalid, Pyramid, Stages};
 use crate::view::View;
@@ -85,6 +86,7 @@ pub fn multiscale_roi_align<'py>(
     layout: &str,
     out: Option<&Bound<'py, PyAny>>,
     invalid: &str,
+    device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
     let output = extent(output_size)?;
@@ -99,6 +101,10 @@ pub fn multiscale_roi_align<'py>(
         stages,
     )?;
     let pyramid = levels.pyramid();
+    if let Some(maps) = gpu::on_device("features_list", &features_list)? {
+        let rois = (boxes, batch_indices);
+        return gpu::forward(pyramid, &maps, rois, false, layout, out.is_some(), invalid, device);
+    }
     let arrays = features_list
         .iter()
         .map(|map| Array4::new("features_list", map, layout))
@@ -109,9 +115,14 @@ pub fn multiscale_roi_align<'py>(
     arrays.iter().try_for_each(|map| map.check_same_dtype("features_list", &arrays[0]))?;
     let inputs: Vec<_> = features_list.iter().chain([boxes]).chain(batch_indices).collect();
     let out = Output::values(&arrays[0], &inputs, shape, out)?;
-    let settings = Settings::current()?;
-    let call = Forward { py, pyramid, arrays: &arrays, rois: table.read()?, out: &out, invalid, settings };
-    with_features(&arrays[0], call)?;
+    let rois = table.read()?;
+    if let Some(device) = device {
+        gpu::forward_once(py, device, pyramid, &arrays, &rois, &out, None, invalid)?;
+    } else {
+        let settings = Settings::current()?;
+        let call = Forward { py, pyramid, arrays: &arrays, rois, out: &out, invalid, settings };
+        with_features(&arrays[0], call)?;
+    }
     Ok(out.array.into_any().unbind())
 }
 
@@ -164,6 +175,7 @@ pub fn multiscale_roi_align_backward<'py>(
     layout: &str,
     out: Option<Vec<Bound<'py, PyAny>>>,
     invalid: &str,
+    device: Option<&Device>,
 ) -> PyResult<Vec<Py<PyAny>>> {
     let grads = Grads::new(grad_output, self::layout(layout)?)?;
     let levels = Levels::new(
@@ -184,18 +196,8 @@ pub fn multiscale_roi_align_backward<'py>(
         let (got, expected) = (outs.len(), input_shapes.len());
         return Err(Error::Conflict(format!("out has {got} arrays for {expected} maps")).into());
     }
-    let outs = backward_pyramid(
-        levels.pyramid(),
-        &grads,
-        None,
-        boxes,
-        batch_indices,
-        &input_shapes,
-        accumulate,
-        &outs,
-        self::invalid(invalid)?,
-    )?;
-    Ok(outs.into_iter().map(|out| out.array.into_any().unbind()).collect())
+    let (pyramid, rois, invalid) = (levels.pyramid(), (boxes, batch_indices), self::invalid(invalid)?);
+    backward_pyramid(pyramid, &grads, None, rois, &input_shapes, accumulate, &outs, invalid, device)
 }
 
 #[pyfunction]

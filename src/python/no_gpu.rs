@@ -1,21 +1,27 @@
 //! What stands for devices in a build without them.
 
-#![allow(clippy::too_many_arguments, reason = "those of the functions that it stands for")]
+#![allow(
+    clippy::too_many_arguments,
+    clippy::unnecessary_wraps,
+    reason = "those of the functions that it stands for"
+)]
+
+use std::convert::Infallible;
 
 use pyo3::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::ops::RoiOp;
-use crate::python::arrays::{AnyBoxes, Array4, Layout, Output};
-use crate::run::Invalid;
+use crate::python::arrays::{AnyBoxes, Array4, Indices4, Layout, Output};
+use crate::run::{Invalid, Pyramid};
 
 fn missing<T>() -> Result<T> {
     Err(Error::Gpu("this build of roialign_rs has no GPU path; build it with the feature \"gpu\"".to_owned()))
 }
 
 #[pyfunction]
-pub fn devices() -> Result<()> {
-    missing()
+pub fn devices() -> Vec<()> {
+    Vec::new()
 }
 
 /// An open device: there is none.
@@ -33,28 +39,71 @@ impl Device {
 
 /// An array on a device: there is none.
 #[pyclass(frozen, module = "roialign_rs._core")]
-pub struct DeviceArray;
+pub struct DeviceArray(Infallible);
+
+impl DeviceArray {
+    pub fn logical_shape(&self) -> [usize; 4] {
+        match self.0 {}
+    }
+}
+
+pub fn on_device<'py>(
+    _name: &str,
+    _objects: &[Bound<'py, PyAny>],
+) -> PyResult<Option<Vec<Bound<'py, DeviceArray>>>> {
+    Ok(None)
+}
 
 pub fn forward<'py>(
-    _op: &impl RoiOp,
-    _features: &Bound<'py, DeviceArray>,
+    _pyramid: Pyramid<'_, impl RoiOp>,
+    _maps: &[Bound<'py, DeviceArray>],
     _rois: (&Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>),
     _return_argmax: bool,
     _layout: Layout,
     _has_out: bool,
     _invalid: Invalid,
+    _device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     Ok(missing()?)
 }
 
-pub fn one_shot(
+pub fn forward_once(
     _py: Python<'_>,
     _device: &Device,
-    _op: &impl RoiOp,
-    _features: &Array4<'_>,
+    _pyramid: Pyramid<'_, impl RoiOp>,
+    _maps: &[Array4<'_>],
     _rois: &AnyBoxes,
     _out: &Output<'_>,
     _argmax: Option<&Output<'_>>,
+    _invalid: Invalid,
+) -> PyResult<()> {
+    Ok(missing()?)
+}
+
+pub fn backward<'py>(
+    _pyramid: Pyramid<'_, impl RoiOp>,
+    _grads: &Bound<'py, DeviceArray>,
+    _argmax: Option<&Bound<'py, PyAny>>,
+    _rois: &AnyBoxes,
+    _shapes: &[[usize; 4]],
+    _accumulate: bool,
+    _outs: &[Option<&Bound<'py, PyAny>>],
+    _layout: Layout,
+    _invalid: Invalid,
+    _device: Option<&Device>,
+) -> PyResult<Vec<Py<PyAny>>> {
+    Ok(missing()?)
+}
+
+pub fn backward_once(
+    _py: Python<'_>,
+    _device: &Device,
+    _pyramid: Pyramid<'_, impl RoiOp>,
+    _grads: &Array4<'_>,
+    _argmax: Option<&Indices4<'_>>,
+    _rois: &AnyBoxes,
+    _outs: &[Output<'_>],
+    _accumulate: bool,
     _invalid: Invalid,
 ) -> PyResult<()> {
     Ok(missing()?)

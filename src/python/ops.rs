@@ -7,6 +7,8 @@
 )]
 #![allow(unsafe_code, reason = "typed views of arrays whose dtype was just matched")]
 
+use std::slice;
+
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 
@@ -17,8 +19,8 @@ use crate::geometry::Extent;
 use crate::geometry::grid::Placement;
 use crate::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
 use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Layout, Output, WithFeatures, with_features};
-use crate::python::gpu::{self, Device, DeviceArray};
-use crate::run::{self, Invalid};
+use crate::python::gpu::{self, Device};
+use crate::run::{self, Invalid, Pyramid};
 use crate::view::View;
 
 /// Picks a variant by its name.
@@ -173,16 +175,10 @@ fn forward<'py>(
     if return_argmax && !op.reduce().has_argmax() {
         return Err(Error::Conflict("return_argmax needs a mode that takes a maximum".to_owned()).into());
     }
-    if let Ok(features) = features.cast::<DeviceArray>() {
-        return gpu::forward(
-            op,
-            features,
-            (boxes, batch_indices),
-            return_argmax,
-            layout,
-            out.is_some(),
-            invalid,
-        );
+    let pyramid = Pyramid::one(op);
+    if let Some(maps) = gpu::on_device("features", slice::from_ref(features))? {
+        let rois = (boxes, batch_indices);
+        return gpu::forward(pyramid, &maps, rois, return_argmax, layout, out.is_some(), invalid, device);
     }
     let array = Array4::new("features", features, layout)?;
     let settings = Settings::current()?;
@@ -193,7 +189,8 @@ fn forward<'py>(
     let argmax = return_argmax.then(|| Output::argmax(&array, shape)).transpose()?;
     let rois = table.read()?;
     if let Some(device) = device {
-        gpu::one_shot(features.py(), device, op, &array, &rois, &out, argmax.as_ref(), invalid)?;
+        let (py, maps) = (features.py(), slice::from_ref(&array));
+        gpu::forward_once(py, device, pyramid, maps, &rois, &out, argmax.as_ref(), invalid)?;
     } else {
         let call =
             Forward { py: features.py(), op, rois, out: &out, argmax: argmax.as_ref(), invalid, settings };

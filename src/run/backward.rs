@@ -29,30 +29,59 @@ pub fn backward<E: Element, B: Real>(
     settings: cpu::Settings,
 ) -> Result<()> {
     let shapes: Vec<_> = out.iter().map(ViewMut::shape).collect();
-    let shape = pyramid.output_shape(&shapes, boxes.corners.len())?;
-    check_shape("grad_output", shape, grad_output.shape())?;
-    argmax.map_or(Ok(()), |argmax| check_shape("argmax", shape, argmax.shape()))?;
-    let takes_maximum = pyramid.ops[0].reduce().has_argmax();
-    if takes_maximum != argmax.is_some() {
-        let problem = if takes_maximum { "is needed for" } else { "must be None unless the mode takes" };
-        return Err(Error::Conflict(format!("argmax {problem} a maximum")));
-    }
-    pyramid.check_boxes(&shapes, boxes, invalid)?;
+    check_backward(pyramid, &shapes, grad_output.shape(), argmax, boxes, invalid, settings.threads)?;
     if shapes[0][0] == 0 || shapes[0][1] == 0 {
         return Ok(());
     }
-    let plans = || {
-        let passes = pyramid.passes(&shapes, boxes.corners.len());
-        passes.map(|rows| pyramid.plan(&shapes, boxes, rows, invalid, settings.threads))
-    };
-    if let Some(argmax) = argmax {
-        let widths: Vec<_> = shapes.iter().map(|[.., width]| *width).collect();
-        plans().try_for_each(|plan| cpu::check_argmax(&plan?, argmax, &widths, settings.threads))?;
-    }
     let mut accumulate = accumulate;
-    for plan in plans() {
-        cpu::scatter(&plan?, grad_output, argmax, out, accumulate, settings)?;
+    for rows in pyramid.passes(&shapes, boxes.corners.len()) {
+        let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings.threads)?;
+        cpu::scatter(&plan, grad_output, argmax, out, accumulate, settings)?;
         accumulate = true;
     }
     Ok(())
+}
+
+/// Refuses what [`backward`] refuses, for gradients of shape `grads` and maps of these shapes.
+///
+/// # Errors
+/// As there.
+pub fn check_backward<B: Real>(
+    pyramid: Pyramid<'_, impl RoiOp>,
+    maps: &[[usize; 4]],
+    grads: [usize; 4],
+    argmax: Option<&View<'_, i64>>,
+    boxes: &Boxes<B>,
+    invalid: Invalid,
+    threads: usize,
+) -> Result<()> {
+    let count = boxes.corners.len();
+    check_incoming(&pyramid, maps, count, grads, argmax.map(View::shape))?;
+    pyramid.check_boxes(maps, boxes, invalid)?;
+    let Some(argmax) = argmax.filter(|argmax| !argmax.shape().contains(&0)) else { return Ok(()) };
+    let widths: Vec<_> = maps.iter().map(|[.., width]| *width).collect();
+    pyramid.passes(maps, count).try_for_each(|rows| {
+        // Weights do not matter here.
+        let plan = pyramid.plan::<B, f32>(maps, boxes, rows, invalid, threads)?;
+        cpu::check_argmax(&plan, argmax, &widths, threads)
+    })
+}
+
+/// Refuses gradients, and an argmax, that do not belong to such maps and so many boxes.
+pub(super) fn check_incoming(
+    pyramid: &Pyramid<'_, impl RoiOp>,
+    maps: &[[usize; 4]],
+    boxes: usize,
+    grads: [usize; 4],
+    argmax: Option<[usize; 4]>,
+) -> Result<()> {
+    let shape = pyramid.output_shape(maps, boxes)?;
+    check_shape("grad_output", shape, grads)?;
+    argmax.map_or(Ok(()), |argmax| check_shape("argmax", shape, argmax))?;
+    let takes_maximum = pyramid.ops[0].reduce().has_argmax();
+    if takes_maximum == argmax.is_some() {
+        return Ok(());
+    }
+    let problem = if takes_maximum { "is needed for" } else { "must be None unless the mode takes" };
+    Err(Error::Conflict(format!("argmax {problem} a maximum")))
 }

@@ -1,80 +1,105 @@
 //! Calls whose arrays lie on a device.
 
-use super::{Boxes, Invalid, Pyramid, check_shape};
+use std::ops::Range;
+
+use super::backward::check_incoming;
+use super::{Boxes, Invalid, Pyramid};
 use crate::element::Real;
-use crate::error::Result;
-use crate::gpu;
+use crate::error::{Error, Result};
+use crate::gpu::{self, Array, Dtype};
 use crate::ops::RoiOp;
 
-/// Pools every box of features that lie on a device, where the result stays.
+/// Pools every box from its map of a pyramid that lies on a device, where the result stays.
 ///
 /// # Errors
-/// As [`forward`], or if the device fails.
+/// As [`forward_pyramid`](super::forward_pyramid), or if the device fails.
 pub fn forward_on_device<B: Real>(
-    op: &impl RoiOp,
-    features: &gpu::Array,
+    pyramid: Pyramid<'_, impl RoiOp>,
+    features: &[&Array],
     boxes: &Boxes<B>,
     argmax: bool,
     invalid: Invalid,
     threads: usize,
-) -> Result<(gpu::Array, Option<gpu::Array>)> {
-    let (pyramid, maps) = (Pyramid::one(op), [features.shape()]);
+) -> Result<(Array, Option<Array>)> {
+    let maps: Vec<_> = features.iter().map(|map| map.shape()).collect();
     let shape = pyramid.output_shape(&maps, boxes.corners.len())?;
+    check_together("features_list", features)?;
     pyramid.check_boxes(&maps, boxes, invalid)?;
-    let results = gpu::Results::new(&[features], shape, argmax)?;
-    let pass = pyramid.boxes_per_pass(&maps);
-    for together in results.rows() {
-        for first in together.clone().step_by(pass) {
-            let rows = first..together.end.min(first + pass);
-            let plan_rows = rows.clone();
-            if features.dtype() == gpu::Dtype::F64 {
-                let plan = pyramid.plan::<B, f64>(&maps, boxes, plan_rows, invalid, threads)?;
-                gpu::gather(&plan, &[features], &results, &rows)?;
-            } else {
-                let plan = pyramid.plan::<B, f32>(&maps, boxes, plan_rows, invalid, threads)?;
-                gpu::gather(&plan, &[features], &results, &rows)?;
-            }
+    let results = gpu::Results::new(features, shape, argmax)?;
+    for rows in pieces(results.rows(), pyramid.boxes_per_pass(&maps)) {
+        if features[0].dtype() == Dtype::F64 {
+            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, threads)?;
+            gpu::gather(&plan, features, &results, &rows)?;
+        } else {
+            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, threads)?;
+            gpu::gather(&plan, features, &results, &rows)?;
         }
     }
     Ok((results.values, results.argmax))
 }
 
-/// Gradient for features of shape `features`, from gradients of pooled boxes that lie on a device.
+/// Gradients for the maps from gradients of pooled boxes that lie on a device.
 ///
-/// `argmax` is what the forward pass gave for a mode that takes a maximum.
+/// `argmax`, for the max modes, is what the forward pass gave. Every element of `out` is written; with `accumulate` it
+/// is added to instead.
 ///
 /// # Errors
-/// As [`forward_on_device`].
+/// As [`backward`](super::backward), or if the device fails; but nobody looks into `argmax`: what is no candidate of
+/// its bin has no gradient.
+#[allow(clippy::too_many_arguments, reason = "what one call of the backward pass is made of")]
 pub fn backward_on_device<B: Real>(
-    op: &impl RoiOp,
-    grads: &gpu::Array,
-    argmax: Option<&gpu::Array>,
+    pyramid: Pyramid<'_, impl RoiOp>,
+    grads: &Array,
+    argmax: Option<&Array>,
     boxes: &Boxes<B>,
-    features: [usize; 4],
+    out: &[&Array],
+    accumulate: bool,
     invalid: Invalid,
     threads: usize,
-) -> Result<gpu::Array> {
-    let (pyramid, maps) = (Pyramid::one(op), [features]);
-    let shape = pyramid.output_shape(&maps, boxes.corners.len())?;
-    check_shape("grad_output", shape, grads.shape())?;
-    argmax.map_or(Ok(()), |argmax| check_shape("argmax", shape, argmax.shape()))?;
-    pyramid.check_boxes(&maps, boxes, invalid)?;
-    let mut gradient = gpu::Gradient::new(grads, argmax, &[features])?;
-    let pass = pyramid.boxes_per_pass(&maps);
-    let together = grads.rows();
-    let parts = together
-        .iter()
-        .flat_map(|rows| rows.clone().step_by(pass).map(|first| first..rows.end.min(first + pass)));
-    // Without boxes there is still a gradient to be written, of zeros.
-    for rows in parts.chain(together.is_empty().then_some(0..0)) {
-        let plan_rows = rows.clone();
-        if grads.dtype() == gpu::Dtype::F64 {
-            let plan = pyramid.plan::<B, f64>(&maps, boxes, plan_rows, invalid, threads)?;
-            gradient.add(&plan, grads, argmax, &rows)?;
-        } else {
-            let plan = pyramid.plan::<B, f32>(&maps, boxes, plan_rows, invalid, threads)?;
-            gradient.add(&plan, grads, argmax, &rows)?;
+) -> Result<()> {
+    let maps: Vec<_> = out.iter().map(|map| map.shape()).collect();
+    check_incoming(&pyramid, &maps, boxes.corners.len(), grads.shape(), argmax.map(Array::shape))?;
+    let values: Vec<_> = [grads].into_iter().chain(out.iter().copied()).collect();
+    check_together("out", &values)?;
+    if let Some(argmax) = argmax {
+        gpu::check_same_device(&[grads, argmax])?;
+        if argmax.dtype() != Dtype::I64 {
+            let (got, hint) = (argmax.dtype().to_string(), "use what the forward call returned");
+            return Err(Error::Dtype { name: "argmax", got, hint });
         }
     }
-    Ok(gradient.maps.remove(0))
+    pyramid.check_boxes(&maps, boxes, invalid)?;
+    let incoming = gpu::Incoming { grads, argmax };
+    let mut accumulate = accumulate;
+    // Without boxes there is still a gradient to be written, of zeros.
+    let together = incoming.rows();
+    let none = together.is_empty().then_some(0..0);
+    for rows in pieces(&together, pyramid.boxes_per_pass(&maps)).chain(none) {
+        if grads.dtype() == Dtype::F64 {
+            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, threads)?;
+            gpu::scatter(&plan, incoming, out, accumulate, &rows)?;
+        } else {
+            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, threads)?;
+            gpu::scatter(&plan, incoming, out, accumulate, &rows)?;
+        }
+        accumulate = true;
+    }
+    Ok(())
+}
+
+/// Rows that lie together, no more of them than memory for their plan allows.
+fn pieces(together: &[Range<usize>], most: usize) -> impl Iterator<Item = Range<usize>> {
+    let piece = move |first: usize, end: usize| first..end.min(first + most);
+    together.iter().flat_map(move |rows| rows.clone().step_by(most).map(move |first| piece(first, rows.end)))
+}
+
+fn check_together(name: &'static str, arrays: &[&Array]) -> Result<()> {
+    gpu::check_same_device(arrays)?;
+    match arrays.iter().find(|array| array.dtype() != arrays[0].dtype()) {
+        Some(other) => {
+            let hint = "all arrays of values must have the dtype of the first";
+            Err(Error::Dtype { name, got: other.dtype().to_string(), hint })
+        }
+        None => Ok(()),
+    }
 }

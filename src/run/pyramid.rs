@@ -9,8 +9,8 @@ use crate::element::Real;
 use crate::error::{Error, Result, tuple};
 use crate::geometry::stages::StageRule;
 use crate::geometry::{self, Axis};
-use crate::ops::RoiOp;
-use crate::taps::{BOXES_PER_TABLE, Plan, Table};
+use crate::ops::{RoiOp, RoiSlopes};
+use crate::taps::{AxisSpan, AxisWriter, BOXES_PER_TABLE, Plan, SlopeWriter, Table};
 
 /// How boxes are spread over the maps of a pyramid.
 #[derive(Debug, Clone, Copy)]
@@ -153,6 +153,19 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         invalid: Invalid,
         threads: usize,
     ) -> Result<Plan<T>> {
+        self.plan_by(maps, boxes, rows, invalid, threads, O::axis)
+    }
+
+    /// As [`Self::plan`], `axis` being what writes the taps.
+    fn plan_by<B: Real, T: Real>(
+        &self,
+        maps: &[[usize; 4]],
+        boxes: &Boxes<B>,
+        rows: Range<usize>,
+        invalid: Invalid,
+        threads: usize,
+        axis: impl Fn(&O, Axis, [B; 2], usize, AxisWriter<'_, T>) -> AxisSpan + Sync,
+    ) -> Result<Plan<T>> {
         let (reduce, output) = (self.ops[0].reduce(), self.ops[0].output());
         let order = self.order(maps, boxes, rows, invalid);
         let tables = cpu::pool::map(order.len().div_ceil(BOXES_PER_TABLE), threads, |at| {
@@ -170,8 +183,8 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
                     row,
                     stage as usize,
                     image as usize,
-                    |taps| op.axis(Axis::Y, Axis::Y.ends(corners), height, taps),
-                    |taps| op.axis(Axis::X, Axis::X.ends(corners), width, taps),
+                    |taps| axis(op, Axis::Y, Axis::Y.ends(corners), height, taps),
+                    |taps| axis(op, Axis::X, Axis::X.ends(corners), width, taps),
                 );
             }
             Ok(table)
@@ -201,6 +214,22 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         let mut order: Vec<_> = rows.map(place).collect();
         order.sort_unstable();
         order
+    }
+}
+
+impl<O: RoiSlopes> Pyramid<'_, O> {
+    /// Turns boxes into taps with slopes.
+    pub(super) fn plan_with_slopes<B: Real, T: Real>(
+        &self,
+        maps: &[[usize; 4]],
+        boxes: &Boxes<B>,
+        rows: Range<usize>,
+        invalid: Invalid,
+        threads: usize,
+    ) -> Result<Plan<T>> {
+        self.plan_by(maps, boxes, rows, invalid, threads, |op, axis, ends, side, taps| {
+            op.slopes(axis, ends, side, SlopeWriter::new(taps))
+        })
     }
 }
 

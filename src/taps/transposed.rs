@@ -24,6 +24,8 @@ pub struct Transposed<T> {
     bounds: Vec<usize>,
     bins: Vec<u32>,
     weights: Vec<T>,
+    /// Beside `weights`, if the plan has slopes.
+    slopes: Vec<[T; 2]>,
     /// y and x of each box.
     rois: Vec<[Span; 2]>,
 }
@@ -36,6 +38,7 @@ impl<T: Real> Transposed<T> {
             bounds: Vec::new(),
             bins: Vec::new(),
             weights: Vec::new(),
+            slopes: Vec::new(),
             rois: Vec::with_capacity(rois.len()),
         };
         let mut next = Vec::new();
@@ -55,6 +58,7 @@ impl<T: Real> Transposed<T> {
             bounds: &self.bounds[span.bounds..][..=span.pixels.len()],
             bins: &self.bins,
             weights: &self.weights,
+            slopes: &self.slopes,
             uniform: span.uniform,
         })
     }
@@ -72,7 +76,8 @@ impl<T: Real> Transposed<T> {
             }
         }
         let most = next.iter().copied().max().unwrap_or(0);
-        let uniform = if most <= most_unrolled { most } else { 0 };
+        let all_weigh = !taps.have_slopes() || taps.weights(taps.live()).iter().all(|&w| w != T::ZERO);
+        let uniform = if most <= most_unrolled && all_weigh { most } else { 0 };
         let (first, bounds) = (self.pixels.len(), self.bounds.len());
         let mut end = self.bins.len();
         for (pixel, next) in hull.clone().zip(&mut *next) {
@@ -87,6 +92,7 @@ impl<T: Real> Transposed<T> {
         self.bounds.push(end);
         self.bins.resize(end, 0);
         self.weights.resize(end, T::ZERO);
+        self.slopes.resize(if taps.have_slopes() { end } else { 0 }, [T::ZERO; 2]);
         for bin in taps.live() {
             let (pixels, weights) = (taps.pixels(bin..bin + 1), taps.weights(bin..bin + 1));
             for (i, (&pixel, &weight)) in pixels.iter().zip(weights).enumerate() {
@@ -98,6 +104,9 @@ impl<T: Real> Transposed<T> {
                 }
                 self.bins[*next] = bin as u32;
                 self.weights[*next] = weight;
+                if taps.have_slopes() {
+                    self.slopes[*next] = taps.slopes(bin..bin + 1)[i];
+                }
                 *next += 1;
             }
         }
@@ -129,6 +138,7 @@ pub struct AxisReaders<'a, T> {
     bounds: &'a [usize],
     bins: &'a [u32],
     weights: &'a [T],
+    slopes: &'a [[T; 2]],
     uniform: usize,
 }
 
@@ -148,6 +158,12 @@ impl<'a, T> AxisReaders<'a, T> {
     /// The readers of all pixels: their bins and weights, pixel by pixel.
     pub fn all(&self) -> (&'a [u32], &'a [T]) {
         self.between(0, self.pixels.len())
+    }
+
+    /// How the weights of [`Self::all`] change with the two ends of the box. A reader that was repeated to fill its
+    /// pixel up has its slopes once.
+    pub fn slopes(&self) -> &'a [[T; 2]] {
+        &self.slopes[self.bounds[0]..self.bounds[self.pixels.len()]]
     }
 
     /// The readers of one pixel, counted from the first.

@@ -7,7 +7,7 @@ use crate::element::Real;
 
 /// Writes the entries of one axis of one box, bin by bin.
 pub struct AxisWriter<'a, T> {
-    table: &'a mut Table<T>,
+    pub(super) table: &'a mut Table<T>,
     bounds: usize,
     samples: i64,
     /// The lower pixel that taps are being merged at, its weight, and the weight of the next pixel.
@@ -93,7 +93,11 @@ impl<'a, T: Real> AxisWriter<'a, T> {
         let end = (first..bins).rfind(|&bin| count(bin) > 0).map_or(first, |bin| bin + 1);
         let most = (first..end).map(count).max().unwrap_or(0);
         let least = (first..end).map(count).min().unwrap_or(0);
-        let unrolled = self.table.reduce == Reduce::Sum && least > 0 && most <= MOST_UNROLLED_TAPS;
+        // Only slopes bring taps without weight.
+        let all_weigh = self.table.slopes.is_empty()
+            || self.table.weights[from..].iter().all(|&weight| weight != T::ZERO);
+        let unrolled =
+            self.table.reduce == Reduce::Sum && least > 0 && most <= MOST_UNROLLED_TAPS && all_weigh;
         let (mut low, mut high) = (u32::MAX, 0);
         for &pixel in &self.table.pixels[from..] {
             low = low.min(pixel);
@@ -121,19 +125,25 @@ impl<'a, T: Real> AxisWriter<'a, T> {
         }
     }
 
-    /// Gives each live bin `count` taps by halving its last one. Halving is exact and repeats a pixel that has
-    /// weight, so that NaN and infinity pass as before.
+    /// Gives each live bin `count` taps by halving the weight of its last one. Halving is exact and repeats a pixel
+    /// that has weight, so that NaN and infinity pass as before. Its slopes stay with the first half.
     fn pad(&mut self, live: Range<usize>, count: usize) {
-        let Table { bounds, pixels, weights, .. } = &mut *self.table;
+        let Table { bounds, pixels, weights, slopes, .. } = &mut *self.table;
         let bounds = &mut bounds[self.bounds..];
         let from = bounds[live.start];
         pixels.resize(from + live.len() * count, 0);
         weights.resize(pixels.len(), T::default());
+        let sloped = !slopes.is_empty();
+        slopes.resize(if sloped { pixels.len() } else { 0 }, [T::ZERO; 2]);
         let half = T::from_f64(0.5);
         for bin in live.clone().rev() {
             let (old, new) = (bounds[bin]..bounds[bin + 1], from + (bin - live.start) * count);
             pixels.copy_within(old.clone(), new);
             weights.copy_within(old.clone(), new);
+            if sloped {
+                slopes.copy_within(old.clone(), new);
+                slopes[new + old.len()..new + count].fill([T::ZERO; 2]);
+            }
             for at in new + old.len()..new + count {
                 pixels[at] = pixels[at - 1];
                 weights[at - 1] = weights[at - 1] * half;

@@ -73,8 +73,7 @@ class Operator:
         keywords = {name: value for name, value in self.options if name in known}
 
         def run(grad: Any, features: Any, table: Any) -> Arrays:
-            gradient = ra.roi_align_box_gradient(grad, features, table, layout=self.layout, **keywords)[:, -4:]
-            return (np.pad(gradient, ((0, 0), (1, 0))).astype(table.dtype, copy=False),)
+            return (ra.roi_align_box_gradient(grad, features, table, layout=self.layout, **keywords),)
 
         return call(run, [jax.ShapeDtypeStruct(boxes.shape, boxes.dtype)], grad, maps[0], boxes)[0]
 

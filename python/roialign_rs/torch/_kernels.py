@@ -45,8 +45,6 @@ def roi_align_box_gradient(
     grad: Tensor, features: Tensor, boxes: Tensor, spatial_scale: float, sampling_ratio: int, aligned: bool
 ) -> Tensor:
     """Gradient for (K, 5) boxes; that of the image's number is 0."""
-    if not hasattr(ra, "roi_align_box_gradient"):
-        raise NotImplementedError("box_grad=True: this version has no gradient for boxes; use box_grad=False")
     gradient = ra.roi_align_box_gradient(
         as_array(grad),
         as_array(features),
@@ -55,8 +53,7 @@ def roi_align_box_gradient(
         sampling_ratio=sampling_ratio,
         aligned=aligned,
     )
-    corners = as_tensor(gradient)[:, -4:].to(boxes.dtype)
-    return torch.cat([torch.zeros_like(corners[:, :1]), corners], dim=1)
+    return as_tensor(gradient).to(boxes.dtype)
 
 
 def roi_pool(

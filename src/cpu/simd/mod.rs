@@ -7,9 +7,11 @@
 #![allow(unsafe_code, reason = "calling code that is compiled for another instruction set")]
 
 pub mod clear;
+pub mod contract;
 pub mod max;
 pub mod outbox;
 pub mod pack;
+pub mod prefetch;
 pub mod spread;
 pub mod store;
 pub mod sum;
@@ -180,6 +182,9 @@ pub trait Isa: Conversions {
     /// be ten times slower.
     fn mul_add<T: Real>(weight: T, value: &Lanes<T>, sum: Lanes<T>) -> Lanes<T>;
 
+    /// As [`Isa::mul_add`], with a weight for each lane.
+    fn add_product<T: Real>(weights: &Lanes<T>, values: &Lanes<T>, sum: Lanes<T>) -> Lanes<T>;
+
     /// Rows become columns.
     #[inline(always)]
     fn transpose<T: Real>(block: [[T; 8]; 8]) -> [[T; 8]; 8] {
@@ -280,6 +285,14 @@ impl Isa for Plain {
         }
         sum
     }
+
+    #[inline(always)]
+    fn add_product<T: Real>(weights: &Lanes<T>, values: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
+        for ((sum, &weight), &value) in sum.0.iter_mut().zip(&weights.0).zip(&values.0) {
+            *sum = weight * value + *sum;
+        }
+        sum
+    }
 }
 
 /// Fused multiply-add, and whatever else the compiler finds.
@@ -296,6 +309,14 @@ impl Isa for Fused {
     #[inline(always)]
     fn mul_add<T: Real>(weight: T, value: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
         for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
+            *sum = weight.mul_add(value, *sum);
+        }
+        sum
+    }
+
+    #[inline(always)]
+    fn add_product<T: Real>(weights: &Lanes<T>, values: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
+        for ((sum, &weight), &value) in sum.0.iter_mut().zip(&weights.0).zip(&values.0) {
             *sum = weight.mul_add(value, *sum);
         }
         sum

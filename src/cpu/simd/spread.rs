@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::element::Real;
 use crate::taps::transposed::AxisReaders;
@@ -29,6 +30,8 @@ pub struct Spread<'a, T> {
     pub width: usize,
     /// Memory for a row of bins.
     pub row: &'a mut Vec<Lanes<T>>,
+    /// What is needed next.
+    pub ahead: &'a mut Prefetch,
 }
 
 impl<T: Real> Kernel for Spread<'_, T> {
@@ -50,22 +53,17 @@ impl<T: Real> Spread<'_, T> {
     /// First down the columns, for a row of the map has few readers, then along the row.
     #[inline(always)]
     fn rows<I: Isa, const X: usize>(self) {
-        let Self { grads, first_bin, bins, y, x, band, first_row, width, row } = self;
+        let Self { grads, first_bin, bins, y, x, band, first_row, width, row, ahead } = self;
         let Range { start, end } = x.bins();
         assert!(end <= bins && x.pixels().last().is_some_and(|&last| (last as usize) < width));
         row.resize(bins, Lanes::splat(T::ZERO));
         let row = &mut row[..bins];
+        let lines = ahead.lines().div_ceil(y.pixels().len().max(1));
         for (i, &pixel) in y.pixels().iter().enumerate() {
+            ahead.ask::<I>(lines);
             let (readers, weights) = y.of(i);
-            for (reader, (&bin, &weight)) in readers.iter().zip(weights).enumerate() {
-                let grads = &grads[(bin as usize - first_bin) * bins..][start..end];
-                for (sum, grad) in row[start..end].iter_mut().zip(grads) {
-                    if reader == 0 {
-                        *sum = Lanes::splat(T::ZERO);
-                    }
-                    *sum = I::mul_add(weight, grad, *sum);
-                }
-            }
+            let readers = readers.iter().map(|&bin| &grads[(bin as usize - first_bin) * bins..][start..end]);
+            sum_bins::<I, T>(readers.zip(weights.iter().copied()), &mut row[start..end]);
             let pixels = &mut band[(pixel as usize - first_row) * width..][..width];
             if X == ANY {
                 add::<I, T>(&x, row, pixels);
@@ -73,6 +71,28 @@ impl<T: Real> Spread<'_, T> {
                 add_unrolled::<I, T, X>(&x, row, pixels);
             }
         }
+    }
+}
+
+/// Sums rows of bins, two at a time: most often there are one or two.
+#[inline(always)]
+fn sum_bins<'a, I: Isa, T: Real>(
+    mut readers: impl Iterator<Item = (&'a [Lanes<T>], T)>,
+    row: &mut [Lanes<T>],
+) {
+    let mut first = true;
+    while let Some((grads, weight)) = readers.next() {
+        let before = |sum: &Lanes<T>| if first { Lanes::splat(T::ZERO) } else { *sum };
+        if let Some((others, other_weight)) = readers.next() {
+            for ((sum, grad), other) in row.iter_mut().zip(grads).zip(others) {
+                *sum = I::mul_add(other_weight, other, I::mul_add(weight, grad, before(sum)));
+            }
+        } else {
+            for (sum, grad) in row.iter_mut().zip(grads) {
+                *sum = I::mul_add(weight, grad, before(sum));
+            }
+        }
+        first = false;
     }
 }
 
@@ -88,10 +108,12 @@ fn add_unrolled<I: Isa, T: Real, const X: usize>(
     for (&pixel, (bins, weights)) in x.pixels().iter().zip(readers) {
         // SAFETY: the caller checked that pixels and bins are inside the rows.
         let sum = unsafe { pixels.get_unchecked_mut(pixel as usize) };
+        let mut local = *sum;
         for (&bin, &weight) in bins.iter().zip(weights) {
             // SAFETY: as above.
-            *sum = I::mul_add(weight, unsafe { row.get_unchecked(bin as usize) }, *sum);
+            local = I::mul_add(weight, unsafe { row.get_unchecked(bin as usize) }, local);
         }
+        *sum = local;
     }
 }
 
@@ -104,14 +126,7 @@ fn add<I: Isa, T: Real>(x: &AxisReaders<'_, T>, row: &[Lanes<T>], pixels: &mut [
         for (&bin, &weight) in bins.iter().zip(weights) {
             sum = I::mul_add(weight, &row[bin as usize], sum);
         }
-        add_lanes(&mut pixels[pixel as usize], &sum);
-    }
-}
-
-/// Adds lane to lane.
-#[inline(always)]
-pub fn add_lanes<T: Real>(sum: &mut Lanes<T>, values: &Lanes<T>) {
-    for (sum, &value) in sum.0.iter_mut().zip(&values.0) {
-        *sum += value;
+        let pixel = &mut pixels[pixel as usize];
+        *pixel = I::add(*pixel, &sum);
     }
 }

@@ -245,15 +245,3 @@ pub fn store_sources(
         }
     }
 }
-
-/// Makes what was streamed visible to other threads.
-pub struct Fence;
-
-impl Kernel for Fence {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        I::fence();
-    }
-}

@@ -77,9 +77,9 @@ impl<T: Real> Kernel for SumRows<'_, '_, T> {
         assert!(self.window.covers(&self.hull) && self.window.len() == self.weights.len());
         match self.columns.clone() {
             // SAFETY: the columns of a box lie in its hull.
-            Columns::All(columns) => unsafe { self.each::<I, _>(columns) },
+            Columns::All(columns) => unsafe { self.each::<I, _>(&columns) },
             // SAFETY: as above.
-            Columns::Tapped(columns) => unsafe { self.each::<I, _>(columns.iter().copied()) },
+            Columns::Tapped(columns) => unsafe { self.each::<I, _>(&columns.iter().copied()) },
         }
     }
 }
@@ -88,7 +88,7 @@ impl<T: Real> SumRows<'_, '_, T> {
     /// # Safety
     /// The window must cover the columns.
     #[inline(always)]
-    unsafe fn each<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(self, columns: C) {
+    unsafe fn each<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(self, columns: &C) {
         // SAFETY: the caller's promise.
         unsafe {
             match self.uniform {
@@ -104,7 +104,7 @@ impl<T: Real> SumRows<'_, '_, T> {
     /// # Safety
     /// The window must cover the columns.
     #[inline(always)]
-    unsafe fn unrolled<I: Isa, C: ExactSizeIterator<Item = u32> + Clone, const Y: usize>(self, columns: C) {
+    unsafe fn unrolled<I: Isa, C: ExactSizeIterator<Item = u32> + Clone, const Y: usize>(self, columns: &C) {
         let (weights, _) = self.weights.as_chunks::<Y>();
         let lines = self.outbox.len().div_ceil(weights.len().max(1));
         // Copied out of the table, so that they stay in registers although sums are written meanwhile.
@@ -130,7 +130,7 @@ impl<T: Real> SumRows<'_, '_, T> {
     /// # Safety
     /// The window must cover the columns.
     #[inline(always)]
-    unsafe fn any<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(self, columns: C) {
+    unsafe fn any<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(self, columns: &C) {
         let Self { window, weights, bounds, fresh, outbox, .. } = self;
         let lines = outbox.len().div_ceil(bounds.len() - 1);
         for (bin, sums) in bounds.windows(2).zip(self.sums.chunks_exact_mut(columns.len())) {

@@ -79,6 +79,12 @@ impl<const WIDE: bool> Isa for Avx<WIDE> {
     }
 
     #[inline(always)]
+    fn add_product<T: Real>(weights: &Lanes<T>, values: &Lanes<T>, sum: Lanes<T>) -> Lanes<T> {
+        // SAFETY: as above.
+        unsafe { lanes::add_product::<T, WIDE>(weights, values, &sum) }
+    }
+
+    #[inline(always)]
     fn transpose<T: Real>(block: [[T; 8]; 8]) -> [[T; 8]; 8] {
         // SAFETY: this level has AVX, and a `Real` of four bytes is `f32`, one of eight is `f64`.
         unsafe {

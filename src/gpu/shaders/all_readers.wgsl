@@ -1,5 +1,5 @@
 // Every reader has its part.
 
-fn chosen(at: u32, grad: vec4<Real>, roi: Reader, i: u32, j: u32) -> vec4<Real> {
+fn chosen(grad: vec4<Real>, roi: Reader, bin: u32, quad: u32, i: u32, j: u32) -> vec4<Real> {
     return grad;
 }

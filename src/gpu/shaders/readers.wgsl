@@ -7,12 +7,17 @@ struct Call {
     end_item: u32,
     height: u32,
     width: u32,
-    // Of the result: the first one of this dispatch, and their number.
+    // Of the result: those of this dispatch, and their number.
     first_quad: u32,
+    end_quad: u32,
     quads: u32,
-    // Of the gradients that come in: the one that the result's first is made from, and their number.
+    // Of the gradients that come in: how much further on a quad lies than in the result, and their number.
     source_quad: u32,
     source_quads: u32,
+    // The same of what maxima came from, and how much further on a row lies than in the gradients.
+    argmax_quad: u32,
+    argmax_quads: u32,
+    argmax_row: u32,
     bins: u32,
     bins_x: u32,
     // Where bins, numbers and tiles stand in the table; weights start at 0.
@@ -53,14 +58,14 @@ const TILE = 16u;
 var<immediate> call: Call;
 @group(0) @binding(0) var<storage, read> table: array<u32>;
 @group(0) @binding(1) var<storage, read> weights: array<Real>;
-@group(0) @binding(2) var<storage, read> grads: array<Stored>;
-@group(0) @binding(3) var<storage, read_write> output: array<Stored>;
+@group(0) @binding(2) var<storage, read_write> output: array<Stored>;
+@group(0) @binding(4) var<storage, read> grads: array<Stored>;
 
 @compute @workgroup_size(QUADS, ITEMS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
     let item = call.first_item + group.x * ITEMS + local.y;
     let quad = call.first_quad + group.y * QUADS + local.x;
-    if item >= call.end_item || quad >= call.quads {
+    if item >= call.end_item || quad >= call.end_quad {
         return;
     }
     let image = item / (call.height * call.width);
@@ -77,7 +82,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     for (var i = table[tile]; i < table[tile + 1u]; i++) {
         let roi = reader(table[i]);
         if y - roi.y < roi.height && x - roi.x < roi.columns {
-            sum += gradient(roi, y, x, call.source_quad + quad);
+            sum += gradient(roi, y, x, quad);
         }
     }
     output[at] = narrow(sum);
@@ -101,11 +106,12 @@ fn gradient(roi: Reader, y: u32, x: u32, quad: u32) -> vec4<Real> {
     let columns = readers(roi.x_axis, x - roi.x);
     var sum = vec4<Real>();
     for (var i = rows.first; i < rows.end; i++) {
-        let row = roi.row * call.bins + table[call.bins_at + i] * call.bins_x;
+        let row = table[call.bins_at + i] * call.bins_x;
         var part = vec4<Real>();
         for (var j = columns.first; j < columns.end; j++) {
-            let at = (row + table[call.bins_at + j]) * call.source_quads + quad;
-            part += weights[j] * chosen(at, widen(grads[at]), roi, i, j);
+            let bin = row + table[call.bins_at + j];
+            let at = (roi.row * call.bins + bin) * call.source_quads + quad + call.source_quad;
+            part += weights[j] * chosen(widen(grads[at]), roi, bin, quad, i, j);
         }
         sum += weights[i] * part;
     }

@@ -19,9 +19,9 @@ struct Call {
 struct Roi {
     // Row of the result.
     row: u32,
-    // First pixel of the image.
+    // Which map, the first pixel of the image there, and the map's width.
+    stage: u32,
     image: u32,
-    // Of the map.
     width: u32,
     // Bits of the f32 that fills the result, or 0.
     fill: u32,
@@ -54,13 +54,12 @@ struct Entries {
 override QUADS: u32 = 8;
 override ITEMS: u32 = 8;
 
-const ROI_WORDS = 8u;
+const ROI_WORDS = 9u;
 
 var<immediate> call: Call;
 @group(0) @binding(0) var<storage, read> table: array<u32>;
 @group(0) @binding(1) var<storage, read> weights: array<Real>;
-@group(0) @binding(2) var<storage, read> features: array<Stored>;
-@group(0) @binding(3) var<storage, read_write> output: array<Stored>;
+@group(0) @binding(2) var<storage, read_write> output: array<Stored>;
 
 fn place(group: vec3<u32>, local: vec3<u32>) -> Place {
     let item = call.first_item + item_of(group, local);
@@ -72,7 +71,7 @@ fn place(group: vec3<u32>, local: vec3<u32>) -> Place {
     let at = item / call.bins * ROI_WORDS;
     let roi = Roi(
         table[at], table[at + 1u], table[at + 2u], table[at + 3u],
-        table[at + 4u], table[at + 5u], table[at + 6u], table[at + 7u],
+        table[at + 4u], table[at + 5u], table[at + 6u], table[at + 7u], table[at + 8u],
     );
     let target_quad = (roi.row * call.bins + bin) * call.quads + quad;
     return Place(
@@ -86,11 +85,6 @@ fn entries(axis: u32, bin: u32) -> Entries {
 
 fn pixel(entry: u32) -> u32 {
     return table[call.pixels + entry];
-}
-
-fn feature(place: Place, row: u32, column: u32) -> vec4<Real> {
-    let at = place.roi.image + row * place.roi.width + column;
-    return widen(features[at * call.source_quads + place.source_quad]);
 }
 
 fn filling(place: Place) -> vec4<Real> {

@@ -9,6 +9,7 @@ use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
 
 use super::{Array4, Dtype, Layout, data, four, untyped};
+use crate::element::Real;
 use crate::error::{Error, tuple};
 use crate::python::recycle::{self, Memory};
 use crate::view::ViewMut;
@@ -45,30 +46,18 @@ impl<'py> Output<'py> {
         let Some(out) = out else {
             return Ok(Self { array: empty(dtype.py(), dtype, layout.stored(shape))?, layout });
         };
-        let array = untyped("out", out)?;
-        let (expected, got) = (layout.stored(shape), array.shape());
-        if got != expected.as_slice() {
-            return Err(Error::Shape { name: "out", expected: tuple(&expected), got: tuple(got) }.into());
-        }
-        if !array.dtype().is_equiv_to(&dtype) {
-            let got = array.dtype().to_string();
-            return Err(Error::Conflict(format!("out: expected dtype {dtype}, got {got}")).into());
-        }
-        // SAFETY: the pointer is that of a live array.
-        if unsafe { (*array.as_array_ptr()).fields.flags } & NPY_ARRAY_WRITEABLE == 0 {
-            return Err(Error::Conflict("out is read-only".to_owned()).into());
-        }
-        if overlaps_itself(&array) {
-            return Err(
-                Error::Conflict("out has elements that share memory with each other".to_owned()).into()
-            );
-        }
-        for input in inputs.iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
-            if overlap(&array, input)? {
-                return Err(Error::Conflict("out shares memory with an input".to_owned()).into());
-            }
-        }
-        Ok(Self { array, layout })
+        Ok(Self { array: checked_out(out, &dtype, &layout.stored(shape), inputs)?, layout })
+    }
+
+    /// (images, channels, rows, columns).
+    pub fn shape(&self) -> [usize; 4] {
+        self.layout.logical(four(self.array.shape()))
+    }
+
+    /// The same array as something to read.
+    #[cfg(feature = "gpu")]
+    pub fn as_input(&self) -> PyResult<Array4<'py>> {
+        Array4::new("out", &self.array, self.layout)
     }
 
     /// A new array of int64.
@@ -83,11 +72,92 @@ impl<'py> Output<'py> {
     /// # Safety
     /// `E` must be the array's type, and no other view of it may be in use.
     pub unsafe fn view<E>(&self) -> ViewMut<'_, E> {
-        let shape = self.layout.logical(four(self.array.shape()));
+        let shape = self.shape();
         let strides = self.layout.logical(four(self.array.strides()));
         // SAFETY: the array is new, or was checked in `values`; `self` keeps its memory.
         unsafe { ViewMut::from_raw(data(&self.array).cast_mut(), shape, strides) }
     }
+}
+
+/// A result with the rows, columns and dtype of the boxes.
+pub struct BoxOutput<'py> {
+    pub array: Bound<'py, PyUntypedArray>,
+}
+
+impl<'py> BoxOutput<'py> {
+    /// The caller's array if there is one, else a new one. The boxes are as [`AnyBoxes`](super::AnyBoxes) takes them.
+    pub fn new(
+        boxes: &Bound<'py, PyAny>,
+        inputs: &[&Bound<'py, PyAny>],
+        out: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Self> {
+        let boxes = untyped("boxes", boxes)?;
+        let array = match out {
+            Some(out) => checked_out(out, &boxes.dtype(), boxes.shape(), inputs)?,
+            None => boxes
+                .py()
+                .import("numpy")?
+                .call_method1("empty", (boxes.shape(), boxes.dtype()))?
+                .cast_into()?,
+        };
+        Ok(Self { array })
+    }
+
+    /// Writes a gradient for each box; that of a batch index is 0.
+    pub fn write(&self, gradients: &[[f64; 4]]) {
+        match self.array.dtype().num() {
+            // SAFETY: type number 11 is float32.
+            11 => unsafe { self.write_as::<f32>(gradients) },
+            // SAFETY: boxes are float32 or float64.
+            _ => unsafe { self.write_as::<f64>(gradients) },
+        }
+    }
+
+    /// # Safety
+    /// `B` must be the array's type.
+    unsafe fn write_as<B: Real>(&self, gradients: &[[f64; 4]]) {
+        let &[rows, columns] = self.array.shape() else { return };
+        let [row_stride, column_stride] = [0, 1].map(|axis| self.array.strides()[axis]);
+        for (row, gradient) in gradients.iter().enumerate().take(rows) {
+            for column in 0..columns {
+                let value = (column + 4).checked_sub(columns).map_or(0.0, |at| gradient[at]);
+                let offset = row as isize * row_stride + column as isize * column_stride;
+                let to = data(&self.array).cast_mut().wrapping_offset(offset);
+                // SAFETY: the indices are inside the shape of an array that is new, or was checked.
+                unsafe { to.cast::<B>().write_unaligned(B::from_f64(value)) };
+            }
+        }
+    }
+}
+
+/// The caller's array for a result of this dtype and shape, which is refused unless it can be written to safely.
+fn checked_out<'py>(
+    out: &Bound<'py, PyAny>,
+    dtype: &Bound<'py, PyArrayDescr>,
+    shape: &[usize],
+    inputs: &[&Bound<'py, PyAny>],
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let array = untyped("out", out)?;
+    if array.shape() != shape {
+        return Err(Error::Shape { name: "out", expected: tuple(shape), got: tuple(array.shape()) }.into());
+    }
+    if !array.dtype().is_equiv_to(dtype) {
+        let got = array.dtype().to_string();
+        return Err(Error::Conflict(format!("out: expected dtype {dtype}, got {got}")).into());
+    }
+    // SAFETY: the pointer is that of a live array.
+    if unsafe { (*array.as_array_ptr()).fields.flags } & NPY_ARRAY_WRITEABLE == 0 {
+        return Err(Error::Conflict("out is read-only".to_owned()).into());
+    }
+    if overlaps_itself(&array) {
+        return Err(Error::Conflict("out has elements that share memory with each other".to_owned()).into());
+    }
+    for input in inputs.iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
+        if overlap(&array, input)? {
+            return Err(Error::Conflict("out shares memory with an input".to_owned()).into());
+        }
+    }
+    Ok(array)
 }
 
 /// A C-contiguous array that is not initialised. Too large a one is a `MemoryError`.
@@ -157,7 +227,7 @@ fn overlaps_itself(array: &Bound<'_, PyUntypedArray>) -> bool {
     if sides.contains(&0) {
         return false;
     }
-    let mut axes: [usize; 4] = [0, 1, 2, 3];
+    let mut axes: Vec<usize> = (0..sides.len()).collect();
     axes.sort_unstable_by_key(|&axis| strides[axis].unsigned_abs());
     let mut reach = array.dtype().itemsize();
     axes.into_iter().filter(|&axis| sides[axis] > 1).any(|axis| {

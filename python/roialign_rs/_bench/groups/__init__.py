@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from roialign_rs._bench.groups import edges, formats, forward, levels, maxima, memory, plan, scaling, small
+from roialign_rs._bench.groups import (
+    backward,
+    edges,
+    formats,
+    forward,
+    levels,
+    maxima,
+    memory,
+    plan,
+    pyramid,
+    scaling,
+    small,
+)
 from roialign_rs._bench.session import Group
 
 GROUPS: dict[str, Group] = {
@@ -10,6 +22,8 @@ GROUPS: dict[str, Group] = {
     "small": small.GROUP,
     "formats": formats.GROUP,
     "maxima": maxima.GROUP,
+    "backward": backward.GROUP,
+    "pyramid": pyramid.GROUP,
     "scaling": scaling.GROUP,
     "levels": levels.GROUP,
     "plan": plan.GROUP,

@@ -130,3 +130,33 @@ pub unsafe fn mul_add<T: Real, const WIDE: bool>(weight: T, value: &Lanes<T>, su
     // SAFETY: the caller's promise.
     unsafe { by_register!(each, T, WIDE, weight, value, sum) }
 }
+
+/// `weights * values + sum`, lane by lane, rounded once.
+///
+/// # Safety
+/// As for [`scale`].
+#[inline(always)]
+pub unsafe fn add_product<T: Real, const WIDE: bool>(
+    weights: &Lanes<T>,
+    values: &Lanes<T>,
+    sum: &Lanes<T>,
+) -> Lanes<T> {
+    #[inline(always)]
+    unsafe fn each<R: Register, T: Real, const N: usize>(
+        weights: &Lanes<T>,
+        values: &Lanes<T>,
+        sum: &Lanes<T>,
+    ) -> Lanes<T> {
+        // SAFETY: as in `scale`.
+        unsafe {
+            let (weights, values): ([R; N], [R; N]) = (transmute_copy(weights), transmute_copy(values));
+            let mut sums: [R; N] = transmute_copy(sum);
+            for ((sum, weight), value) in sums.iter_mut().zip(weights).zip(values) {
+                *sum = weight.mul_add(value, *sum);
+            }
+            transmute_copy(&sums)
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { by_register!(each, T, WIDE, weights, values, sum) }
+}

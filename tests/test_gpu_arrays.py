@@ -1,14 +1,10 @@
-"""What is special about devices: arrays that stay there, limits, batches, and clear errors when there is none.
+"""What is special about devices: arrays that stay there, limits, batches.
 
 That operators give the right values there is tested with all others: see the fixture ``backend``.
 """
 
-import os
-import subprocess
-import sys
 import threading
 
-import backends
 import cases
 import ml_dtypes
 import numpy as np
@@ -18,36 +14,6 @@ import roialign_rs as ra
 
 OPS = list(cases.OPERATORS)
 EVERY = 131
-"""One case in so many; it shares no factor with the number of kinds of boxes."""
-
-ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the driver is looked for in Linux's way")
-
-
-def some(op):
-    """Cases of all kinds."""
-    return (cases.case(op, index) for index in range(0, cases.OPERATORS[op].count, EVERY))
-
-
-def in_new_process(code, **environment):
-    """Run Python code in a process of its own and return what it prints."""
-    result = subprocess.run(
-        [sys.executable, "-c", f"import numpy as np\nimport roialign_rs as ra\n{code}"],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-@pytest.fixture
-def device():
-    """Give a device."""
-    device = backends.gpu_device()
-    if device is None:
-        pytest.skip("no gpu here")
-    return device
 
 
 @pytest.fixture
@@ -160,7 +126,7 @@ def test_argmax_of_more_samples_than_32_bits_number(device):
 def test_small_limits_give_the_same_bits(op, device):
     few_groups = ra.gpu.Device(allow_cpu=True, max_workgroups=3)
     small = {size: ra.gpu.Device(allow_cpu=True, max_binding_bytes=size) for size in (8192, 16384, 1 << 20)}
-    for case in some(op):
+    for case in cases.some(op, EVERY):
         expected = case.run("gpu", return_argmax=case.has_argmax)
         quad = 4 * 8 * max(np.prod(case.shape[2:]), expected[0][0, 0].size if case.has_argmax else expected[0, 0].size)
         for limited in [few_groups, *(device for size, device in small.items() if size > quad)]:
@@ -171,13 +137,13 @@ def test_small_limits_give_the_same_bits(op, device):
 @pytest.mark.parametrize("op", OPS)
 def test_checked_shaders_give_the_same_bits(op, device):
     checked = ra.gpu.Device(allow_cpu=True, checked=True)
-    for case in some(op):
+    for case in cases.some(op, EVERY):
         np.testing.assert_array_equal(case.run("gpu", device=checked), case.run("gpu"), err_msg=str(case))
 
 
 @pytest.mark.parametrize("op", OPS)
 def test_calls_repeat_bit_for_bit(op, device):
-    for case in list(some(op))[:5]:
+    for case in list(cases.some(op, EVERY))[:5]:
         expected = case.run("gpu")
         for _ in range(20):
             np.testing.assert_array_equal(case.run("gpu"), expected, err_msg=str(case))
@@ -215,125 +181,3 @@ def test_threads_share_a_device(device, features):
     for thread in threads:
         thread.join()
     assert not wrong
-
-
-# Errors.
-
-
-def test_an_adapter_on_the_cpu_is_refused_unless_it_is_asked_for(device):
-    if any(info.kind != "cpu" for info in ra.gpu.devices()):
-        pytest.skip("there is a GPU")
-    name = ra.gpu.devices()[0].name
-    for wanted in ("auto", name[:5]):
-        with pytest.raises(ra.GpuError, match=r"only .*\(cpu, vulkan\) that computes on the CPU; install .* allow_cpu"):
-            ra.gpu.Device(wanted)
-    assert ra.gpu.Device(name[:5].upper(), allow_cpu=True).info.kind == "cpu"
-
-
-def test_an_unknown_name_is_an_error_that_lists_what_there_is(device):
-    with pytest.raises(ra.GpuError, match='no GPU whose name contains "no such thing", only '):
-        ra.gpu.Device("no such thing", allow_cpu=True)
-
-
-@pytest.mark.parametrize("limit", [{"max_workgroups": 0}, {"max_binding_bytes": 100}])
-def test_limits_have_a_lower_end(device, limit):
-    with pytest.raises(ValueError, match="must be at least"):
-        ra.gpu.Device(allow_cpu=True, **limit)
-
-
-def test_what_no_binding_can_hold_is_an_error(device):
-    huge = np.broadcast_to(np.float32(0), (1, 4, 60_000, 60_000))
-    with pytest.raises(ra.GpuError, match=r"more than the .* that one binding of the device may have; use the CPU"):
-        device.features(huge)
-
-
-def test_a_lost_device_says_so():
-    if backends.gpu_device() is None:
-        pytest.skip("no gpu here")
-    device = ra.gpu.Device(allow_cpu=True)
-    there = device.features(np.ones((1, 4, 8, 8), np.float32))
-    device._core.destroy()
-    for call in (
-        there.numpy,
-        lambda: ra.roi_align(there, [[0, 0, 4, 4]], 2),
-        lambda: device.features(np.ones((1, 1, 2, 2))),
-    ):
-        with pytest.raises(ra.GpuError, match=r"was lost .* open a new Device"):
-            call()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_forked_child_is_told(device):
-    printed = in_new_process(
-        """
-import os, sys
-device = ra.gpu.Device(allow_cpu=True)
-there = device.features(np.ones((1, 4, 8, 8), np.float32))
-child = os.fork()
-if child == 0:
-    for call in (there.numpy, ra.gpu.devices, lambda: ra.gpu.Device(allow_cpu=True), lambda: there and ra.roi_align(there, [[0, 0, 4, 4]], 2)):
-        try:
-            call()
-        except ra.GpuError as error:
-            print("did not survive" if "do not survive the fork" in str(error) else error, flush=True)
-    del there, device
-    sys.exit(0)
-assert os.waitpid(child, 0)[1] == 0
-assert there.numpy().all()
-"""
-    )
-    assert printed.split("\n") == ["did not survive"] * 4 + [""]
-
-
-@ON_LINUX
-def test_a_machine_without_a_driver_is_told_what_to_install():
-    printed = in_new_process(
-        """
-print(ra.gpu.devices())
-try:
-    ra.gpu.Device()
-except ra.GpuError as error:
-    print(error)
-""",
-        VK_DRIVER_FILES="/nowhere.json",
-        VK_ICD_FILENAMES="/nowhere.json",
-    )
-    assert printed.startswith("[]\nno GPU: ")
-    assert "install the vendor's driver" in printed
-
-
-@ON_LINUX
-def test_importing_touches_nothing():
-    printed = in_new_process(
-        """
-import os
-print("libvulkan" in open("/proc/self/maps").read(), len(os.listdir("/proc/self/task")))
-""",
-        OPENBLAS_NUM_THREADS="1",
-    )
-    assert printed == "False 1\n"
-
-
-@ON_LINUX
-def test_a_full_device_says_so_and_goes_on(device):
-    if device.info.kind != "cpu":
-        pytest.skip("only a software driver's memory can be limited from here")
-    printed = in_new_process(
-        """
-import resource
-device = ra.gpu.Device(allow_cpu=True)
-features = np.broadcast_to(np.float32(1), (1, 16, 512, 512))
-kept = [device.features(features)]
-pages = int(open("/proc/self/statm").read().split()[0])
-limit = pages * resource.getpagesize() + (200 << 20)
-resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-try:
-    for _ in range(50):
-        kept.append(device.features(features))
-except ra.GpuError as error:
-    print("out of memory" in str(error))
-kept.clear()
-print(ra.roi_align(device.features(features), [[0, 0, 9, 9]], 1).numpy().min())
-"""
-    )
-    assert printed == "True\n1.0\n"

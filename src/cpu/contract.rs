@@ -1,0 +1,148 @@
+//! Gradients of boxes: gradients of bins, pixels of the window and the slopes of the taps, contracted to four numbers
+//! for each box.
+//!
+//! When the box moves, weights on one axis change and those on the other stay. On y, the sum over the columns comes
+//! first: what each tapped row would add to the gradient if its weight grew. On x, likewise, the sum over the rows.
+//! Slopes are applied to these sums, so that they cost next to nothing. Columns are visited once for each row of bins,
+//! however many of its bins read them.
+
+use std::ops::Range;
+
+use crate::cpu::gather::SPARSE_PART;
+use crate::cpu::scatter::load;
+use crate::cpu::scratch;
+use crate::cpu::simd::contract::{self as simd, ApplySlopes};
+use crate::cpu::simd::prefetch::Prefetch;
+use crate::cpu::simd::store::MOST_BINS;
+use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
+use crate::cpu::window::{Shape, Source, Window};
+use crate::element::{Element, Real};
+use crate::error::Result;
+use crate::taps::transposed::Transposed;
+use crate::taps::{BOXES_PER_TABLE, Invalid, Plan, Run};
+use crate::view::View;
+
+/// One block of channels of a run of boxes.
+pub struct Contract<'a, E: Element> {
+    pub plan: &'a Plan<E::Compute>,
+    /// The plan's boxes, [`BOXES_PER_TABLE`] in each.
+    pub readers: &'a [Transposed<E::Compute>],
+    pub run: &'a Run,
+    pub grad_output: &'a View<'a, E::Output>,
+    pub features: &'a [View<'a, E>],
+    pub channels: Range<usize>,
+}
+
+/// What a thread keeps from task to task and from call to call.
+#[derive(Default)]
+struct Scratch<T> {
+    window: Window<T>,
+    bins: Bins<T>,
+}
+
+/// What a box needs besides.
+#[derive(Default)]
+struct Bins<T> {
+    grads: Vec<Lanes<T>>,
+    /// One for each reader of a column.
+    across: Vec<Lanes<T>>,
+}
+
+/// A task that has what it needs.
+struct Compute<'a, E: Element> {
+    task: &'a Contract<'a, E>,
+    scratch: &'a mut Scratch<E::Compute>,
+}
+
+impl<E: Element> Kernel for Compute<'_, E> {
+    type Output = Result<Vec<[f64; 4]>>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self) -> Self::Output {
+        let Self { task, scratch: Scratch { window, bins } } = self;
+        let Run { rois, stage, image, tallest, widest, area } = task.run.clone();
+        let features = &task.features[stage];
+        let [_, _, height, width] = features.shape();
+        let dense = area >= height * width / SPARSE_PART;
+        window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
+        let source = Source { features, image, channels: task.channels.clone() };
+        let mut gradients = Vec::with_capacity(rois.len());
+        for at in rois.clone() {
+            let ahead = if at + 1 < rois.end { task.ahead(at + 1) } else { Prefetch::nothing() };
+            gradients.push(task.roi::<I>(at, &source, window, ahead, bins));
+        }
+        Ok(gradients)
+    }
+}
+
+impl<E: Element> Contract<'_, E> {
+    /// The gradients `x1, y1, x2, y2` of each box of the run, from these channels.
+    pub fn compute(self, level: Level) -> Result<Vec<[f64; 4]>> {
+        scratch::with(|scratch: &mut Scratch<E::Compute>| level.run(Compute { task: &self, scratch }))
+    }
+
+    /// The gradients of the bins of a box.
+    fn ahead(&self, at: usize) -> Prefetch {
+        let (roi, y, _) = self.plan.roi(at);
+        let source = Source { features: self.grad_output, image: roi.roi, channels: self.channels.clone() };
+        Prefetch::new(&source, &y.live())
+    }
+
+    #[inline(always)]
+    fn roi<I: Isa>(
+        &self,
+        at: usize,
+        source: &Source<'_, E>,
+        window: &mut Window<E::Compute>,
+        mut ahead: Prefetch,
+        kept: &mut Bins<E::Compute>,
+    ) -> [f64; 4] {
+        let (roi, y, x) = self.plan.roi(at);
+        if roi.invalid != Invalid::Raise || y.live().is_empty() || x.live().is_empty() {
+            return [0.0; 4];
+        }
+        let Bins { grads, across } = kept;
+        let zero = Lanes::splat(Real::ZERO);
+        let mut down = [zero; 2];
+        let [_, readers] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
+        across.clear();
+        across.resize(readers.all().0.len(), zero);
+        let (width, hull, capacity) = (x.bins(), x.hull(), window.capacity());
+        let lines = ahead.lines().div_ceil(y.live().len());
+        let rows_at_once = if y.hull().len() <= capacity { (MOST_BINS / width).max(1) } else { 1 };
+        for first in y.live().step_by(rows_at_once) {
+            let bins = first..y.live().end.min(first + rows_at_once);
+            let pooled =
+                Source { features: self.grad_output, image: roi.roi, channels: source.channels.clone() };
+            load::<I, _>(&pooled, &bins, grads);
+            let (rows, weights, slopes) =
+                (y.pixels(bins.clone()), y.weights(bins.clone()), y.slopes(bins.clone()));
+            // All taps at once if the window is high enough for the box, else those of one bin, as many as fit.
+            let at_once = if bins.len() > 1 { rows.len() } else { capacity };
+            for first in (0..rows.len()).step_by(at_once.max(1)) {
+                let taps = first..rows.len().min(first + at_once);
+                let window = window.load::<I, E>(source, &rows[taps.clone()], hull.clone());
+                let part = [first, taps.end];
+                I::call(simd::Contract {
+                    window,
+                    weights: &weights[taps.clone()],
+                    slopes: &slopes[taps],
+                    bounds: if bins.len() > 1 { y.bounds(bins.clone()) } else { &part },
+                    x: readers,
+                    hull: hull.clone(),
+                    grads,
+                    bins: width,
+                    ahead: &mut ahead,
+                    lines,
+                    down: &mut down,
+                    across,
+                });
+            }
+        }
+        let across = ApplySlopes { slopes: readers.slopes(), sums: across }.run::<I>();
+        let total = |lanes: &Lanes<E::Compute>| {
+            lanes.0[..source.channels.len()].iter().fold(0.0, |sum, value| sum + value.to_f64())
+        };
+        [&across[0], &down[0], &across[1], &down[1]].map(total)
+    }
+}

@@ -1,0 +1,193 @@
+//! Gradients of bins, weights and window pixels, contracted: what each tapped row and column of a box would add to the
+//! gradient of its ends if its weight grew.
+
+use std::array;
+use std::ops::Range;
+
+use crate::cpu::simd::prefetch::Prefetch;
+use crate::cpu::simd::{Isa, Kernel, Lanes};
+use crate::cpu::window::{Loaded, Row};
+use crate::element::Real;
+use crate::taps::transposed::AxisReaders;
+
+/// As many readers as there are.
+const ANY: usize = 0;
+
+/// Rows whose sums stay in registers.
+const ROWS_AT_ONCE: usize = 4;
+
+/// Adds up some rows of bins.
+pub struct Contract<'a, T> {
+    /// The rows of the bins' taps on y, one after the other.
+    pub window: Loaded<'a, T>,
+    /// One for each row.
+    pub weights: &'a [T],
+    /// As many.
+    pub slopes: &'a [[T; 2]],
+    /// Where the taps of each bin start, counted from anywhere, and where those of the last one end.
+    pub bounds: &'a [usize],
+    /// Who reads the columns.
+    pub x: AxisReaders<'a, T>,
+    /// The columns that the window covers.
+    pub hull: Range<usize>,
+    /// Gradients of these rows of bins.
+    pub grads: &'a [Lanes<T>],
+    /// Bins in a row.
+    pub bins: usize,
+    /// What is needed next, and how many lines of it for each bin.
+    pub ahead: &'a mut Prefetch,
+    pub lines: usize,
+    /// What the box has for its ends on y.
+    pub down: &'a mut [Lanes<T>; 2],
+    /// What each reader of a column would add if its weight grew.
+    pub across: &'a mut [Lanes<T>],
+}
+
+impl<T: Real> Kernel for Contract<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        match self.x.uniform() {
+            1 => self.each::<I, 1>(),
+            2 => self.each::<I, 2>(),
+            3 => self.each::<I, 3>(),
+            4 => self.each::<I, 4>(),
+            _ => self.each::<I, ANY>(),
+        }
+    }
+}
+
+impl<T: Real> Contract<'_, T> {
+    #[inline(always)]
+    fn each<I: Isa, const X: usize>(mut self) {
+        let (readers, _) = self.x.all();
+        let lies_in_hull =
+            |pixel: Option<&u32>| pixel.is_none_or(|&pixel| self.hull.contains(&(pixel as usize)));
+        assert!(lies_in_hull(self.x.pixels().first()) && lies_in_hull(self.x.pixels().last()));
+        assert!(self.window.covers(&self.hull) && self.window.len() == self.weights.len());
+        assert!(self.x.bins().end <= self.bins && self.across.len() == readers.len());
+        for (bounds, grads) in self.bounds.windows(2).zip(self.grads.chunks_exact(self.bins)) {
+            self.ahead.ask::<I>(self.lines);
+            let (start, end) = (bounds[0] - self.bounds[0], bounds[1] - self.bounds[0]);
+            for first in (start..end).step_by(ROWS_AT_ONCE) {
+                let taps = first..end.min(first + ROWS_AT_ONCE);
+                let all_weigh = self.weights[taps.clone()].iter().all(|&weight| weight != T::ZERO);
+                // SAFETY: the pixels of readers ascend, the window covers the first and the last, and all bins are in
+                // the row of gradients.
+                unsafe {
+                    match taps.len() {
+                        _ if !all_weigh => self.one_by_one::<I, X>(taps, grads),
+                        1 => self.rows::<I, X, 1, true>(first, grads),
+                        2 => self.rows::<I, X, 2, true>(first, grads),
+                        3 => self.rows::<I, X, 3, true>(first, grads),
+                        _ => self.rows::<I, X, 4, true>(first, grads),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rows of which some have slopes but no weight: they are not read as values, for they may be NaN.
+    ///
+    /// # Safety
+    /// As for [`Self::rows`].
+    #[inline(always)]
+    unsafe fn one_by_one<I: Isa, const X: usize>(&mut self, taps: Range<usize>, grads: &[Lanes<T>]) {
+        for tap in taps {
+            // SAFETY: the caller's promise.
+            unsafe {
+                if self.weights[tap] == T::ZERO {
+                    self.rows::<I, X, 1, false>(tap, grads);
+                } else {
+                    self.rows::<I, X, 1, true>(tap, grads);
+                }
+            }
+        }
+    }
+
+    /// Some taps of a bin, in one pass over the columns.
+    ///
+    /// # Safety
+    /// The window must cover the columns that have readers, which must have gradients.
+    #[inline(always)]
+    unsafe fn rows<I: Isa, const X: usize, const Y: usize, const WEIGHTY: bool>(
+        &mut self,
+        first: usize,
+        grads: &[Lanes<T>],
+    ) {
+        let rows: [Row<'_, T>; Y] = array::from_fn(|j| self.window.row(first + j));
+        let weights: [T; Y] = array::from_fn(|j| self.weights[first + j]);
+        let mut sums = [Lanes::splat(T::ZERO); Y];
+        let (bins, x_weights) = self.x.all();
+        let mut at = 0;
+        for (i, &column) in self.x.pixels().iter().enumerate() {
+            let readers = if X == ANY { self.x.of(i).0.len() } else { X };
+            let (mut vertical, mut product) = (Lanes::splat(T::ZERO), Lanes::splat(T::ZERO));
+            if WEIGHTY {
+                for (row, &weight) in rows.iter().zip(&weights) {
+                    // SAFETY: the caller's promise.
+                    vertical = I::mul_add(weight, unsafe { row.pixel(column) }, vertical);
+                }
+            }
+            let mut has_weight = X != ANY;
+            for reader in at..at + readers {
+                // SAFETY: `at` counts the readers, of which there are as many as sums; the caller's promise.
+                let (&bin, &weight, sum) = unsafe {
+                    let sum = self.across.get_unchecked_mut(reader);
+                    (bins.get_unchecked(reader), x_weights.get_unchecked(reader), sum)
+                };
+                // SAFETY: as above.
+                let grad = unsafe { grads.get_unchecked(bin as usize) };
+                if X != ANY || weight != T::ZERO {
+                    product = I::mul_add(weight, grad, product);
+                    has_weight = true;
+                }
+                if WEIGHTY {
+                    *sum = I::add_product(grad, &vertical, *sum);
+                }
+            }
+            at += readers;
+            if has_weight {
+                for (row, sum) in rows.iter().zip(&mut sums) {
+                    // SAFETY: as above.
+                    *sum = I::add_product(&product, unsafe { row.pixel(column) }, *sum);
+                }
+            }
+        }
+        for (sum, &slopes) in sums.iter().zip(&self.slopes[first..first + Y]) {
+            add_slopes::<I, T>(self.down, slopes, sum);
+        }
+    }
+}
+
+/// Adds what a tap with these slopes has for the two ends. One without a slope has nothing, whatever its sum is.
+#[inline(always)]
+fn add_slopes<I: Isa, T: Real>(ends: &mut [Lanes<T>; 2], slopes: [T; 2], sum: &Lanes<T>) {
+    for (end, slope) in ends.iter_mut().zip(slopes) {
+        if slope != T::ZERO {
+            *end = I::mul_add(slope, sum, *end);
+        }
+    }
+}
+
+/// What taps have for the two ends of the box.
+pub struct ApplySlopes<'a, T> {
+    /// One for each tap.
+    pub slopes: &'a [[T; 2]],
+    /// As many.
+    pub sums: &'a [Lanes<T>],
+}
+
+impl<T: Real> Kernel for ApplySlopes<'_, T> {
+    type Output = [Lanes<T>; 2];
+
+    #[inline(always)]
+    fn run<I: Isa>(self) -> [Lanes<T>; 2] {
+        let mut ends = [Lanes::splat(T::ZERO); 2];
+        for (sum, &slopes) in self.sums.iter().zip(self.slopes) {
+            add_slopes::<I, T>(&mut ends, slopes, sum);
+        }
+        ends
+    }
+}

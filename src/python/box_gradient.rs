@@ -1,0 +1,78 @@
+//! One thin function per operator that has a gradient for its boxes.
+
+#![allow(clippy::too_many_arguments, reason = "Python's keywords, one by one")]
+#![allow(unsafe_code, reason = "typed views of arrays whose dtype was just matched")]
+
+use pyo3::prelude::*;
+
+use crate::cpu::Settings;
+use crate::element::Element;
+use crate::geometry::Extent;
+use crate::geometry::grid::Placement;
+use crate::ops::{Mode, RoiAlign, RoiSlopes};
+use crate::python::arrays::{AnyBoxes, Array4, BoxOutput, BoxTable, WithFeatures, with_features};
+use crate::python::ops::{invalid, layout, pair};
+use crate::run::{self, Invalid, Pyramid};
+use crate::view::View;
+
+#[pyfunction]
+pub fn roi_align_box_gradient<'py>(
+    grad_output: &Bound<'py, PyAny>,
+    features: &Bound<'py, PyAny>,
+    boxes: &Bound<'py, PyAny>,
+    batch_indices: Option<&Bound<'py, PyAny>>,
+    spatial_scale: f64,
+    sampling_ratio: &Bound<'py, PyAny>,
+    aligned: bool,
+    layout: &str,
+    out: Option<&Bound<'py, PyAny>>,
+    invalid: &str,
+) -> PyResult<Py<PyAny>> {
+    let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
+    let (py, settings) = (features.py(), Settings::current()?);
+    let maps = Array4::new("features", features, layout)?;
+    let grads = Array4::new("grad_output", grad_output, layout)?;
+    grads.check_dtype_of_result("grad_output", &maps)?;
+    let [_, _, height, width] = grads.shape();
+    let op = RoiAlign {
+        output: Extent { height, width },
+        spatial_scale,
+        sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
+        aligned,
+        mode: Mode::Avg,
+        placement: Placement::Center,
+    };
+    let table = BoxTable::new(boxes, batch_indices, maps.shape()[0])?;
+    run::output_shape(&op, maps.shape(), table.len())?;
+    let inputs = [grad_output, features, boxes, batch_indices.unwrap_or(boxes)];
+    let out = BoxOutput::new(boxes, &inputs, out)?;
+    let rois = table.read()?;
+    let call = BoxGradient { py, op: &op, grads: &grads, rois: &rois, invalid, settings };
+    out.write(&with_features(&maps, call)?);
+    Ok(out.array.into_any().unbind())
+}
+
+struct BoxGradient<'a, 'py, O> {
+    py: Python<'py>,
+    op: &'a O,
+    grads: &'a Array4<'py>,
+    rois: &'a AnyBoxes,
+    invalid: Invalid,
+    settings: Settings,
+}
+
+impl<'py, O: RoiSlopes> WithFeatures<'py> for BoxGradient<'_, 'py, O> {
+    type Output = Vec<[f64; 4]>;
+
+    fn run<E: Element>(self, features: View<'_, E>) -> PyResult<Vec<[f64; 4]>> {
+        let Self { py, op, grads, rois, invalid, settings } = self;
+        // SAFETY: the gradients were checked to have the dtype of the result for these features.
+        let grads = unsafe { grads.view::<E::Output>() };
+        let (pyramid, features) = (Pyramid::one(op), [features]);
+        let gradients = py.detach(|| match rois {
+            AnyBoxes::F32(boxes) => run::box_gradient(pyramid, &grads, &features, boxes, invalid, settings),
+            AnyBoxes::F64(boxes) => run::box_gradient(pyramid, &grads, &features, boxes, invalid, settings),
+        });
+        Ok(gradients?)
+    }
+}

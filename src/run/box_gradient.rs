@@ -1,0 +1,42 @@
+//! Gradients for the boxes: check → plan with slopes → contraction with the features.
+
+use super::{Boxes, Invalid, Pyramid, check_shape};
+use crate::cpu;
+use crate::element::{Element, Real};
+use crate::error::{Error, Result};
+use crate::ops::RoiSlopes;
+use crate::view::View;
+
+/// Gradient for `x1, y1, x2, y2` of each box from the gradients of the pooled boxes, for modes that take a mean.
+///
+/// It is the exact derivative of the result, with the numbers of samples that the forward pass takes. Where there is
+/// none: a sample on a pixel's centre takes the mean of both sides, and one that leaves the map, or a box so small that
+/// it is widened, does so without a jump being counted. Boxes that cannot be pooled, if `invalid` lets them pass, get
+/// zeros or NaN as it says.
+///
+/// # Errors
+/// As for [`forward`](super::forward).
+pub fn box_gradient<E: Element, B: Real>(
+    pyramid: Pyramid<'_, impl RoiSlopes>,
+    grad_output: &View<'_, E::Output>,
+    features: &[View<'_, E>],
+    boxes: &Boxes<B>,
+    invalid: Invalid,
+    settings: cpu::Settings,
+) -> Result<Vec<[f64; 4]>> {
+    let shapes: Vec<_> = features.iter().map(View::shape).collect();
+    let shape = pyramid.output_shape(&shapes, boxes.corners.len())?;
+    check_shape("grad_output", shape, grad_output.shape())?;
+    if pyramid.ops[0].reduce().has_argmax() {
+        return Err(Error::Conflict("boxes have a gradient only where a mean is taken".to_owned()));
+    }
+    pyramid.check_boxes(&shapes, boxes, invalid)?;
+    let mut gradients = vec![[0.0; 4]; shape[0]];
+    if shape[0] > 0 {
+        for rows in pyramid.passes(&shapes, shape[0]) {
+            let plan = pyramid.plan_with_slopes(&shapes, boxes, rows, invalid, settings.threads);
+            cpu::contract(&plan?, grad_output, features, &mut gradients, settings)?;
+        }
+    }
+    Ok(gradients)
+}

@@ -1,0 +1,293 @@
+"""Gradients for the boxes: the derivative of the definition, by an oracle, by differences and by hand, in any memory."""
+
+from dataclasses import replace
+
+import box_gradients
+import cases
+import layouts
+import numpy as np
+import pytest
+from checks import assert_within, check_box_gradient
+from test_threads import large_cases
+
+import roialign_rs as ra
+
+BLOCK = 250
+OPS = [name for name, row in cases.OPERATORS.items() if row.box_gradient]
+BLOCKS = [(op, first) for op, first in cases.blocks(BLOCK) if op in OPS]
+
+
+@pytest.mark.parametrize(("op", "first"), BLOCKS)
+def test_random_cases_match_the_derivative_of_the_definition(op, first):
+    for case in cases.cases(op, first, BLOCK):
+        check_box_gradient(case)
+
+
+@pytest.mark.parametrize("shape", [(3, 4000), (4000, 3), (700, 900), (1, 20000), (20000, 1)], ids=str)
+@pytest.mark.parametrize("op", OPS)
+def test_large_maps(op, shape):
+    """Windows that move, boxes taller than a window, bins of any number of taps."""
+    for index in range(len(cases.BOX_KINDS)):
+        case = cases.case(op, index)
+        if case.box_kind in ("inside", "thin", "across", "huge"):
+            for ratio in (2, 0, (2, 0), (0, 2)):
+                options = {**case.options, "output_size": (3, 2), "sampling_ratio": ratio}
+                check_box_gradient(replace(case, shape=(1, 17, *shape), boxes=4, options=options))
+
+
+@pytest.mark.parametrize("size", [(40, 70), (300, 2), (2, 300)], ids=str)
+@pytest.mark.parametrize("op", OPS)
+def test_many_bins(op, size):
+    for index in range(len(cases.BOX_KINDS)):
+        case = cases.case(op, index)
+        check_box_gradient(replace(case, boxes=2, options={**case.options, "output_size": size}))
+
+
+def differences(case, arguments, h):
+    """The derivative by central differences of the operator itself, which must be given as many samples."""
+    options = {name: arguments[name] for name in ("spatial_scale", "sampling_ratio", "aligned", "batch_indices")}
+    grad_output, boxes = arguments["grad_output"], arguments["boxes"]
+    slopes = np.zeros_like(boxes)
+    for column in range(4):
+        step = np.zeros_like(boxes)
+        step[:, column] = h
+        above, below = (
+            ra.roi_align(arguments["features"], moved, grad_output.shape[2:], **options)
+            for moved in (boxes + step, boxes - step)
+        )
+        slopes[:, column] = ((above - below) * grad_output).sum(axis=(1, 2, 3)) / (2 * h)
+    return slopes
+
+
+@pytest.mark.parametrize("kind", ["inside", "across", "inverted", "tiny", "dyadic"])
+@pytest.mark.parametrize("op", OPS)
+def test_central_differences(op, kind):
+    """Between kinks the result is linear in each end, and on a centre both sides are too; only jumps are left out."""
+    h, tested = 2.0**-20, 0
+    for index in range(cases.BOX_KINDS.index(kind), 1500, len(cases.BOX_KINDS)):
+        case = replace(cases.case(op, index), features_dtype="float64", boxes_dtype="float64", boxes=12)
+        options = {**case.options, "sampling_ratio": 2 if kind == "dyadic" else 3}
+        case = replace(case, options=options)
+        arguments = case.box_gradient_arguments()
+        away = np.array([is_away_from_jumps(box, case, 4 * h) for box in arguments["boxes"]])
+        gradient = case.run_box_gradient()
+        scale = max(np.abs(gradient).max(), 1e-3)
+        assert_within(gradient[away], differences(case, arguments, h)[away], 1e-7 * scale, str(case))
+        tested += away.sum()
+    assert tested > 300
+
+
+def is_away_from_jumps(box, case, distance):
+    """Whether no sample is about to leave the map or, unless it is on it, to pass a pixel's centre."""
+    options = case.options
+    for ends, bins, extent in zip(
+        (box[1::2], box[::2]), np.broadcast_to(options["output_size"], 2), case.shape[2:], strict=True
+    ):
+        start, side = box_gradients.align_start_and_side(*ends, options["spatial_scale"], options["aligned"])
+        if not options["aligned"] and abs((ends[1] - ends[0]) * options["spatial_scale"] - 1) < distance:
+            return False
+        samples = box_gradients.align_samples(start, side, int(bins), options["sampling_ratio"], "center")
+        positions = np.concatenate(samples)
+        if np.any(np.abs(positions[:, None] - (-1, extent)) < distance):
+            return False
+        off_centre = np.abs(positions - np.round(positions))
+        if np.any((off_centre != 0) & (off_centre < distance)):
+            return False
+    return True
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_any_number_of_threads_and_any_call_give_the_same_bits(op, thread_count):
+    for case in large_cases(op, 12):
+        results = []
+        for count in (1, 2, 7, 2):
+            thread_count(count)
+            results.append(case.run_box_gradient())
+        for result in results[1:]:
+            np.testing.assert_array_equal(result, results[0], err_msg=str(case))
+
+
+@pytest.mark.parametrize("arrange", layouts.LAYOUTS, ids=lambda arrange: arrange.__name__)
+@pytest.mark.parametrize("op", OPS)
+def test_memory_does_not_matter(op, arrange):
+    for index in range(0, 400, 7):
+        case = cases.case(op, index)
+        arguments = case.box_gradient_arguments()
+        expected = case.run_box_gradient()
+        out = arrange_table(arrange, np.full_like(expected, 7))
+        moved = {name: arrange(arguments[name]) for name in ("grad_output", "features")}
+        moved["boxes"] = arrange_table(arrange, arguments["boxes"])
+        assert case.run_box_gradient(**moved, out=out) is out
+        np.testing.assert_array_equal(out, expected, err_msg=str(case))
+
+
+def arrange_table(arrange, table):
+    """Arrange a table as part of an array of four axes, which is what layouts are for."""
+    return arrange(table[:, :, None, None])[:, :, 0, 0]
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_channels_last(op):
+    for index in range(0, 400, 3):
+        case = cases.case(op, index)
+        arguments = case.box_gradient_arguments()
+        last = {name: np.ascontiguousarray(np.moveaxis(arguments[name], 1, -1)) for name in ("grad_output", "features")}
+        result = case.run_box_gradient(**last, layout="NHWC")
+        np.testing.assert_array_equal(result, case.run_box_gradient(), err_msg=str(case))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "uint8"])
+@pytest.mark.parametrize("op", OPS)
+def test_narrow_types_are_computed_in_float32(op, dtype):
+    kind = np.dtype(pytest.importorskip("ml_dtypes").bfloat16 if dtype == "bfloat16" else dtype)
+    for case in large_cases(op, 6):
+        arguments = case.box_gradient_arguments()
+        features = (np.abs(arguments["features"]) * 20).astype(kind)
+        grad_output = arguments["grad_output"].astype("float32" if dtype == "uint8" else kind)
+        result = case.run_box_gradient(features=features, grad_output=grad_output)
+        wide = {"features": features.astype(np.float32), "grad_output": grad_output.astype(np.float32)}
+        np.testing.assert_array_equal(result, case.run_box_gradient(**wide), err_msg=str(case))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("op", OPS)
+def test_what_no_sample_reads_changes_nothing(op, value):
+    for case in cases.cases(op, 0, 700):
+        case = replace(case, features_dtype="float32")
+        features = case.inputs()["features"]
+        reads = case.true_box_gradient().reads[:, None]
+        result = case.run_box_gradient(features=np.where(reads, features, np.float32(value)))
+        np.testing.assert_array_equal(result, case.run_box_gradient(), err_msg=str(case))
+
+
+def test_nan_that_a_sample_reads_is_not_lost():
+    features = np.ones((1, 1, 8, 8))
+    features[0, 0, 3, 3] = np.nan
+    gradient = ra.roi_align_box_gradient(np.ones((2, 1, 2, 2)), features, [[1.3, 1.3, 5.2, 5.2], [5.1, 5.1, 7, 7]])
+    assert np.isnan(gradient[0]).all()
+    assert not gradient[1].any()
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_a_constant_map_has_no_gradient(op):
+    """But where the box reaches over the map's edge, from which on samples count as 0 without moving."""
+    for index in range(0, 600, 7):
+        case = replace(cases.case(op, index), features_dtype="float64")
+        features = np.full(case.shape, 3.5)
+        limit = 1e-13 * max(case.true_box_gradient(features=features).terms.max(), 1e-300)
+        gradient = case.run_box_gradient(features=features)
+        assert_within(gradient, np.zeros_like(gradient), limit, str(case))
+
+
+RAMP = np.arange(64.0).reshape(1, 1, 8, 8)
+
+
+def gradient_of_ramp(box, bins=1, **options):
+    """Gradient on a map that grows by 1 a column and 8 a row."""
+    return ra.roi_align_box_gradient(np.ones((1, 1, bins, bins)), RAMP, np.array([box]), **options)[0]
+
+
+def test_by_hand():
+    # The mean moves with the middle of the box: half with each end.
+    np.testing.assert_allclose(gradient_of_ramp([1.2, 1.3, 5.1, 5.2], sampling_ratio=2), [0.5, 4, 0.5, 4])
+    # Four bins, each sampled in its middle: 1/4 and 3/4 of the box, which together move as two boxes.
+    np.testing.assert_allclose(gradient_of_ramp([1.2, 1.3, 5.1, 5.2], 2, sampling_ratio=1), [2, 16, 2, 16])
+    # A step of the map is half as much per image pixel.
+    scaled = gradient_of_ramp([2.4, 2.6, 10.2, 10.4], sampling_ratio=2, spatial_scale=0.5)
+    np.testing.assert_allclose(scaled, [0.25, 2, 0.25, 2])
+
+
+def test_kinks_as_documented():
+    ramp = np.array([0.0, 1, 4, 9, 16]).reshape(1, 1, 1, 5).repeat(2, axis=2)
+    grad = np.ones((1, 1, 1, 1))
+
+    def along_x(x1, x2, **options):
+        box = np.array([[x1, 0.5, x2, 1.5]])
+        gradient = ra.roi_align_box_gradient(grad, ramp, box, sampling_ratio=1, **options)[0]
+        return gradient[0], gradient[2]
+
+    # The sample lies on pixel 2: between the slopes 3 and 5.
+    assert along_x(2.0, 3.0) == (2.0, 2.0)
+    # On the first and the last pixel: between the slope inside and none.
+    assert along_x(0.0, 1.0) == (0.25, 0.25)
+    assert along_x(4.0, 5.0) == (7 / 4, 7 / 4)
+    # Past them, and off the map.
+    assert along_x(-0.4, 0.6) == along_x(4.4, 5.4) == along_x(-2.0, -1.0) == (0.0, 0.0)
+    # Widened to one cell, so that only the first end moves it.
+    assert along_x(1.25, 1.75, aligned=False) == (3.0, 0.0)
+    # At one cell it is not.
+    assert along_x(1.25, 2.25, aligned=False) == (1.5, 1.5)
+
+
+def test_adaptive_takes_the_samples_of_the_forward_pass():
+    rng = np.random.default_rng(0)
+    features, grad_output = rng.standard_normal((1, 5, 20, 20)), rng.standard_normal((1, 5, 2, 2))
+    box = np.array([[1.3, 2.6, 13.1, 9.9]])
+    counted = ra.roi_align_box_gradient(grad_output, features, box, sampling_ratio=(4, 6))
+    np.testing.assert_array_equal(ra.roi_align_box_gradient(grad_output, features, box), counted)
+
+
+def test_forms_of_boxes():
+    rng = np.random.default_rng(1)
+    features, grad_output = rng.standard_normal((2, 3, 9, 9)), rng.standard_normal((3, 3, 2, 2))
+    corners, images = np.array([[1.1, 1.2, 5.3, 6.4], [0.3, 2.1, 7.7, 4.9], [2.2, 2.3, 3.1, 8.8]]), [0, 0, 1]
+    plain = ra.roi_align_box_gradient(grad_output, features, corners, batch_indices=images)
+    assert plain.shape == (3, 4)
+    table = np.column_stack([images, corners])
+    with_index = ra.roi_align_box_gradient(grad_output, features, table)
+    np.testing.assert_array_equal(with_index, np.column_stack([np.zeros(3), plain]))
+    parts = ra.roi_align_box_gradient(grad_output, features, [corners[:2], corners[2:]])
+    np.testing.assert_array_equal(parts, plain)
+    one_image = ra.roi_align_box_gradient(grad_output[:1], features[:1], corners[:1].astype(np.float16))
+    assert one_image.dtype == np.float32
+    whole = ra.roi_align_box_gradient(grad_output[:1], features[:1], [[1, 1, 5, 6]])
+    assert whole.dtype == np.float64
+
+
+@pytest.mark.parametrize("invalid", ["zero", "nan"])
+def test_invalid_boxes(invalid):
+    boxes = np.array([[0, 0.1, 0.2, 3, 3], [0, np.nan, 0, 3, 3], [5, 0, 0, 3, 3], [0, 1.1, 1.2, 2, 2]])
+    features = np.random.default_rng(2).standard_normal((1, 2, 4, 4))
+    gradient = ra.roi_align_box_gradient(np.ones((4, 2, 2, 2)), features, boxes, invalid=invalid)
+    expected = ra.roi_align_box_gradient(np.ones((2, 2, 2, 2)), features, boxes[[0, 3]])
+    np.testing.assert_array_equal(gradient[[0, 3]], expected)
+    np.testing.assert_array_equal(gradient[1:3, 1:], 0.0 if invalid == "zero" else np.nan)
+    with pytest.raises(ValueError, match=r"boxes\[1\]"):
+        ra.roi_align_box_gradient(np.ones((4, 2, 2, 2)), features, boxes)
+
+
+def test_nothing_to_do():
+    features = np.ones((2, 3, 4, 5), np.float32)
+    none = ra.roi_align_box_gradient(np.ones((0, 3, 2, 2), np.float32), features, np.empty((0, 4), np.float32))
+    assert none.shape == (0, 4)
+    assert none.dtype == np.float32
+    assert ra.roi_align_box_gradient(np.ones((0, 3, 2, 2)), np.ones((2, 3, 0, 5)), np.empty((0, 5))).shape == (0, 5)
+    no_channels = ra.roi_align_box_gradient(np.ones((2, 0, 2, 2)), np.ones((1, 0, 4, 5)), np.ones((2, 4)))
+    np.testing.assert_array_equal(no_channels, np.zeros((2, 4)))
+
+
+GRAD, FEATURES, BOXES = np.ones((2, 3, 2, 2)), np.ones((1, 3, 4, 4)), np.array([[0.0, 0, 3, 3], [1, 1, 2, 2]])
+WRONG = {
+    "boxes": ({"boxes": BOXES[:1]}, r"grad_output: expected shape \(1, 3, 2, 2\), got \(2, 3, 2, 2\)"),
+    "channels": ({"features": np.ones((1, 4, 4, 4))}, r"grad_output: expected shape \(2, 4, 2, 2\)"),
+    "no pixels": ({"features": np.ones((1, 3, 0, 4))}, "cannot pool 2 boxes"),
+    "bins": ({"grad_output": np.ones((2, 3, 0, 2))}, "output_size must be positive"),
+    "scale": ({"spatial_scale": 0.0}, "spatial_scale"),
+    "out shape": ({"out": np.zeros((2, 5))}, r"out: expected shape \(2, 4\), got \(2, 5\)"),
+    "out dtype": ({"out": np.zeros((2, 4), np.float32)}, "out: expected dtype float64, got float32"),
+    "out is an input": ({"out": BOXES}, "out shares memory with an input"),
+    "out overlaps": ({"out": np.broadcast_to(np.zeros(4), (2, 4))}, "out is read-only"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG.values(), ids=WRONG)
+def test_wrong_values(change, message):
+    arguments = {"grad_output": GRAD, "features": FEATURES, "boxes": BOXES, **change}
+    with pytest.raises(ValueError, match=message):
+        ra.roi_align_box_gradient(**arguments)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", ">f8", object])
+def test_gradients_have_the_dtype_of_the_result(dtype):
+    with pytest.raises(TypeError, match="grad_output"):
+        ra.roi_align_box_gradient(GRAD.astype(dtype), FEATURES, BOXES)

@@ -1,0 +1,166 @@
+"""What devices cannot do, and what is said then: no driver, a wrong one, lost, full, or forked away."""
+
+import os
+import sys
+
+import backends
+import numpy as np
+import pytest
+from subprocesses import python
+
+import roialign_rs as ra
+
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the driver is looked for in Linux's way")
+WITH_GPU_PATH = pytest.mark.skipif(not backends.HAS_GPU_PATH, reason="built without it")
+
+
+def test_an_adapter_on_the_cpu_is_refused_unless_it_is_asked_for(device):
+    if any(info.kind != "cpu" for info in ra.gpu.devices()):
+        pytest.skip("there is a GPU")
+    name = ra.gpu.devices()[0].name
+    for wanted in ("auto", name[:5]):
+        with pytest.raises(ra.GpuError, match=r"only .*\(cpu, vulkan\) that computes on the CPU; install .* allow_cpu"):
+            ra.gpu.Device(wanted)
+    assert ra.gpu.Device(name[:5].upper(), allow_cpu=True).info.kind == "cpu"
+
+
+def test_an_unknown_name_is_an_error_that_lists_what_there_is(device):
+    with pytest.raises(ra.GpuError, match='no GPU whose name contains "no such thing", only '):
+        ra.gpu.Device("no such thing", allow_cpu=True)
+
+
+@pytest.mark.parametrize("limit", [{"max_workgroups": 0}, {"max_binding_bytes": 100}])
+def test_limits_have_a_lower_end(device, limit):
+    with pytest.raises(ValueError, match="must be at least"):
+        ra.gpu.Device(allow_cpu=True, **limit)
+
+
+def test_what_no_binding_can_hold_is_an_error(device):
+    huge = np.broadcast_to(np.float32(0), (1, 4, 60_000, 60_000))
+    with pytest.raises(ra.GpuError, match=r"more than the .* that one binding of the device may have; use the CPU"):
+        device.features(huge)
+
+
+def test_a_lost_device_says_so(device):
+    device = ra.gpu.Device(allow_cpu=True)
+    there = device.features(np.ones((1, 4, 8, 8), np.float32))
+    device._core.destroy()
+    for call in (
+        there.numpy,
+        lambda: ra.roi_align(there, [[0, 0, 4, 4]], 2),
+        lambda: device.features(np.ones((1, 1, 2, 2))),
+    ):
+        with pytest.raises(ra.GpuError, match=r"was lost .* open a new Device"):
+            call()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_is_told(device):
+    printed = python(
+        """
+import numpy as np, roialign_rs as ra
+import os, sys
+device = ra.gpu.Device(allow_cpu=True)
+there = device.features(np.ones((1, 4, 8, 8), np.float32))
+child = os.fork()
+if child == 0:
+    for call in (there.numpy, ra.gpu.devices, lambda: ra.gpu.Device(allow_cpu=True), lambda: there and ra.roi_align(there, [[0, 0, 4, 4]], 2)):
+        try:
+            call()
+        except ra.GpuError as error:
+            print("did not survive" if "do not survive the fork" in str(error) else error, flush=True)
+    del there, device
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert there.numpy().all()
+"""
+    )
+    assert printed.split("\n") == ["did not survive"] * 4
+
+
+WHAT_IS_FOUND = """
+import roialign_rs as ra
+print("found", *[info.kind for info in ra.gpu.devices()])
+try:
+    ra.gpu.Device()
+except ra.GpuError as error:
+    print(error)
+print(ra.roi_align([[[[1.0]]]], [[0, 0, 1, 1]], 1).item())
+"""
+
+
+@ON_LINUX
+@WITH_GPU_PATH
+def test_a_machine_without_a_loader_is_told_what_to_install(tmp_path):
+    (tmp_path / "libvulkan.so.1").write_bytes(b"")
+    found, error, pooled = python(WHAT_IS_FOUND, LD_LIBRARY_PATH=str(tmp_path)).split("\n")
+    assert found == "found"
+    assert "the Vulkan loader libvulkan.so.1 was not found" in error
+    assert "apt install libvulkan1" in error
+    assert "install the vendor's driver" in error
+    assert pooled == "1.0"
+
+
+@ON_LINUX
+@WITH_GPU_PATH
+def test_a_machine_with_a_loader_but_no_driver_is_told_what_to_install():
+    nowhere = {"VK_DRIVER_FILES": "/nowhere.json", "VK_ICD_FILENAMES": "/nowhere.json"}
+    found, error, pooled = python(WHAT_IS_FOUND, **nowhere).split("\n")
+    assert found == "found"
+    assert error.startswith("no GPU: no driver answered; install the vendor's driver with Vulkan")
+    assert "libvulkan1" not in error
+    assert pooled == "1.0"
+
+
+@ON_LINUX
+def test_a_machine_with_only_a_driver_on_the_cpu_is_told_what_to_install(device):
+    if any(info.kind != "cpu" for info in ra.gpu.devices()):
+        pytest.skip("there is a GPU")
+    found, error, pooled = python(WHAT_IS_FOUND).split("\n")
+    assert found == "found cpu"
+    assert device.info.name in error
+    assert "that computes on the CPU; install the vendor's driver" in error
+    assert "allow_cpu=True" in error
+    assert pooled == "1.0"
+
+
+@ON_LINUX
+def test_importing_touches_nothing():
+    code = """
+import os, roialign_rs
+print("libvulkan" in open("/proc/self/maps").read(), len(os.listdir("/proc/self/task")))
+"""
+    assert python(code, OPENBLAS_NUM_THREADS="1") == "False 1"
+
+
+@ON_LINUX
+def test_a_full_device_says_so_and_goes_on(device):
+    if device.info.kind != "cpu":
+        pytest.skip("only a software driver's memory can be limited from here")
+    printed = python(
+        """
+import numpy as np, roialign_rs as ra
+import resource
+device = ra.gpu.Device(allow_cpu=True)
+features = np.broadcast_to(np.float32(1), (1, 16, 512, 512))
+kept = [device.features(features)]
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + (200 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    for _ in range(50):
+        kept.append(device.features(features))
+except ra.GpuError as error:
+    print("out of memory" in str(error))
+kept.clear()
+print(ra.roi_align(device.features(features), [[0, 0, 9, 9]], 1).numpy().min())
+"""
+    )
+    assert printed == "True\n1.0"
+
+
+@pytest.mark.skipif(backends.HAS_GPU_PATH, reason="built with it")
+def test_a_build_without_a_gpu_path_says_so():
+    assert ra.gpu.devices() == []
+    with pytest.raises(ra.GpuError, match='this build of roialign_rs has no GPU path; build it with the feature "gpu"'):
+        ra.gpu.Device()
