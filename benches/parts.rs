@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `pack` | each a strip of two whole rows, one bin | reading a map once, in any dtype and layout |
 //! | `reduce` | ten thousand on one block of channels, whose rows stay packed | taps and bins, by mode and samples |
-//! | `store` | ten thousand points, whose bins have four taps | writing a result once |
+//! | `store` | ten thousand points of one row, whose bins have two taps | writing a result once |
 //! | `plan` | a thousand, no channel at all | making the tables of taps |
 
 mod workloads;
@@ -107,7 +107,8 @@ fn store(criterion: &mut Criterion) {
             let elements: usize = row.output_shape().iter().product();
             group.throughput(Throughput::Bytes((elements * size_of::<E::Output>()) as u64));
             time(group, format!("{}/{}", E::NAME, layout.name()), Mode::Avg, || {
-                let points = row.boxes().into_iter().map(|[image, x, y, ..]| [image, x, y, x, y]).collect();
+                let y = (row.shape[2] * row.stride / 2 + row.stride / 2) as f32;
+                let points = row.boxes().into_iter().map(|[image, x, ..]| [image, x, y, x, y]).collect();
                 Problem::<E>::with_boxes(row.clone(), layout, points)
             });
         }
