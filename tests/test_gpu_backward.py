@@ -195,3 +195,10 @@ def test_wrong_arrays(device):
     wrong(TypeError, "argmax: dtype float32 is not supported", mode="max", argmax=there)
     wrong(TypeError, "argmax: dtype <class 'roialign_rs._core.DeviceArray'>", mode="max", grads=GRAD, argmax=argmax)
     wrong(TypeError, "argmax: dtype float64 is not supported; use integers", mode="max", argmax=np.zeros(GRAD.shape))
+
+
+def test_gradients_of_boxes_are_computed_on_the_cpu_alone(device):
+    features = np.ones(SHAPE, np.float32)
+    for grads, maps in ((device.features(GRAD), features), (GRAD, device.features(features))):
+        with pytest.raises(TypeError, match=r"DeviceArray.*numpy\(\)"):
+            ra.roi_align_box_gradient(grads, maps, BOXES)
