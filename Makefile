@@ -31,7 +31,7 @@ test: $(VENV)/.test ## Rust and Python tests
 test-torch: $(VENV)-torch/.test ## Tests of roialign_rs.torch and .jax, in a venv of their own
 	ROIALIGN_REQUIRE=torch,torchvision,jax $(VENV)-torch/bin/python -m pytest tests/test_torch*.py tests/test_jax.py tests/test_multiscale.py
 
-check: lint test ## What CI runs
+check: lint test ## Lints and tests
 
 lint: $(VENV)/.lint ## Formatting, lints and types
 	cargo fmt --check
