@@ -59,7 +59,7 @@ docs: $(VENV)/.demo ## Write docs/article.md and its pictures anew
 
 clean: ## Remove what was built or downloaded here
 	cargo clean
-	rm -rf $(VENV) dist python/roialign_rs/*.so
+	rm -rf $(VENV) $(VENV)-torch dist python/roialign_rs/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:

@@ -64,7 +64,10 @@ impl<E: Element> Kernel for Deliver<'_, '_, E> {
         let Self { store, outbox } = self;
         outbox.write::<I>(usize::MAX);
         let Some((to, bytes)) = store.one_run() else { return store.run::<I>() };
-        outbox.stage.resize(store.turned_bytes().div_ceil(LINE), Line([0; LINE]));
+        let needed = store.turned_bytes().div_ceil(LINE);
+        if outbox.stage.len() < needed {
+            outbox.stage.resize(needed, Line([0; LINE]));
+        }
         let stage = outbox.stage.as_mut_ptr().cast::<u8>();
         let head = to.align_offset(LINE).min(bytes);
         let lines = (bytes - head) / LINE;
