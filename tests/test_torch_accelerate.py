@@ -22,7 +22,10 @@ def calls(monkeypatch):
         seen.append(name)
         return function(*args, **kwargs)
 
-    for name in ("roi_align", "roi_align_backward", "roi_pool", "roi_pool_backward"):
+    names = [
+        f"{name}{suffix}" for name in ("roi_align", "roi_pool", "multiscale_roi_align") for suffix in ("", "_backward")
+    ]
+    for name in names:
         monkeypatch.setattr(_kernels.ra, name, functools.partial(spy, name, getattr(_kernels.ra, name)))
     return seen
 
@@ -114,7 +117,7 @@ def test_poolers_copies_scripts_and_compiled_functions(calls):
     assert not calls
     with accelerate():
         during = run()
-    assert len(calls) == 2 * len(NAMES) + 4
+    assert calls == [*["multiscale_roi_align"] * 2, *["roi_align"] * 4]
     for actual, expected in zip(during, before, strict=True):
         assert_same(actual, expected)
 

@@ -2,21 +2,21 @@
 
 torchvision's Python functions, poolers, scripted and compiled models all end in operators of PyTorch's dispatcher.
 Registering other kernels there for the CPU reaches every one of them, whenever it was imported or made, and leaves
-autograd, autocast, meta tensors and other devices to torchvision.
+autograd, autocast, meta tensors and other devices to torchvision. Around its operators, the pooler of feature pyramids
+copies the boxes and results of each map; it has a function for that, and this has one call to stand in for it.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from roialign_rs.torch import _kernels
-
-_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+from roialign_rs.torch import _kernels, _pooler
 
 _lock = threading.Lock()
 _handles = 0
@@ -51,7 +51,8 @@ def accelerate() -> Acceleration:
     """Let torchvision's ``roi_align`` and ``roi_pool``, forward and backward, use these kernels on the CPU.
 
     It is process-wide, and also serves names imported earlier, poolers and models that exist already, scripted and
-    compiled ones. Signatures, defaults and gradients stay torchvision's. Other devices are not touched.
+    compiled ones. torchvision's ``MultiScaleRoIAlign`` pools from all its maps in one call. Signatures, defaults and
+    gradients stay torchvision's. Other devices are not touched.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def _install() -> None:
     if _library is not None:
         return
     try:
-        import torchvision  # noqa: F401  # defines the operators
+        import torchvision
 
         originals = {name: torch.library.get_kernel(f"torchvision::{name}", "CPU") for name in _KERNELS}
     except (ImportError, RuntimeError) as error:
@@ -102,6 +103,9 @@ def _install() -> None:
     for name, kernel in _KERNELS.items():
         switch = _switch(kernel, originals[name])
         _library.impl(name, switch, "CPU", with_keyset=True, allow_override=True)
+    poolers = torchvision.ops.poolers
+    if hasattr(poolers, _POOLER):  # it is private; without it the operators serve the pooler
+        setattr(poolers, _POOLER, _pooler_switch(getattr(poolers, _POOLER)))
 
 
 def _switch(kernel: Callable[..., Any], original: Any) -> Callable[..., Any]:
@@ -113,9 +117,31 @@ def _switch(kernel: Callable[..., Any], original: Any) -> Callable[..., Any]:
     return call
 
 
+def _pooler_switch(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    @functools.wraps(original)
+    def call(
+        x_filtered: list[Tensor],
+        boxes: list[Tensor],
+        output_size: Sequence[int],
+        sampling_ratio: int,
+        scales: list[float] | None,
+        mapper: _pooler.Mapper | None,
+    ) -> Tensor:
+        # A trace, whoever takes it, is to show torchvision's operators.
+        traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+        if traced or not _handles or scales is None or mapper is None or not _pooler.fits(x_filtered, boxes, scales):
+            return original(x_filtered, boxes, output_size, sampling_ratio, scales, mapper)
+        return _pooler.pool(x_filtered, boxes, output_size, sampling_ratio, scales, mapper)
+
+    # torch.jit.script compiles what stands here instead.
+    call.__script_if_tracing_wrapper = True  # type: ignore[attr-defined]
+    call.__original_fn = original  # type: ignore[attr-defined]
+    return call
+
+
 def _fits(features: Tensor, rois: Tensor) -> bool:
     """Whether it is what torchvision takes; if not, its kernel shall say so in its words."""
-    same = features.dtype == rois.dtype and features.dtype in _FLOATS
+    same = features.dtype == rois.dtype and features.dtype in _pooler.FLOATS
     return same and features.dim() == 4 and rois.dim() == 2 and rois.size(1) == 5
 
 
@@ -137,6 +163,7 @@ def _roi_pool_backward(
     return _kernels.roi_pool_backward(grad, argmax.to(torch.int64), rois, input_shape, spatial_scale)
 
 
+_POOLER = "_multiscale_roi_align"
 _KERNELS: dict[str, Callable[..., Any]] = {
     "roi_align": _kernels.roi_align,
     "_roi_align_backward": _roi_align_backward,

@@ -1,0 +1,65 @@
+"""What torchvision's pooler of several maps does, in one call: no copies for each map, and none of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from roialign_rs.torch import _pyramid
+from roialign_rs.torch._arguments import as_boxes
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+Mapper = Callable[[Sequence[Tensor]], Tensor]
+
+
+def fits(features: Sequence[Tensor], boxes: Sequence[Tensor], scales: Sequence[float]) -> bool:
+    """Whether these are several maps, and boxes, of one floating dtype in the CPU's memory."""
+    if len(features) < 2 or len(scales) != len(features) or not boxes:
+        return False
+    first = features[0]
+    return (
+        first.dtype in FLOATS
+        and all(_is_plain(one, first.dtype) for one in (*features, *boxes))
+        and first.dim() == 4
+        and all(one.dim() == 4 and one.shape[:2] == first.shape[:2] for one in features)
+        and all(part.dim() == 2 and part.size(1) == 4 for part in boxes)
+    )
+
+
+def _is_plain(tensor: Tensor, dtype: torch.dtype) -> bool:
+    # Fake tensors and other subclasses mean something else by an operator than its kernel.
+    return (
+        type(tensor) in (Tensor, nn.Parameter)
+        and tensor.dtype == dtype
+        and tensor.device.type == "cpu"
+        and tensor.layout == torch.strided
+    )
+
+
+def pool(
+    features: Sequence[Tensor],
+    boxes: Sequence[Tensor],
+    output_size: Sequence[int],
+    sampling_ratio: int,
+    scales: Sequence[float],
+    mapper: Mapper,
+) -> Tensor:
+    """Pool each box from the map that torchvision's own mapper finds for it."""
+    stages = mapper(boxes)
+    # No map where levels between the maps are left out, or where an inverted box has no level: torchvision gives 0.
+    nowhere = (stages < 0) | (stages >= len(features))
+    height, width = output_size
+    pooled = _pyramid.multiscale_roi_align(
+        features,
+        as_boxes(boxes),
+        stages.masked_fill(nowhere, 0),
+        scales,
+        height,
+        width,
+        sampling_ratio,
+        False,
+    )
+    return pooled.masked_fill(nowhere[:, None, None, None], 0) if nowhere.any() else pooled
