@@ -160,10 +160,10 @@ def roi_align_box_gradient(
     >>> ra.roi_align_box_gradient(np.ones((1, 1, 1, 1)), ramp, np.array([[1.2, 1.3, 3.9, 4.1]]), sampling_ratio=2)
     array([[0.5, 3. , 0.5, 3. ]])
     """
-    maps = array(features)
+    maps = as_features(features)
     table, batch_indices = as_boxes(boxes, batch_indices, len(maps) if maps.ndim else 0)
     return _core.roi_align_box_gradient(
-        array(grad_output),
+        as_features(grad_output),
         maps,
         table,
         batch_indices,

@@ -113,8 +113,8 @@ def roi_align_backward(
     device: Device | None,
 ) -> Any: ...
 def roi_align_box_gradient(
-    grad_output: NDArray[Any],
-    features: NDArray[Any],
+    grad_output: NDArray[Any] | DeviceArray,
+    features: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     spatial_scale: float,

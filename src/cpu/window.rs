@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::ptr::{self, NonNull};
 
 use crate::cpu::simd::pack::Pack;
+use crate::cpu::simd::sum::TAPS_IN_REGISTERS;
 use crate::cpu::simd::{Isa, Lanes};
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
@@ -19,6 +20,9 @@ use crate::view::View;
 
 /// A window never holds more than this, unless so few rows do not fit.
 const MOST_BYTES: usize = 8 << 20;
+/// What is larger is read piece by piece, of rows that are added up together: then the pieces change no result.
+const ROWS_TOGETHER: usize = TAPS_IN_REGISTERS;
+/// A sample lies between two.
 const FEWEST_ROWS: usize = 2;
 
 /// What there is no memory for, if a box is too wide.
@@ -97,7 +101,8 @@ impl<T: Real> Window<T> {
     pub fn reset(&mut self, width: usize, shape: Shape) -> Result<()> {
         self.width = if width <= WIDEST_MAP { width } else { shape.columns };
         self.first_column = 0;
-        let rows = shape.rows.min(MOST_BYTES / (self.width * size_of::<Lanes<T>>())).max(FEWEST_ROWS);
+        let fitting = MOST_BYTES / (self.width * size_of::<Lanes<T>>()) / ROWS_TOGETHER * ROWS_TOGETHER;
+        let rows = shape.rows.min(fitting.max(ROWS_TOGETHER)).max(FEWEST_ROWS);
         let tile = if shape.dense { DENSE_TILE } else { SPARSE_TILE };
         self.tile_shift = self.width.div_ceil(64).max(tile).next_power_of_two().trailing_zeros();
         self.slots.clear();

@@ -10,7 +10,7 @@ use crate::taps::AxisTaps;
 
 /// Taps that are added up in registers before they go to a longer sum: this also keeps the rounding error of a long
 /// sum down, as pairwise summation does.
-const TAPS_IN_REGISTERS: usize = 8;
+pub const TAPS_IN_REGISTERS: usize = 8;
 
 /// As many taps as there are.
 const ANY: usize = 0;
