@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import cases
 import numpy as np
+import oracles
 import pytest
 from checks import assert_within, largest_finite
-from tolerances import bound_for
+from tolerances import BOUNDS, bound_for
 
 import roialign_rs as ra
 
@@ -62,6 +63,19 @@ def test_roi_pool_of_single_cells_is_the_map():
         for mode in ("max", "avg"):
             output = ra.roi_pool(features, boxes((0, 0, end, end)), 8, quantization=quantization, mode=mode)
             np.testing.assert_array_equal(output, features)
+
+
+@pytest.mark.parametrize("size", [(7, 100), (11, 200), (40, 7), (30, 1)], ids=str)
+@pytest.mark.parametrize("mode", ["max", "avg"])
+def test_bins_without_pixels_between_others_are_zero(mode, size):
+    """Rows of bins, of which there are more than rows of the box, on maps wider than what is kept at once as well."""
+    for width in (12, 400, 20_000):
+        features = np.random.default_rng(4).standard_normal((1, 3, 30, width)).astype(np.float32)
+        rows = boxes((0, 0, width - 80, 4), (3, 2, width - 9, 7), (1, 2, width, 26), dtype=np.float32)
+        options = {"mode": mode, "quantization": "floor"}
+        truth = oracles.roi_pool(features, rows, size, **options).output
+        limit = 0 if mode == "max" else BOUNDS["oracle", "float32"][0] * largest_finite(features)
+        assert_within(ra.roi_pool(features, rows, size, **options), truth, limit, f"{width}")
 
 
 @pytest.mark.parametrize("mode", ["avg", "max", "onnx_max"])

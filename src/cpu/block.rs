@@ -96,10 +96,12 @@ impl<E: Element> Block<'_, E> {
                     outbox,
                 });
             }
+            let out = &mut values[(bins_now.start - bins.start) * width..(bins_now.end - bins.start) * width];
             if rows.is_empty() {
+                // Nothing was loaded, and what these bins hold is of others.
+                out.fill(Lanes::splat(Real::ZERO));
                 continue;
             }
-            let out = &mut values[(bins_now.start - bins.start) * width..(bins_now.end - bins.start) * width];
             I::call(SumColumns { columns: columns.clone(), sums, x, out });
         }
     }

@@ -126,9 +126,13 @@ pub(crate) fn contract<E: Element>(
     Ok(())
 }
 
+/// With fewer blocks, one more costs more than half-written lines.
+const FEWEST_BLOCKS_TO_ALIGN: usize = 4;
+
 /// Cuts the channels into blocks of at most [`LANES`].
 fn blocks<E>(channels: usize, out: &ViewMut<'_, E>, stream: bool) -> Vec<Range<usize>> {
-    let first = channels.min(if stream { channels_before_line(out) } else { LANES });
+    let aligned = stream && channels >= FEWEST_BLOCKS_TO_ALIGN * LANES;
+    let first = channels.min(if aligned { channels_before_line(out) } else { LANES });
     let rest = (first..channels).step_by(LANES).map(|start| start..channels.min(start + LANES));
     iter::once(0..first).chain(rest).collect()
 }

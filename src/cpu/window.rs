@@ -102,7 +102,8 @@ impl<T: Real> Window<T> {
         self.width = if width <= WIDEST_MAP { width } else { shape.columns };
         self.first_column = 0;
         let fitting = MOST_BYTES / (self.width * size_of::<Lanes<T>>()) / ROWS_TOGETHER * ROWS_TOGETHER;
-        let rows = shape.rows.min(fitting.max(ROWS_TOGETHER)).max(FEWEST_ROWS);
+        // Boxes come nearly in the order of their last rows: with a row more, one that is out of turn evicts nothing.
+        let rows = (shape.rows + 1).min(fitting.max(ROWS_TOGETHER)).max(FEWEST_ROWS);
         let tile = if shape.dense { DENSE_TILE } else { SPARSE_TILE };
         self.tile_shift = self.width.div_ceil(64).max(tile).next_power_of_two().trailing_zeros();
         self.slots.clear();
