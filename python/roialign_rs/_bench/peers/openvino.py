@@ -39,7 +39,8 @@ def load(threads: int) -> Peer:
 
 
 def _covers(problem: Problem) -> bool:
-    return problem.op != "onnx_max" and problem.features.dtype == np.float32
+    # The edges of its ROIPooling's bins are rounded elsewhere on some CPUs, a cell away from Caffe's.
+    return problem.op in ("avg", "max") and problem.features.dtype == np.float32
 
 
 def _as_there(problem: Problem, expected: Array) -> Array:
@@ -52,14 +53,11 @@ class _Request:
 
     def __init__(self, problem: Problem, config: dict[str, Any], after_convolution: bool = False) -> None:
         # The request has no references of its own to the arrays that it reads and writes.
-        if problem.op == "roi_pool":
-            self.inputs = [problem.features, problem.boxes]
-        else:
-            self.inputs = [
-                problem.features,
-                np.ascontiguousarray(problem.boxes[:, 1:]),
-                problem.boxes[:, 0].astype(np.int32),
-            ]
+        self.inputs = [
+            problem.features,
+            np.ascontiguousarray(problem.boxes[:, 1:]),
+            problem.boxes[:, 0].astype(np.int32),
+        ]
         self.out = problem.output()
         parameters = [ov.opset9.parameter(array.shape, array.dtype) for array in self.inputs]
         features = _identity(parameters[0], problem.features.shape[1]) if after_convolution else parameters[0]
@@ -89,8 +87,6 @@ class _Request:
 
 
 def _node(problem: Problem, features: Any, rest: list[Any]) -> Any:
-    if problem.op == "roi_pool":
-        return ov.opset9.roi_pooling(features, *rest, problem.output_size, problem.spatial_scale, "max")
     return ov.opset9.roi_align(
         features,
         *rest,
