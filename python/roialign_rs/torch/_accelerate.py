@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from roialign_rs.torch import _kernels, _pooler
 
 _lock = threading.Lock()
 _handles = 0
-_library: torch.library.Library | None = None
+_library: library.Library | None = None
 
 
 class Acceleration:
@@ -94,12 +94,12 @@ def _install() -> None:
     try:
         import torchvision
 
-        originals = {name: torch.library.get_kernel(f"torchvision::{name}", "CPU") for name in _KERNELS}
+        originals = {name: library.get_kernel(f"torchvision::{name}", "CPU") for name in _KERNELS}
     except (ImportError, RuntimeError) as error:
         raise ImportError(
             "accelerate() needs torchvision and its operators: pip install 'roialign_rs[torch]'"
         ) from error
-    _library = torch.library.Library("torchvision", "IMPL")
+    _library = library.Library("torchvision", "IMPL")
     for name, kernel in _KERNELS.items():
         switch = _switch(kernel, originals[name])
         _library.impl(name, switch, "CPU", with_keyset=True, allow_override=True)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from roialign_rs.torch import _kernels
 
 
-@torch.library.custom_op("roialign_rs::roi_align", mutates_args=(), device_types="cpu")
+@library.custom_op("roialign_rs::roi_align", mutates_args=(), device_types="cpu")
 def roi_align(
     features: Tensor,
     boxes: Tensor,
@@ -41,7 +41,7 @@ def _(
     return features.new_empty((boxes.size(0), features.size(1), pooled_height, pooled_width), dtype=dtype)
 
 
-@torch.library.custom_op("roialign_rs::roi_align_backward", mutates_args=(), device_types="cpu")
+@library.custom_op("roialign_rs::roi_align_backward", mutates_args=(), device_types="cpu")
 def roi_align_backward(
     grad: Tensor, boxes: Tensor, input_shape: Sequence[int], spatial_scale: float, sampling_ratio: int, aligned: bool
 ) -> Tensor:
@@ -56,7 +56,7 @@ def _(
     return grad.new_empty(input_shape)
 
 
-@torch.library.custom_op("roialign_rs::roi_align_box_gradient", mutates_args=(), device_types="cpu")
+@library.custom_op("roialign_rs::roi_align_box_gradient", mutates_args=(), device_types="cpu")
 def roi_align_box_gradient(
     grad: Tensor, features: Tensor, boxes: Tensor, spatial_scale: float, sampling_ratio: int, aligned: bool
 ) -> Tensor:

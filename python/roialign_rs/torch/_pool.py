@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from roialign_rs.torch import _kernels
 from roialign_rs.torch._align import no_second_gradient
 
 
-@torch.library.custom_op("roialign_rs::roi_pool", mutates_args=(), device_types="cpu")
+@library.custom_op("roialign_rs::roi_pool", mutates_args=(), device_types="cpu")
 def roi_pool(
     features: Tensor, boxes: Tensor, spatial_scale: float, pooled_height: int, pooled_width: int, with_argmax: bool
 ) -> tuple[Tensor, Tensor]:
@@ -29,7 +29,7 @@ def _(
     return features.new_empty(shape, dtype=dtype), features.new_empty(shape if with_argmax else 0, dtype=torch.int64)
 
 
-@torch.library.custom_op("roialign_rs::roi_pool_backward", mutates_args=(), device_types="cpu")
+@library.custom_op("roialign_rs::roi_pool_backward", mutates_args=(), device_types="cpu")
 def roi_pool_backward(
     grad: Tensor, argmax: Tensor, boxes: Tensor, input_shape: Sequence[int], spatial_scale: float
 ) -> Tensor:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, library
 
 from roialign_rs.torch import _kernels
 from roialign_rs.torch._align import no_second_gradient, roi_align_box_gradient
 
 
-@torch.library.custom_op("roialign_rs::assign_stages", mutates_args=(), device_types="cpu")
+@library.custom_op("roialign_rs::assign_stages", mutates_args=(), device_types="cpu")
 def assign_stages(
     boxes: Tensor, num_stages: int, min_level: int, canonical_size: float, canonical_level: int
 ) -> Tensor:
@@ -25,7 +25,7 @@ def _(boxes: Tensor, num_stages: int, min_level: int, canonical_size: float, can
     return boxes.new_empty(boxes.size(0), dtype=torch.int64)
 
 
-@torch.library.custom_op("roialign_rs::multiscale_roi_align", mutates_args=(), device_types="cpu")
+@library.custom_op("roialign_rs::multiscale_roi_align", mutates_args=(), device_types="cpu")
 def multiscale_roi_align(
     features: Sequence[Tensor],
     boxes: Tensor,
@@ -57,7 +57,7 @@ def _(
     return features[0].new_empty((boxes.size(0), features[0].size(1), pooled_height, pooled_width), dtype=dtype)
 
 
-@torch.library.custom_op("roialign_rs::multiscale_roi_align_backward", mutates_args=(), device_types="cpu")
+@library.custom_op("roialign_rs::multiscale_roi_align_backward", mutates_args=(), device_types="cpu")
 def multiscale_roi_align_backward(
     grad: Tensor,
     boxes: Tensor,
