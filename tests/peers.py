@@ -27,7 +27,7 @@ ONNX_TYPES = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOU
 class Peer:
     """One operator of one library."""
 
-    library: str
+    name: str
     op: str
     call: Callable[..., np.ndarray]
     scope: Callable[..., bool]

@@ -11,7 +11,7 @@ ENOUGH = 120
 
 
 def peer_id(peer):
-    return f"{peer.library}-{peer.op}"
+    return f"{peer.name}-{peer.op}"
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=peer_id)
@@ -22,7 +22,7 @@ def test_matches_the_library(peer, backend):
             break
         if peer.covers(case):
             theirs = peer.call(**case.inputs(), **case.options)
-            assert_close(peer.as_there(case, case.run(backend)), theirs, case, peer.library)
+            assert_close(peer.as_there(case, case.run(backend)), theirs, case, peer.name)
             compared += 1
     assert compared == ENOUGH
 
@@ -30,7 +30,7 @@ def test_matches_the_library(peer, backend):
 def test_opset_10_is_the_unaligned_kind(backend):
     compared = 0
     for case in cases.cases("roi_align", count=2000):
-        peer = next(peer for peer in PEERS if (peer.library, peer.op) == ("onnxruntime", "roi_align"))
+        peer = next(peer for peer in PEERS if (peer.name, peer.op) == ("onnxruntime", "roi_align"))
         if peer.covers(case) and case.features_dtype == "float32" and not case.options["aligned"]:
             theirs = onnxruntime_roi_align(**case.inputs(), **case.options, opset=10)
             assert_close(case.run(backend), theirs, case, "onnxruntime")
