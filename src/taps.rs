@@ -68,6 +68,7 @@ pub struct AxisSpan {
     bins: usize,
     uniform: usize,
     live: Range<usize>,
+    whole: bool,
     hull: Range<usize>,
     samples: i64,
 }
@@ -130,6 +131,12 @@ impl<'a, T> AxisTaps<'a, T> {
     #[inline]
     pub fn is_live(&self, bins: &Range<usize>) -> bool {
         self.span.live.start <= bins.start && bins.end <= self.span.live.end
+    }
+
+    /// For maxima: whether every bin has candidates, and all of them on the map.
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        self.span.whole
     }
 
     /// From the first pixel that is read to the last.

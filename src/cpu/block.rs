@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use crate::cpu::simd::max::{MaxSamples, MaxWindow, Maxima};
+use crate::cpu::simd::max::{MaxColumns, MaxRows, Maxima};
 use crate::cpu::simd::outbox::Outbox;
 use crate::cpu::simd::sum::{Columns, SumColumns, SumRows};
 use crate::cpu::simd::{Isa, Lanes};
 use crate::cpu::window::{Loaded, Source, Window};
 use crate::element::{Element, Real};
 use crate::error::{Result, reserve};
-use crate::taps::AxisTaps;
+use crate::taps::{AxisTaps, Reduce};
 
 /// Columns of bins that are summed at once, so that they stay in the first-level cache.
 const MOST_SUMS: usize = 384;
@@ -22,10 +22,13 @@ pub struct Bins<T> {
     pub numbers: Vec<Lanes<u32>>,
     /// The same as users know it.
     pub sources: Vec<Lanes<i64>>,
-    /// Columns of bins.
+    /// What is made of the columns first.
     sums: Vec<Lanes<T>>,
-    /// Of a window.
+    /// Which rows these are from, if they are maxima.
+    sum_rows: Vec<Lanes<u32>>,
+    /// Rows of windows, and where those of each bin start.
     rows: Vec<u32>,
+    bounds: Vec<usize>,
 }
 
 impl<T> Bins<T> {
@@ -106,69 +109,131 @@ impl<E: Element> Block<'_, E> {
         }
     }
 
-    /// Maxima over the samples of these rows of bins, or over their weighted corners.
+    /// Maxima over the samples, corners or windows of these rows of bins, while results of before are written.
     #[inline(always)]
-    pub fn max_samples<I: Isa>(
+    pub fn max<I: Isa>(
         &mut self,
+        reduce: Reduce,
         y: AxisTaps<'_, E::Compute>,
         x: AxisTaps<'_, E::Compute>,
         bins: Range<usize>,
-        corners: bool,
         kept: &mut Bins<E::Compute>,
+        outbox: &mut Outbox<'_>,
     ) {
-        let pairs_at_once = self.window.capacity() / 2 * 2;
-        for bin in bins.clone().filter(|_| !x.live().is_empty()) {
-            let (rows, weights) = (y.pixels(bin..bin + 1), y.weights(bin..bin + 1));
-            for (chunk, (rows, y_weights)) in
-                rows.chunks(pairs_at_once).zip(weights.chunks(pairs_at_once)).enumerate()
-            {
-                let window = self.load::<I>(rows, x.hull());
-                I::call(MaxSamples {
-                    window,
-                    y_weights,
-                    first: chunk * pairs_at_once / 2,
-                    x,
-                    corners,
-                    best: maxima(&mut kept.values, &mut kept.numbers, bin - bins.start, x.bins()),
-                });
-            }
+        let live = y.live().start.max(bins.start)..y.live().end.min(bins.end);
+        if live.is_empty() || x.live().is_empty() {
+            return;
         }
-    }
-
-    /// Maxima over the windows of these rows of bins.
-    #[inline(always)]
-    pub fn max_windows<I: Isa>(
-        &mut self,
-        y: AxisTaps<'_, E::Compute>,
-        x: AxisTaps<'_, E::Compute>,
-        bins: Range<usize>,
-        kept: &mut Bins<E::Compute>,
-    ) {
-        let rows_at_once = self.window.capacity();
-        for bin in bins.clone().filter(|_| !x.live().is_empty()) {
-            let &[top, bottom] = y.pixels(bin..bin + 1) else { continue };
-            kept.rows.clear();
-            kept.rows.extend(top..=bottom);
-            for (chunk, rows) in kept.rows.chunks(rows_at_once).enumerate() {
+        let (is_window, is_sample) = (reduce == Reduce::MaxWindow, reduce == Reduce::MaxSample);
+        // A window reads all that lies between its two ends.
+        let columns = if is_window {
+            Columns::All(x.hull().start as u32..x.hull().end as u32)
+        } else {
+            Columns::of(&x)
+        };
+        let (capacity, width, count) = (self.window.capacity(), x.bins(), columns.len());
+        let [.., map_width] = self.source.features.shape();
+        let fits = y.hull().len() <= capacity;
+        let most_lines = (MOST_SUMS / count).max(1);
+        let mut first = live.start;
+        while first < live.end {
+            let mut bins_now = first..first + 1;
+            while fits && bins_now.end < live.end && lines(reduce, &y, first..bins_now.end + 1) <= most_lines
+            {
+                bins_now.end += 1;
+            }
+            first = bins_now.end;
+            if is_window {
+                list_rows(&y, bins_now.clone(), &mut kept.rows, &mut kept.bounds);
+            }
+            let Bins { values, numbers, sums, sum_rows, rows, bounds, .. } = kept;
+            let (rows, bounds, weights) = if is_window {
+                (&rows[..], &bounds[..], None)
+            } else {
+                (y.pixels(bins_now.clone()), y.bounds(bins_now.clone()), Some(y.weights(bins_now.clone())))
+            };
+            let is_whole = fits && lines(reduce, &y, bins_now.clone()) <= most_lines;
+            let rows_at_once = match (is_whole, is_sample) {
+                (true, _) => rows.len().max(1),
+                (false, true) => (2 * most_lines).min(capacity / 2 * 2),
+                (false, false) => capacity / 2 * 2,
+            };
+            for (i, rows) in rows.chunks(rows_at_once).enumerate() {
+                let before = i * rows_at_once;
+                let bounds = if is_whole { bounds } else { &[0, rows.len()] };
+                let weights = weights.map(|weights| &weights[before..][..rows.len()]);
+                let needed = count * if is_sample { rows.len() / 2 } else { bounds.len() - 1 };
+                if sums.len() < needed {
+                    sums.resize(needed, Lanes::splat(Real::ZERO));
+                }
+                let sums = &mut sums[..needed];
+                sum_rows.resize(if numbers.is_empty() { 0 } else { needed }, Lanes::splat(0));
                 let window = self.load::<I>(rows, x.hull());
-                I::call(MaxWindow {
-                    window,
-                    first: chunk * rows_at_once,
+                if let (true, Some(weights)) = (is_sample, weights) {
+                    // Each sample on y is a row of sums, as if it were a bin.
+                    I::call(SumRows {
+                        window,
+                        weights,
+                        bounds,
+                        uniform: 2,
+                        fresh: true,
+                        columns: columns.clone(),
+                        hull: x.hull(),
+                        sums,
+                        outbox,
+                    });
+                } else {
+                    I::call(MaxRows {
+                        window,
+                        weights,
+                        bounds,
+                        first: before,
+                        columns: columns.clone(),
+                        hull: x.hull(),
+                        best: maxima(sums, sum_rows, 0..needed),
+                        outbox,
+                    });
+                }
+                let kept = (bins_now.start - bins.start) * width..(bins_now.end - bins.start) * width;
+                I::call(MaxColumns {
+                    reduce,
+                    columns: columns.clone(),
+                    values: &*sums,
+                    rows: &*sum_rows,
+                    bounds,
+                    first: before / 2,
+                    map_width,
                     x,
-                    best: maxima(&mut kept.values, &mut kept.numbers, bin - bins.start, x.bins()),
+                    best: maxima(values, numbers, kept),
                 });
             }
         }
     }
 }
 
-/// One row of bins of the maxima that are kept.
+/// What these rows of bins need of each column: a value for each sample on y, or one for each bin.
+fn lines<T>(reduce: Reduce, y: &AxisTaps<'_, T>, bins: Range<usize>) -> usize {
+    if reduce == Reduce::MaxSample { y.pixels(bins).len() / 2 } else { bins.len() }
+}
+
+/// Lists the rows of windows.
+fn list_rows<T>(y: &AxisTaps<'_, T>, bins: Range<usize>, rows: &mut Vec<u32>, bounds: &mut Vec<usize>) {
+    rows.clear();
+    bounds.clear();
+    bounds.push(0);
+    for bin in bins {
+        if let &[first, last] = y.pixels(bin..bin + 1) {
+            rows.extend(first..=last);
+        }
+        bounds.push(rows.len());
+    }
+}
+
+/// Some of the maxima that are kept.
 fn maxima<'a, T>(
     values: &'a mut [Lanes<T>],
     numbers: &'a mut [Lanes<u32>],
-    row: usize,
-    width: usize,
+    bins: Range<usize>,
 ) -> Maxima<'a, T> {
-    let bins = row * width..(row + 1) * width;
     Maxima { values: &mut values[bins.clone()], numbers: numbers.get_mut(bins) }
 }

@@ -7,7 +7,7 @@ use crate::cpu::maximum::Maximum;
 use crate::cpu::scratch;
 use crate::cpu::simd::max::NONE;
 use crate::cpu::simd::outbox::{Deliver, Line, Outbox};
-use crate::cpu::simd::store::{MOST_BINS, Store, store_sources};
+use crate::cpu::simd::store::{MOST_BINS, Store};
 use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
 use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
@@ -110,16 +110,7 @@ impl<E: Element> Task<'_, E> {
             if roi.invalid == Invalid::Raise {
                 match self.plan.reduce {
                     Reduce::Sum => block.sum::<I>(y, x, rows.clone(), bins, outbox),
-                    Reduce::MaxSample | Reduce::MaxCorner => {
-                        block.max_samples::<I>(
-                            y,
-                            x,
-                            rows.clone(),
-                            self.plan.reduce == Reduce::MaxCorner,
-                            bins,
-                        );
-                    }
-                    Reduce::MaxWindow => block.max_windows::<I>(y, x, rows.clone(), bins),
+                    reduce => block.max::<I>(reduce, y, x, rows.clone(), bins, outbox),
                 }
             }
             self.store::<I>(at, first, &block.source.channels, bins, outbox);
@@ -142,24 +133,20 @@ impl<E: Element> Task<'_, E> {
         sources.resize(numbers.len(), Lanes::splat(-1));
         if self.plan.reduce != Reduce::Sum && roi.invalid == Invalid::Raise {
             let map_width = self.features[roi.stage].shape()[3];
-            for (at, values) in values.iter_mut().enumerate() {
+            let are_final = numbers.is_empty() && y.is_whole() && x.is_whole();
+            for (at, values) in values.iter_mut().enumerate().filter(|_| !are_final) {
                 let bin = Maximum::new(self.plan.reduce, &y, first_row + at / x.bins(), &x, at % x.bins());
-                if numbers.is_empty() && bin.is_whole() {
+                let Some(numbers) = numbers.get(at) else {
+                    bin.settle(values);
                     continue;
-                }
-                for (lane, value) in values.0.iter_mut().enumerate() {
-                    let number = numbers.get(at).map_or(NONE, |numbers| numbers.0[lane]);
-                    let from = bin.settle(value, number, map_width);
-                    if let Some(sources) = sources.get_mut(at) {
-                        sources.0[lane] = from;
-                    }
-                }
+                };
+                sources[at] = bin.settle_numbered(values, numbers, map_width);
             }
         }
         let store = Store::new(self.out, roi.roi, channels, first_row, values, self.stream);
         I::call(Deliver { store, outbox });
         if let Some(argmax) = self.argmax {
-            store_sources(argmax, roi.roi, channels, first_row, sources);
+            I::call(Store::sources(argmax, roi.roi, channels, first_row, sources, self.stream));
         }
     }
 }

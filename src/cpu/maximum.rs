@@ -1,6 +1,7 @@
 //! What a bin of maxima is beyond the pixels that were read: the samples off the map, and where a value
 //! came from in the caller's terms.
 
+use crate::cpu::simd::Lanes;
 use crate::cpu::simd::max::NONE;
 use crate::element::Real;
 use crate::taps::{AxisTaps, Reduce};
@@ -59,11 +60,6 @@ impl Maximum {
         Self { reduce, y: Side::new(reduce, y, y_bin), x: Side::new(reduce, x, x_bin) }
     }
 
-    /// Whether every candidate is on the map, and there is one.
-    pub fn is_whole(self) -> bool {
-        !self.is_empty() && self.first_off_map().is_none()
-    }
-
     fn is_empty(self) -> bool {
         self.y.on_map == 0 || self.x.on_map == 0
     }
@@ -83,14 +79,27 @@ impl Maximum {
     }
 
     /// The number that api users know: of a pixel in the plane, or of a sample in the bin (for corners, four
-    /// each).
+    /// each). Kernels count pixels as in the plane, from the bin's first one, and samples without those off the map.
+    #[inline(always)]
     fn global(self, number: u32, map_width: usize) -> i64 {
-        let corners = if self.reduce == Reduce::MaxCorner { 4 } else { 1 };
-        let (sample, corner) = (i64::from(number) / corners, i64::from(number) % corners);
-        let row = self.y.first + sample / self.x.on_map;
-        let column = self.x.first + sample % self.x.on_map;
-        let width = if self.reduce == Reduce::MaxWindow { map_width as i64 } else { self.x.all };
-        (row * width + column) * corners + corner
+        let (corners, width) = (self.corners(), self.width(map_width));
+        let number = i64::from(number);
+        let first = (self.y.first * width + self.x.first) * corners;
+        if self.reduce == Reduce::MaxWindow || self.x.on_map == self.x.all {
+            return first + number;
+        }
+        let (sample, corner) = (number / corners, number % corners);
+        first + (sample / self.x.on_map * width + sample % self.x.on_map) * corners + corner
+    }
+
+    /// Candidates in a sample.
+    fn corners(self) -> i64 {
+        if self.reduce == Reduce::MaxCorner { 4 } else { 1 }
+    }
+
+    /// Samples, or pixels, in a row.
+    fn width(self, map_width: usize) -> i64 {
+        if self.reduce == Reduce::MaxWindow { map_width as i64 } else { self.x.all }
     }
 
     /// What a number that api users know stands for, if it is a candidate of this bin. The inverse of
@@ -99,8 +108,7 @@ impl Maximum {
         if number == -1 {
             return Some(Origin::Nowhere);
         }
-        let corners = if self.reduce == Reduce::MaxCorner { 4 } else { 1 };
-        let width = if self.reduce == Reduce::MaxWindow { map_width as i64 } else { self.x.all };
+        let (corners, width) = (self.corners(), self.width(map_width));
         if number < 0 || width == 0 {
             return None;
         }
@@ -113,21 +121,44 @@ impl Maximum {
         off_map.then_some(Origin::Nowhere)
     }
 
-    /// Makes the final value of one lane from the largest of the candidates on the map, and says where it is
-    /// from; -1 for nowhere.
-    pub fn settle<T: Real>(self, value: &mut T, number: u32, map_width: usize) -> i64 {
-        let corners = if self.reduce == Reduce::MaxCorner { 4 } else { 1 };
+    /// Makes the final values from the largest of the candidates on the map.
+    #[inline(always)]
+    pub fn settle<T: Real>(self, values: &mut Lanes<T>) {
         if self.is_empty() {
-            *value = T::ZERO;
-            return self.first_off_map().map_or(-1, |sample| sample * corners);
-        }
-        let source = if number == NONE { -1 } else { self.global(number, map_width) };
-        match self.first_off_map() {
-            Some(zero) if *value < T::ZERO || (*value == T::ZERO && zero * corners < source) => {
-                *value = T::ZERO;
-                zero * corners
+            *values = Lanes::splat(T::ZERO);
+        } else if self.first_off_map().is_some() {
+            for value in &mut values.0 {
+                *value = if *value < T::ZERO { T::ZERO } else { *value };
             }
-            _ => source,
         }
+    }
+
+    /// Makes the final values from the largest of the candidates on the map, and says where they are from; -1 for
+    /// nowhere.
+    #[inline(always)]
+    pub fn settle_numbered<T: Real>(
+        self,
+        values: &mut Lanes<T>,
+        numbers: &Lanes<u32>,
+        map_width: usize,
+    ) -> Lanes<i64> {
+        let zero = self.first_off_map().map(|sample| sample * self.corners());
+        if self.is_empty() {
+            *values = Lanes::splat(T::ZERO);
+            return Lanes::splat(zero.unwrap_or(-1));
+        }
+        let mut sources = Lanes::splat(-1);
+        for (source, &number) in sources.0.iter_mut().zip(&numbers.0) {
+            let global = self.global(number, map_width);
+            *source = if number == NONE { -1 } else { global };
+        }
+        if let Some(zero) = zero {
+            for (value, source) in values.0.iter_mut().zip(&mut sources.0) {
+                if *value < T::ZERO || (*value == T::ZERO && zero < *source) {
+                    (*value, *source) = (T::ZERO, zero);
+                }
+            }
+        }
+        sources
     }
 }

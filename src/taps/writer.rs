@@ -93,6 +93,10 @@ impl<'a, T: Real> AxisWriter<'a, T> {
         let end = (first..bins).rfind(|&bin| count(bin) > 0).map_or(first, |bin| bin + 1);
         let most = (first..end).map(count).max().unwrap_or(0);
         let least = (first..end).map(count).min().unwrap_or(0);
+        let all_on_map = match self.table.reduce {
+            Reduce::Sum | Reduce::MaxWindow => 2,
+            Reduce::MaxSample | Reduce::MaxCorner => 2 * self.samples,
+        };
         // Only slopes bring taps without weight.
         let all_weigh = self.table.slopes.is_empty()
             || self.table.weights[from..].iter().all(|&weight| weight != T::ZERO);
@@ -112,6 +116,7 @@ impl<'a, T: Real> AxisWriter<'a, T> {
             bins,
             uniform: if unrolled { most } else { 0 },
             live: first..end,
+            whole: first == 0 && end == bins && least as i64 == all_on_map,
             hull,
             samples: self.samples,
         }

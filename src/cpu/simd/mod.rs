@@ -185,6 +185,25 @@ pub trait Isa: Conversions {
     /// As [`Isa::mul_add`], with a weight for each lane.
     fn add_product<T: Real>(weights: &Lanes<T>, values: &Lanes<T>, sum: Lanes<T>) -> Lanes<T>;
 
+    /// The larger one in every lane; `best` stays beside an equal one and beside NaN.
+    #[inline(always)]
+    fn max<T: Real>(mut best: Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+        for (best, &value) in best.0.iter_mut().zip(&value.0) {
+            *best = if value > *best { value } else { *best };
+        }
+        best
+    }
+
+    /// As [`Isa::max`], but NaN is larger than all.
+    #[inline(always)]
+    fn max_or_nan<T: Real>(best: Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+        let mut larger = Self::max(best, value);
+        for (larger, &value) in larger.0.iter_mut().zip(&value.0) {
+            *larger = if value.is_nan() { value } else { *larger };
+        }
+        larger
+    }
+
     /// Rows become columns.
     #[inline(always)]
     fn transpose<T: Real>(block: [[T; 8]; 8]) -> [[T; 8]; 8] {

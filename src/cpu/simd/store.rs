@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
+use std::slice;
 
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
 use crate::element::Element;
@@ -82,6 +83,28 @@ impl<'a, E: Element> Store<'a, E> {
         stream: bool,
     ) -> Self {
         Self { target: Target::new(out, roi, block, row, bins.len()), bins, stream }
+    }
+}
+
+impl<'a> Store<'a, f64> {
+    /// Where the maxima of some rows of bins came from. These numbers travel as `f64` of the same bits: they are moved and
+    /// never computed with.
+    pub fn sources(
+        out: &ViewMut<'_, i64>,
+        roi: usize,
+        block: &Range<usize>,
+        row: usize,
+        bins: &'a [Lanes<i64>],
+        stream: bool,
+    ) -> Self {
+        // SAFETY: both types have eight bytes, all of which may have any value.
+        let (out, bins) = unsafe {
+            (
+                ViewMut::from_raw(out.pointer([0; 4]), out.shape(), out.strides()),
+                slice::from_raw_parts(bins.as_ptr().cast(), bins.len()),
+            )
+        };
+        Self::new(&out, roi, block, row, bins, stream)
     }
 }
 
@@ -225,23 +248,6 @@ pub(super) unsafe fn write<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, s
         }
         for at in (head..head + body).step_by(LINE) {
             I::stream_line(from.add(at), to.add(at));
-        }
-    }
-}
-
-/// Writes where the maxima of some rows of bins came from.
-pub fn store_sources(
-    out: &ViewMut<'_, i64>,
-    roi: usize,
-    block: &Range<usize>,
-    row: usize,
-    bins: &[Lanes<i64>],
-) {
-    let target = Target::new(out, roi, block, row, bins.len());
-    for channel in 0..target.channels {
-        for (at, bin) in bins.iter().enumerate() {
-            // SAFETY: `Target::new` checked that bins and channels are inside; no other task writes them.
-            unsafe { target.at(channel, at).cast::<i64>().write_unaligned(bin.0[channel]) };
         }
     }
 }

@@ -30,6 +30,7 @@ pub enum Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
+    #[inline(always)]
     pub fn of<T>(x: &AxisTaps<'a, T>) -> Self {
         let (hull, taps) = (x.hull(), x.pixels(x.live()));
         if hull.len() <= taps.len() {
@@ -39,10 +40,20 @@ impl<'a> Columns<'a> {
         }
     }
 
+    #[inline(always)]
     pub fn len(&self) -> usize {
         match self {
             Self::All(columns) => columns.len(),
             Self::Tapped(columns) => columns.len(),
+        }
+    }
+
+    /// Which of them the pixel of the tap with this number is.
+    #[inline(always)]
+    pub fn place(&self, pixel: u32, tap: usize) -> usize {
+        match self {
+            Self::All(columns) => (pixel - columns.start) as usize,
+            Self::Tapped(_) => tap,
         }
     }
 }
@@ -198,10 +209,6 @@ impl<T: Real> SumColumns<'_, T> {
         let mut tap = 0;
         for bin in live {
             let (pixels, weights) = (x.pixels(bin..bin + 1), x.weights(bin..bin + 1));
-            let place = |i: usize| match &columns {
-                Columns::All(all) => (pixels[i] - all.start) as usize,
-                Columns::Tapped(_) => tap + i,
-            };
             let rows = sums.chunks_exact(count).zip(out.chunks_exact_mut(width));
             if X == ANY {
                 for (sums, out) in rows {
@@ -209,7 +216,7 @@ impl<T: Real> SumColumns<'_, T> {
                     for first in (0..weights.len()).step_by(TAPS_IN_REGISTERS) {
                         let mut part = Lanes::splat(T::ZERO);
                         for i in first..weights.len().min(first + TAPS_IN_REGISTERS) {
-                            part = I::mul_add(weights[i], &sums[place(i)], part);
+                            part = I::mul_add(weights[i], &sums[columns.place(pixels[i], tap + i)], part);
                         }
                         sum = I::add(sum, &part);
                     }
@@ -219,7 +226,7 @@ impl<T: Real> SumColumns<'_, T> {
                 let weights: [T; X] = weights.as_chunks().0[0];
                 let mut places = [0; X];
                 for (i, at) in places.iter_mut().enumerate() {
-                    *at = place(i);
+                    *at = columns.place(pixels[i], tap + i);
                     assert!(*at < count);
                 }
                 for (sums, out) in rows {

@@ -85,6 +85,18 @@ impl<const WIDE: bool> Isa for Avx<WIDE> {
     }
 
     #[inline(always)]
+    fn max<T: Real>(best: Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+        // SAFETY: as above.
+        unsafe { lanes::max::<T, WIDE>(&best, value) }
+    }
+
+    #[inline(always)]
+    fn max_or_nan<T: Real>(best: Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+        // SAFETY: as above.
+        unsafe { lanes::max_or_nan::<T, WIDE>(&best, value) }
+    }
+
+    #[inline(always)]
     fn transpose<T: Real>(block: [[T; 8]; 8]) -> [[T; 8]; 8] {
         // SAFETY: this level has AVX, and a `Real` of four bytes is `f32`, one of eight is `f64`.
         unsafe {

@@ -15,10 +15,14 @@ trait Register: Copy {
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn mul(self, other: Self) -> Self;
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// The other one stays if neither is larger.
+    unsafe fn max(self, other: Self) -> Self;
+    /// This one if it is NaN.
+    unsafe fn if_nan_or(self, other: Self) -> Self;
 }
 
 macro_rules! register {
-    ($register:ty, $float:ty, $splat:ident, $add:ident, $mul:ident, $mul_add:ident) => {
+    ($register:ty, $float:ty, $splat:ident, $add:ident, $mul:ident, $mul_add:ident, $max:ident, $unordered:ident) => {
         impl Register for $register {
             type Float = $float;
             #[inline(always)]
@@ -41,14 +45,83 @@ macro_rules! register {
                 // SAFETY: as above.
                 unsafe { $mul_add(self, factor, addend) }
             }
+            #[inline(always)]
+            unsafe fn max(self, other: Self) -> Self {
+                // SAFETY: as above.
+                unsafe { $max(self, other) }
+            }
+            #[inline(always)]
+            unsafe fn if_nan_or(self, other: Self) -> Self {
+                // SAFETY: as above.
+                unsafe { $unordered(self, other) }
+            }
         }
     };
 }
 
-register!(__m256, f32, _mm256_set1_ps, _mm256_add_ps, _mm256_mul_ps, _mm256_fmadd_ps);
-register!(__m512, f32, _mm512_set1_ps, _mm512_add_ps, _mm512_mul_ps, _mm512_fmadd_ps);
-register!(__m256d, f64, _mm256_set1_pd, _mm256_add_pd, _mm256_mul_pd, _mm256_fmadd_pd);
-register!(__m512d, f64, _mm512_set1_pd, _mm512_add_pd, _mm512_mul_pd, _mm512_fmadd_pd);
+register!(
+    __m256,
+    f32,
+    _mm256_set1_ps,
+    _mm256_add_ps,
+    _mm256_mul_ps,
+    _mm256_fmadd_ps,
+    _mm256_max_ps,
+    if_nan_ps
+);
+register!(
+    __m512,
+    f32,
+    _mm512_set1_ps,
+    _mm512_add_ps,
+    _mm512_mul_ps,
+    _mm512_fmadd_ps,
+    _mm512_max_ps,
+    if_nan_wide_ps
+);
+register!(
+    __m256d,
+    f64,
+    _mm256_set1_pd,
+    _mm256_add_pd,
+    _mm256_mul_pd,
+    _mm256_fmadd_pd,
+    _mm256_max_pd,
+    if_nan_pd
+);
+register!(
+    __m512d,
+    f64,
+    _mm512_set1_pd,
+    _mm512_add_pd,
+    _mm512_mul_pd,
+    _mm512_fmadd_pd,
+    _mm512_max_pd,
+    if_nan_wide_pd
+);
+
+/// Instructions that take NaN from one register and all else from another.
+macro_rules! if_nan {
+    ($function:ident, $register:ty, $compare:ident, $blend:ident) => {
+        #[inline(always)]
+        unsafe fn $function(value: $register, other: $register) -> $register {
+            // SAFETY: the caller has the instruction set.
+            unsafe { $blend(other, value, $compare::<_CMP_UNORD_Q>(value, value)) }
+        }
+    };
+    ($function:ident, $register:ty, $compare:ident, masked $blend:ident) => {
+        #[inline(always)]
+        unsafe fn $function(value: $register, other: $register) -> $register {
+            // SAFETY: as above.
+            unsafe { $blend($compare::<_CMP_UNORD_Q>(value, value), other, value) }
+        }
+    };
+}
+
+if_nan!(if_nan_ps, __m256, _mm256_cmp_ps, _mm256_blendv_ps);
+if_nan!(if_nan_pd, __m256d, _mm256_cmp_pd, _mm256_blendv_pd);
+if_nan!(if_nan_wide_ps, __m512, _mm512_cmp_ps_mask, masked _mm512_mask_blend_ps);
+if_nan!(if_nan_wide_pd, __m512d, _mm512_cmp_pd_mask, masked _mm512_mask_blend_pd);
 
 /// Runs a generic function on the registers that 16 lanes of `T` fill: of AVX-512 if `WIDE`.
 macro_rules! by_register {
@@ -159,4 +232,46 @@ pub unsafe fn add_product<T: Real, const WIDE: bool>(
     }
     // SAFETY: the caller's promise.
     unsafe { by_register!(each, T, WIDE, weights, values, sum) }
+}
+
+/// The larger of `best` and `value`, lane by lane; `best` stays beside an equal one and beside NaN.
+///
+/// # Safety
+/// As for [`scale`].
+#[inline(always)]
+pub unsafe fn max<T: Real, const WIDE: bool>(best: &Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+    #[inline(always)]
+    unsafe fn each<R: Register, T: Real, const N: usize>(best: &Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+        // SAFETY: as in `scale`.
+        unsafe {
+            let (mut best, values): ([R; N], [R; N]) = (transmute_copy(best), transmute_copy(value));
+            for (best, value) in best.iter_mut().zip(values) {
+                *best = value.max(*best);
+            }
+            transmute_copy(&best)
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { by_register!(each, T, WIDE, best, value) }
+}
+
+/// The larger of `best` and `value`, lane by lane; NaN is larger than all.
+///
+/// # Safety
+/// As for [`scale`].
+#[inline(always)]
+pub unsafe fn max_or_nan<T: Real, const WIDE: bool>(best: &Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+    #[inline(always)]
+    unsafe fn each<R: Register, T: Real, const N: usize>(best: &Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+        // SAFETY: as in `scale`.
+        unsafe {
+            let (mut best, values): ([R; N], [R; N]) = (transmute_copy(best), transmute_copy(value));
+            for (best, value) in best.iter_mut().zip(values) {
+                *best = value.if_nan_or(value.max(*best));
+            }
+            transmute_copy(&best)
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe { by_register!(each, T, WIDE, best, value) }
 }
