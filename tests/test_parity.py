@@ -79,3 +79,12 @@ def test_many_boxes_match_the_definition(op, backend):
         if "sampling_ratio" in options:
             options["sampling_ratio"] = 2
         check(replace(case, shape=(3, 33, 50, 60), boxes=150, options=options), backend)
+
+
+@pytest.mark.parametrize("op", [op for op in cases.OPERATORS if "sampling_ratio" in cases.OPERATORS[op].options])
+def test_bins_of_many_samples_match_the_definition(op, backend):
+    """So many that the samples of one bin come piece by piece."""
+    for case in of_every_mode(op, ("inside", "across")):
+        options = {**case.options, "output_size": (1, 2), "sampling_ratio": (40, 90), "spatial_scale": 1.0}
+        distinct = replace(case, values="normal", features_dtype="float32", shape=(1, 2, 60, 220), boxes=1)
+        check(replace(distinct, options=options), backend)
