@@ -5,7 +5,10 @@
 
 #![allow(unsafe_code, reason = "the fork hook and the slot that it replaces")]
 
+mod help;
+
 use std::env;
+use std::iter;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::thread::available_parallelism;
@@ -66,26 +69,20 @@ fn not_a_count(name: &'static str, got: String) -> Error {
 
 /// Calls `work` with 0..count, on the calling thread and up to `threads - 1` others.
 ///
-/// The caller takes part, so that nothing waits for a thread to wake up.
+/// The caller takes part, and waits for nobody who has not begun. It starts with the first, the others with the last: call
+/// after call, most of the work is done where its data are in the cache.
 pub fn for_each(count: usize, threads: usize, work: impl Fn(usize) + Sync) {
     let helpers = threads.min(count).saturating_sub(1);
     let Some(pool) = (helpers > 0).then(|| pool(threads)).flatten() else {
         return (0..count).for_each(work);
     };
-    let next = AtomicUsize::new(0);
-    let drain = || {
-        while let at = next.fetch_add(1, Ordering::Relaxed)
-            && at < count
-        {
-            work(at);
-        }
+    let [taken, from_front, from_back] = [const { AtomicUsize::new(0) }; 3];
+    let next = |end: &AtomicUsize| {
+        (taken.fetch_add(1, Ordering::Relaxed) < count).then(|| end.fetch_add(1, Ordering::Relaxed))
     };
-    pool.in_place_scope(|scope| {
-        for _ in 0..helpers {
-            scope.spawn(|_| drain());
-        }
-        drain();
-    });
+    let front = || iter::from_fn(|| next(&from_front)).for_each(&work);
+    let back = || iter::from_fn(|| next(&from_back)).for_each(|at| work(count - 1 - at));
+    help::with_help(&pool, helpers, front, &back);
 }
 
 /// As [`for_each`], keeping the results in order.

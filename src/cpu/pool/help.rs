@@ -1,0 +1,137 @@
+//! Work that the caller begins at once, and that others help with as soon as they are awake.
+//!
+//! The caller waits for those only who have begun: whoever wakes up later finds the work closed. A scope would wait for all
+//! whom it has asked, and waking up takes longer than a small call.
+
+#![allow(unsafe_code, reason = "helpers borrow what the caller keeps alive")]
+
+use std::any::Any;
+use std::hint;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Thread};
+
+use rayon::ThreadPool;
+
+/// Says that nobody may begin any more.
+const CLOSED: usize = 1 << (usize::BITS - 1);
+
+/// About as long as it takes to fall asleep and to be woken up.
+const SPINS: usize = 1000;
+
+type Work<'a> = dyn Fn() + Sync + 'a;
+
+struct Help {
+    work: *const Work<'static>,
+    /// How many are at work besides the caller, and whether it is [`CLOSED`].
+    helpers: AtomicUsize,
+    caller: Thread,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+// SAFETY: the work may be called by many threads at once, and is called only while the caller keeps it alive.
+unsafe impl Send for Help {}
+// SAFETY: as above.
+unsafe impl Sync for Help {}
+
+/// Does `own` on this thread and, meanwhile, `work` on up to `helpers` others. It ends when all who have begun have ended:
+/// between them they must leave nothing undone, however few they are.
+pub fn with_help(pool: &ThreadPool, helpers: usize, own: impl FnOnce(), work: &Work<'_>) {
+    let help = Arc::new(Help {
+        // SAFETY: only the lifetime changes, and nobody calls the work after `Closing` is dropped.
+        work: unsafe { std::mem::transmute::<&Work<'_>, *const Work<'static>>(work) },
+        helpers: AtomicUsize::new(0),
+        caller: thread::current(),
+        panic: Mutex::new(None),
+    });
+    for _ in 0..helpers {
+        let help = Arc::clone(&help);
+        pool.spawn(move || help.give());
+    }
+    let closing = Closing(&help);
+    own();
+    drop(closing);
+    if let Some(panic) = help.panic.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        resume_unwind(panic);
+    }
+}
+
+impl Help {
+    fn give(&self) {
+        let enter = |helpers: usize| (helpers & CLOSED == 0).then_some(helpers + 1);
+        if self.helpers.fetch_update(Ordering::AcqRel, Ordering::Acquire, enter).is_err() {
+            return;
+        }
+        // SAFETY: the caller waits for all who entered.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| unsafe { (*self.work)() })) {
+            *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+        }
+        if self.helpers.fetch_sub(1, Ordering::AcqRel) == CLOSED | 1 {
+            self.caller.unpark();
+        }
+    }
+}
+
+/// Closes the work, and waits for those who are at it: even if the caller's own part panics.
+struct Closing<'a>(&'a Help);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.helpers.fetch_or(CLOSED, Ordering::AcqRel);
+        let is_done = || self.0.helpers.load(Ordering::Acquire) == CLOSED;
+        for _ in 0..SPINS {
+            if is_done() {
+                return;
+            }
+            hint::spin_loop();
+        }
+        while !is_done() {
+            thread::park();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic;
+    use std::sync::Barrier;
+    use std::sync::atomic::AtomicBool;
+
+    use rayon::ThreadPoolBuilder;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_who_is_busy_elsewhere() {
+        let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let end = Arc::new(Barrier::new(2));
+        let until = Arc::clone(&end);
+        pool.spawn(move || {
+            until.wait();
+        });
+        let came_too_late = AtomicBool::new(false);
+        with_help(&pool, 1, || (), &|| came_too_late.store(true, Ordering::Relaxed));
+        end.wait();
+        // Behind the help that came too late.
+        pool.install(|| ());
+        assert!(!came_too_late.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_panic_of_either_side_waits_for_the_other_and_goes_on() {
+        let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        for own_panics in [false, true] {
+            let (both, ended) = (Barrier::new(2), AtomicBool::new(false));
+            let part = |panics: bool| {
+                both.wait();
+                assert!(!panics, "as planned");
+                thread::sleep(std::time::Duration::from_millis(20));
+                ended.store(true, Ordering::Relaxed);
+            };
+            let call = || with_help(&pool, 1, || part(own_panics), &|| part(!own_panics));
+            assert!(panic::catch_unwind(AssertUnwindSafe(call)).is_err());
+            assert!(ended.load(Ordering::Relaxed));
+        }
+    }
+}
