@@ -11,8 +11,9 @@ from typing import TypeAlias
 Sampler: TypeAlias = Callable[[], float]
 """Runs something, and gives the seconds that one call of it took."""
 
-#: A sample is at least this long: calls of microseconds are repeated inside it.
-MIN_SAMPLE_S = 0.004
+#: A sample is at least this long: short calls are repeated inside it, so that a thread that is slow to wake up is not all
+#: that is measured.
+MIN_SAMPLE_S = 0.03
 #: How long a library's idle threads may go on spinning before the next sample starts all the same.
 MAX_SETTLE_S = 2.0
 

@@ -100,28 +100,32 @@ register!(
     if_nan_wide_pd
 );
 
-/// Instructions that take NaN from one register and all else from another.
-macro_rules! if_nan {
-    ($function:ident, $register:ty, $compare:ident, $blend:ident) => {
-        #[inline(always)]
-        unsafe fn $function(value: $register, other: $register) -> $register {
-            // SAFETY: the caller has the instruction set.
-            unsafe { $blend(other, value, $compare::<_CMP_UNORD_Q>(value, value)) }
-        }
-    };
-    ($function:ident, $register:ty, $compare:ident, masked $blend:ident) => {
-        #[inline(always)]
-        unsafe fn $function(value: $register, other: $register) -> $register {
-            // SAFETY: as above.
-            unsafe { $blend($compare::<_CMP_UNORD_Q>(value, value), other, value) }
-        }
-    };
+#[inline(always)]
+unsafe fn if_nan_ps(value: __m256, other: __m256) -> __m256 {
+    // SAFETY: the caller has AVX.
+    unsafe { _mm256_blendv_ps(other, value, _mm256_cmp_ps::<_CMP_UNORD_Q>(value, value)) }
 }
 
-if_nan!(if_nan_ps, __m256, _mm256_cmp_ps, _mm256_blendv_ps);
-if_nan!(if_nan_pd, __m256d, _mm256_cmp_pd, _mm256_blendv_pd);
-if_nan!(if_nan_wide_ps, __m512, _mm512_cmp_ps_mask, masked _mm512_mask_blend_ps);
-if_nan!(if_nan_wide_pd, __m512d, _mm512_cmp_pd_mask, masked _mm512_mask_blend_pd);
+#[inline(always)]
+unsafe fn if_nan_pd(value: __m256d, other: __m256d) -> __m256d {
+    // SAFETY: as above.
+    unsafe { _mm256_blendv_pd(other, value, _mm256_cmp_pd::<_CMP_UNORD_Q>(value, value)) }
+}
+
+/// For `fixupimm`, what becomes of quiet and of signalling NaN: itself, made quiet. All else stays what it was.
+const KEEP_NAN: i32 = 0x22;
+
+#[inline(always)]
+unsafe fn if_nan_wide_ps(value: __m512, other: __m512) -> __m512 {
+    // SAFETY: the caller has AVX-512 F.
+    unsafe { _mm512_fixupimm_ps::<0>(other, value, _mm512_set1_epi32(KEEP_NAN)) }
+}
+
+#[inline(always)]
+unsafe fn if_nan_wide_pd(value: __m512d, other: __m512d) -> __m512d {
+    // SAFETY: as above.
+    unsafe { _mm512_fixupimm_pd::<0>(other, value, _mm512_set1_epi64(KEEP_NAN as i64)) }
+}
 
 /// Runs a generic function on the registers that 16 lanes of `T` fill: of AVX-512 if `WIDE`.
 macro_rules! by_register {
