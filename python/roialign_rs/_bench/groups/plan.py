@@ -14,6 +14,8 @@ from roialign_rs._bench.timing import Sampler, wall
 ROWS = ("1", "2")
 #: Channels that are computed together: half as many cost as much.
 BLOCK = 16
+#: So few that results of two blocks stay in the caches as well: those of more are streamed, at another price.
+BOXES = 500
 
 
 def measure(session: Session) -> Iterator[Measurement]:
@@ -26,8 +28,8 @@ def measure(session: Session) -> Iterator[Measurement]:
             samplers: dict[str, Sampler] = {}
             for blocks in (1, 2):
                 channels = blocks * BLOCK
-                part = replace(problem, features=problem.features[:, :channels].copy())
-                samplers[f"{channels} channels"] = _sampler(part, expected[:, :channels])
+                part = replace(problem, features=problem.features[:, :channels].copy(), boxes=problem.boxes[:BOXES])
+                samplers[f"{channels} channels"] = _sampler(part, expected[:BOXES, :channels])
             yield session.time(workload, samplers)
     finally:
         ra.set_num_threads(session.threads)
@@ -42,7 +44,8 @@ def _sampler(problem: Problem, expected: Array) -> Sampler:
 def goals(measured: Sequence[Measurement]) -> list[Goal]:
     """Of 1000 boxes; what is left of a call when its channels are taken away."""
     left = {
-        m.row: max(2 * m.values[f"{BLOCK} channels"] - m.values[f"{2 * BLOCK} channels"], 0) * 1e3 for m in measured
+        m.row: max(2 * m.values[f"{BLOCK} channels"] - m.values[f"{2 * BLOCK} channels"], 0) * 1e3 * 1000 / BOXES
+        for m in measured
     }
     return [Goal("a call with 1000 boxes and no channels, one thread, ms", 0.3, 0.1, left, at_most=True)]
 
