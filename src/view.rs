@@ -108,6 +108,7 @@ impl<'a, E> View<'a, E> {
     }
 
     /// Where an element lies. Reading there is sound if `index` is inside the shape.
+    #[inline(always)]
     pub(crate) fn pointer(&self, index: [usize; 4]) -> *const u8 {
         debug_assert!(index.iter().zip(self.shape).all(|(&i, n)| i < n), "{index:?} in {:?}", self.shape);
         self.base.wrapping_offset(offset(index, self.strides))
@@ -223,12 +224,14 @@ impl<'a, E> ViewMut<'a, E> {
 
     /// Where an element lies. Writing there is sound if `index` is inside the shape and no other task
     /// writes it.
+    #[inline(always)]
     pub(crate) fn pointer(&self, index: [usize; 4]) -> *mut u8 {
         debug_assert!(index.iter().zip(self.shape).all(|(&i, n)| i < n), "{index:?} in {:?}", self.shape);
         self.base.wrapping_offset(offset(index, self.strides))
     }
 }
 
+#[inline(always)]
 fn offset(index: [usize; 4], strides: [isize; 4]) -> isize {
     index.iter().zip(strides).map(|(&i, stride)| i as isize * stride).sum()
 }

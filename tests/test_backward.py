@@ -102,6 +102,25 @@ def test_channels_last(op):
         np.testing.assert_array_equal(np.moveaxis(result, -1, 1), expected, err_msg=str(case))
 
 
+@pytest.mark.parametrize("channels", [64, 72, 80])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_large_channels_last(dtype, channels, thread_count):
+    """Blocks of channels that are written together, past the caches, over what is there or added to it."""
+    thread_count(3)
+    rng = np.random.default_rng(channels)
+    boxes = np.sort(rng.uniform(-9, 300, (60, 2, 2)), axis=1).reshape(-1, 4) * (1, 0.3, 1, 0.3)
+    grad_output = rng.integers(-99, 99, (60, channels, 5, 3)).astype(dtype)
+    expected = ra.roi_align_backward(grad_output, boxes, (1, channels, 120, 300), sampling_ratio=2)
+    last, shape = np.ascontiguousarray(np.moveaxis(grad_output, 1, -1)), (1, 120, 300, channels)
+    for offset in (0, 32):
+        memory = np.full(expected.nbytes + 128, 7, np.uint8)
+        out = np.ndarray(shape, dtype, memory, 64 - memory.ctypes.data % 64 + offset)
+        ra.roi_align_backward(last, boxes, shape, sampling_ratio=2, layout="NHWC", out=out)
+        np.testing.assert_array_equal(np.moveaxis(out, -1, 1), expected)
+        ra.roi_align_backward(last, boxes, shape, sampling_ratio=2, layout="NHWC", out=out, accumulate=True)
+        np.testing.assert_array_equal(np.moveaxis(out, -1, 1), 2 * expected)
+
+
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_is_added_up_in_float32(op, dtype):

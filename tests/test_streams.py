@@ -66,3 +66,14 @@ def inside_more_channels(array):
     part = wide[:, 2:-3]
     part[...] = array
     return part
+
+
+@every_dtype
+def test_pixels_of_whole_cache_lines(dtype):
+    """Blocks of channels that are written together, an odd one, and a short one before the first cache line."""
+    for channels, offset in [(64, 0), (80, 0), (96, 32), (72, 0)]:
+        stream = Stream(dtype, "NHWC", channels, (7, 7), channels + offset)
+        stream.check_at(stream.boxes_for(STREAMED) + 1, offset)
+    for size in [(17, 17), (1, 257)] if dtype != "float64" else []:
+        stream = Stream(dtype, "NHWC", 64, size)
+        stream.check_at(stream.boxes_for(STREAMED) + 1, 0)

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::cpu::simd::max::{MaxColumns, MaxRows, Maxima};
 use crate::cpu::simd::outbox::Outbox;
 use crate::cpu::simd::sum::{Columns, SumColumns, SumRows};
-use crate::cpu::simd::{Isa, Lanes};
+use crate::cpu::simd::{Isa, LANES, Lanes};
 use crate::cpu::window::{Loaded, Source, Window};
 use crate::element::{Element, Real};
 use crate::error::{Result, reserve};
@@ -44,16 +44,26 @@ impl<T> Bins<T> {
     }
 }
 
-/// A block of channels, and the window that it is read through.
+/// A block of the channels of a window.
 pub struct Block<'a, E: Element> {
     pub source: Source<'a, E>,
     pub window: &'a mut Window<E::Compute>,
+    /// Which of the blocks.
+    pub number: usize,
 }
 
 impl<E: Element> Block<'_, E> {
+    /// Its channels.
+    #[inline(always)]
+    pub fn channels(&self) -> Range<usize> {
+        let Range { start, end } = self.source.channels;
+        let first = start + self.number * LANES;
+        first..end.min(first + LANES)
+    }
+
     #[inline(always)]
     fn load<I: Isa>(&mut self, rows: &[u32], columns: Range<usize>) -> Loaded<'_, E::Compute> {
-        self.window.load::<I, E>(&self.source, rows, columns)
+        self.window.load::<I, E>(&self.source, rows, columns).block(self.number)
     }
 
     /// Weighted sums of these rows of bins, while results of before are written.

@@ -67,12 +67,12 @@ pub struct Chosen<'a, T> {
 impl<T: Real> Chosen<'_, T> {
     /// Calls `add` with row, column, lane and value.
     pub fn each(&self, mut add: impl FnMut(usize, usize, usize, T)) {
-        let width = self.x.bins();
+        let (width, [_, channels, ..]) = (self.x.bins(), self.argmax.shape());
         for (at, grads) in self.grads.iter().enumerate() {
             let (p, q) = (self.bins.start + at / width, at % width);
             let bin = Maximum::new(self.reduce, &self.y, p, &self.x, q);
             for (lane, channel) in self.channels.clone().enumerate() {
-                let number = self.argmax.get([self.roi, channel, p, q]);
+                let number = self.argmax.get([self.roi, channel % channels, p, q]);
                 let Some(Origin::OnMap { y, x, corner }) = bin.origin(number, self.width) else { continue };
                 self.candidate([p, q], [y, x], corner, |y, x, weight| {
                     if self.rows.contains(&y) {

@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::blocks::blocks;
 use crate::cpu::gather::SPARSE_PART;
 use crate::cpu::scatter::load;
 use crate::cpu::scratch;
@@ -22,7 +23,7 @@ use crate::taps::transposed::Transposed;
 use crate::taps::{BOXES_PER_TABLE, Invalid, Plan, Run};
 use crate::view::View;
 
-/// One block of channels of a run of boxes.
+/// A group of blocks of channels of a run of boxes.
 pub struct Contract<'a, E: Element> {
     pub plan: &'a Plan<E::Compute>,
     /// The plan's boxes, [`BOXES_PER_TABLE`] in each.
@@ -44,8 +45,10 @@ struct Scratch<T> {
 #[derive(Default)]
 struct Bins<T> {
     grads: Vec<Lanes<T>>,
-    /// One for each reader of a column.
+    /// Of each block, one for each reader of a column.
     across: Vec<Lanes<T>>,
+    /// Of each block.
+    down: Vec<[Lanes<T>; 2]>,
 }
 
 /// A task that has what it needs.
@@ -64,19 +67,19 @@ impl<E: Element> Kernel for Compute<'_, E> {
         let features = &task.features[stage];
         let [_, _, height, width] = features.shape();
         let dense = area >= height * width / SPARSE_PART;
-        window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
+        window.reset(width, task.channels.len(), Shape { rows: tallest, columns: widest.max(1), dense })?;
         let source = Source { features, image, channels: task.channels.clone() };
         let mut gradients = Vec::with_capacity(rois.len());
         for at in rois.clone() {
             let ahead = if at + 1 < rois.end { task.ahead(at + 1) } else { Prefetch::nothing() };
-            gradients.push(task.roi::<I>(at, &source, window, ahead, bins));
+            task.roi::<I>(at, &source, window, ahead, bins, &mut gradients);
         }
         Ok(gradients)
     }
 }
 
 impl<E: Element> Contract<'_, E> {
-    /// The gradients `x1, y1, x2, y2` of each box of the run, from these channels.
+    /// The gradients `x1, y1, x2, y2` of each box of the run, from each block of these channels.
     pub fn compute(self, level: Level) -> Result<Vec<[f64; 4]>> {
         scratch::with(|scratch: &mut Scratch<E::Compute>| level.run(Compute { task: &self, scratch }))
     }
@@ -96,19 +99,23 @@ impl<E: Element> Contract<'_, E> {
         window: &mut Window<E::Compute>,
         mut ahead: Prefetch,
         kept: &mut Bins<E::Compute>,
-    ) -> [f64; 4] {
+        gradients: &mut Vec<[f64; 4]>,
+    ) {
         let (roi, y, x) = self.plan.roi(at);
+        let blocks = blocks(&source.channels);
         if roi.invalid != Invalid::Raise || y.live().is_empty() || x.live().is_empty() {
-            return [0.0; 4];
+            return gradients.resize(gradients.len() + blocks.len(), [0.0; 4]);
         }
-        let Bins { grads, across } = kept;
+        let Bins { grads, across, down } = kept;
         let zero = Lanes::splat(Real::ZERO);
-        let mut down = [zero; 2];
         let [_, readers] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
+        let count = readers.all().0.len();
         across.clear();
-        across.resize(readers.all().0.len(), zero);
+        across.resize(blocks.len() * count, zero);
+        down.clear();
+        down.resize(blocks.len(), [zero; 2]);
         let (width, hull, capacity) = (x.bins(), x.hull(), window.capacity());
-        let lines = ahead.lines().div_ceil(y.live().len());
+        let lines = ahead.lines().div_ceil(y.live().len() * blocks.len());
         let rows_at_once = if y.hull().len() <= capacity { (MOST_BINS / width).max(1) } else { 1 };
         for first in y.live().step_by(rows_at_once) {
             let bins = first..y.live().end.min(first + rows_at_once);
@@ -123,26 +130,31 @@ impl<E: Element> Contract<'_, E> {
                 let taps = first..rows.len().min(first + at_once);
                 let window = window.load::<I, E>(source, &rows[taps.clone()], hull.clone());
                 let part = [first, taps.end];
-                I::call(simd::Contract {
-                    window,
-                    weights: &weights[taps.clone()],
-                    slopes: &slopes[taps],
-                    bounds: if bins.len() > 1 { y.bounds(bins.clone()) } else { &part },
-                    x: readers,
-                    hull: hull.clone(),
-                    grads,
-                    bins: width,
-                    ahead: &mut ahead,
-                    lines,
-                    down: &mut down,
-                    across,
-                });
+                for (i, down) in down.iter_mut().enumerate() {
+                    I::call(simd::Contract {
+                        window: window.block(i),
+                        weights: &weights[taps.clone()],
+                        slopes: &slopes[taps.clone()],
+                        bounds: if bins.len() > 1 { y.bounds(bins.clone()) } else { &part },
+                        x: readers,
+                        hull: hull.clone(),
+                        grads: &grads[i * bins.len() * width..][..bins.len() * width],
+                        bins: width,
+                        ahead: &mut ahead,
+                        lines,
+                        down,
+                        across: &mut across[i * count..][..count],
+                    });
+                }
             }
         }
-        let across = ApplySlopes { slopes: readers.slopes(), sums: across }.run::<I>();
-        let total = |lanes: &Lanes<E::Compute>| {
-            lanes.0[..source.channels.len()].iter().fold(0.0, |sum, value| sum + value.to_f64())
-        };
-        [&across[0], &down[0], &across[1], &down[1]].map(total)
+        for ((i, block), down) in blocks.enumerate().zip(down) {
+            let sums = &across[i * count..][..count];
+            let across = ApplySlopes { slopes: readers.slopes(), sums }.run::<I>();
+            let total = |sums: &Lanes<E::Compute>| {
+                sums.0[..block.len()].iter().fold(0.0, |sum, value| sum + value.to_f64())
+            };
+            gradients.push([&across[0], &down[0], &across[1], &down[1]].map(total));
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::cpu::block::{Bins, Block};
+use crate::cpu::blocks::blocks;
 use crate::cpu::maximum::Maximum;
 use crate::cpu::scratch;
 use crate::cpu::simd::max::NONE;
@@ -15,7 +16,7 @@ use crate::error::Result;
 use crate::taps::{Invalid, Plan, Reduce, Run};
 use crate::view::{View, ViewMut};
 
-/// One block of channels of a run of boxes.
+/// A group of blocks of channels of a run of boxes.
 pub struct Task<'a, E: Element> {
     pub plan: &'a Plan<E::Compute>,
     pub run: &'a Run,
@@ -34,7 +35,7 @@ pub const SPARSE_PART: usize = 4;
 #[derive(Default)]
 struct Scratch<T> {
     window: Window<T>,
-    stage: Vec<Line>,
+    stages: [Vec<Line>; 2],
     bins: Bins<T>,
 }
 
@@ -49,15 +50,15 @@ impl<E: Element> Kernel for Compute<'_, E> {
 
     #[inline(always)]
     fn run<I: Isa>(self) -> Result<()> {
-        let Self { task, scratch: Scratch { window, stage, bins } } = self;
+        let Self { task, scratch: Scratch { window, stages, bins } } = self;
         let Run { rois, stage: map, image, tallest, widest, area } = task.run.clone();
         let features = &task.features[map];
         let [_, _, height, width] = features.shape();
         let dense = area >= height * width / SPARSE_PART;
-        window.reset(width, Shape { rows: tallest, columns: widest.max(1), dense })?;
+        window.reset(width, task.channels.len(), Shape { rows: tallest, columns: widest.max(1), dense })?;
         bins.reserve(task.rows_at_once() * task.plan.output.width, task.argmax.is_some())?;
         let source = Source { features, image, channels: task.channels.clone() };
-        let (mut block, mut outbox) = (Block { source, window }, Outbox::new(stage, task.out));
+        let (mut block, mut outbox) = (Block { source, window, number: 0 }, Outbox::new(stages, task.out));
         for at in rois {
             task.roi::<I>(at, &mut block, bins, &mut outbox);
         }
@@ -87,34 +88,50 @@ impl<E: Element> Task<'_, E> {
         bins: &mut Bins<E::Compute>,
         outbox: &mut Outbox<'_>,
     ) {
-        let (roi, y, x) = self.plan.roi(at);
-        let size = self.plan.output;
-        let rows_at_once = self.rows_at_once();
-        for first in (0..size.height).step_by(rows_at_once) {
-            let rows = first..size.height.min(first + rows_at_once);
-            let (value, number) = match (roi.invalid, self.plan.reduce) {
-                (Invalid::Nan, _) => (Real::NAN, NONE),
-                (Invalid::Zero, _) | (_, Reduce::Sum) => (Real::ZERO, NONE),
-                (_, Reduce::MaxSample | Reduce::MaxCorner) => (Real::NEG_INFINITY, 0),
-                (_, Reduce::MaxWindow) => (Real::LOWEST_F32, NONE),
-            };
-            let count = rows.len() * size.width;
-            bins.values.resize(count, Lanes::splat(value));
-            if !(self.plan.reduce == Reduce::Sum && y.is_live(&rows) && x.is_live(&(0..size.width))) {
-                bins.values.fill(Lanes::splat(value));
+        let (height, rows_at_once) = (self.plan.output.height, self.rows_at_once());
+        for first in (0..height).step_by(rows_at_once) {
+            let rows = first..height.min(first + rows_at_once);
+            for number in 0..blocks(&self.channels).len() {
+                block.number = number;
+                self.rows::<I>(at, rows.clone(), block, bins, outbox);
             }
-            bins.numbers.clear();
-            if self.argmax.is_some() {
-                bins.numbers.resize(count, Lanes::splat(number));
-            }
-            if roi.invalid == Invalid::Raise {
-                match self.plan.reduce {
-                    Reduce::Sum => block.sum::<I>(y, x, rows.clone(), bins, outbox),
-                    reduce => block.max::<I>(reduce, y, x, rows.clone(), bins, outbox),
-                }
-            }
-            self.store::<I>(at, first, &block.source.channels, bins, outbox);
         }
+    }
+
+    /// Some rows of bins of a box, of one block of channels.
+    #[inline(always)]
+    fn rows<I: Isa>(
+        &self,
+        at: usize,
+        rows: Range<usize>,
+        block: &mut Block<'_, E>,
+        bins: &mut Bins<E::Compute>,
+        outbox: &mut Outbox<'_>,
+    ) {
+        let (roi, y, x) = self.plan.roi(at);
+        let width = self.plan.output.width;
+        let (value, number) = match (roi.invalid, self.plan.reduce) {
+            (Invalid::Nan, _) => (Real::NAN, NONE),
+            (Invalid::Zero, _) | (_, Reduce::Sum) => (Real::ZERO, NONE),
+            (_, Reduce::MaxSample | Reduce::MaxCorner) => (Real::NEG_INFINITY, 0),
+            (_, Reduce::MaxWindow) => (Real::LOWEST_F32, NONE),
+        };
+        let count = rows.len() * width;
+        bins.values.resize(count, Lanes::splat(value));
+        if !(self.plan.reduce == Reduce::Sum && y.is_live(&rows) && x.is_live(&(0..width))) {
+            bins.values.fill(Lanes::splat(value));
+        }
+        bins.numbers.clear();
+        if self.argmax.is_some() {
+            bins.numbers.resize(count, Lanes::splat(number));
+        }
+        if roi.invalid == Invalid::Raise {
+            match self.plan.reduce {
+                Reduce::Sum => block.sum::<I>(y, x, rows.clone(), bins, outbox),
+                reduce => block.max::<I>(reduce, y, x, rows.clone(), bins, outbox),
+            }
+        }
+        self.store::<I>(at, rows.start, &block.channels(), bins, outbox);
     }
 
     /// Settles the bins that kernels know nothing of, and writes all.
@@ -144,7 +161,7 @@ impl<E: Element> Task<'_, E> {
             }
         }
         let store = Store::new(self.out, roi.roi, channels, first_row, values, self.stream);
-        I::call(Deliver { store, outbox });
+        I::call(Deliver { store, group: self.channels.clone(), outbox });
         if let Some(argmax) = self.argmax {
             I::call(Store::sources(argmax, roi.roi, channels, first_row, sources, self.stream));
         }

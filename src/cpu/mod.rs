@@ -1,10 +1,11 @@
 //! The CPU engine: how a call's work is cut into tasks.
 //!
-//! A task of the forward pass owns one image, one block of 16 channels and a run of the image's boxes; a task
-//! of the backward pass owns a band of the image's rows instead of the boxes. Nobody else writes what it
+//! A task of the forward pass owns one image, a group of one or two blocks of 16 channels and a run of the image's
+//! boxes; a task of the backward pass owns a band of the image's rows instead of the boxes. Nobody else writes what it
 //! writes, and which thread runs it changes nothing in the result.
 
 mod block;
+mod blocks;
 mod chosen;
 mod contract;
 pub(crate) mod gather;
@@ -15,7 +16,6 @@ mod scratch;
 pub(crate) mod simd;
 pub(crate) mod window;
 
-use std::iter;
 use std::ops::Range;
 
 use crate::element::{Element, Real};
@@ -24,12 +24,13 @@ use crate::taps::transposed::Transposed;
 use crate::taps::{BOXES_PER_TABLE, Invalid, Plan};
 use crate::view::{View, ViewMut};
 
+use blocks::{blocks, groups, groups_by_lines, is_interleaved};
 pub(crate) use chosen::check as check_argmax;
 use contract::Contract;
 pub use pool::{num_threads, set_num_threads};
 use scatter::{Band, Scatter};
+use simd::Lanes;
 pub use simd::Level;
-use simd::{LANES, Lanes};
 
 /// How a call is computed. It does not change the result, but for the last bits of levels without fused
 /// multiply-add.
@@ -60,6 +61,11 @@ const BYTES_WORTH_STREAMING: usize = 4 << 20;
 /// With so many tasks a thread, no thread is left waiting long for the last one.
 const TASKS_PER_THREAD: usize = 4;
 
+/// Into how many parts boxes or rows are cut, so that there are tasks enough.
+fn parts_of_groups(groups: &[Range<usize>], threads: usize) -> usize {
+    if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(groups.len().max(1)) }
+}
+
 /// Applies a plan: the forward pass of every operator.
 pub(crate) fn gather<E: Element>(
     plan: &Plan<E::Compute>,
@@ -72,14 +78,15 @@ pub(crate) fn gather<E: Element>(
     let results = rois * channels * height * width;
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
     let stream = results * size_of::<E::Output>() > BYTES_WORTH_STREAMING;
-    let blocks = blocks(channels, out, stream);
-    let runs = plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len()) });
-    pool::map(runs.len() * blocks.len(), threads, |task| {
+    let interleaved = features.iter().any(is_interleaved) || is_interleaved(&out.written());
+    let groups = groups_by_lines(channels, interleaved, out, stream);
+    let runs = plan.runs(parts_of_groups(&groups, threads));
+    pool::map(runs.len() * groups.len(), threads, |task| {
         gather::Task {
             plan,
-            run: &runs[task / blocks.len()],
+            run: &runs[task / groups.len()],
             features,
-            channels: blocks[task % blocks.len()].clone(),
+            channels: groups[task % groups.len()].clone(),
             out,
             argmax,
             stream,
@@ -101,20 +108,22 @@ pub(crate) fn contract<E: Element>(
 ) -> Result<()> {
     let [rois, channels, height, width] = grad_output.shape();
     let threads = settings.threads.min(1 + rois * channels * height * width / RESULTS_WORTH_A_THREAD);
-    // The same blocks wherever the arrays lie, for they are added up.
-    let blocks: Vec<_> =
-        (0..channels).step_by(LANES).map(|first| first..channels.min(first + LANES)).collect();
-    let runs =
-        plan.runs(if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len().max(1)) });
+    let interleaved = features.iter().any(is_interleaved) || is_interleaved(grad_output);
+    let groups = groups::<E>(channels, interleaved);
+    let runs = plan.runs(parts_of_groups(&groups, threads));
     let readers = transposed(plan, threads);
-    let parts = pool::map(runs.len() * blocks.len(), threads, |task| {
-        let (run, channels) = (&runs[task / blocks.len()], blocks[task % blocks.len()].clone());
+    let parts = pool::map(runs.len() * groups.len(), threads, |task| {
+        let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()].clone());
         Contract { plan, readers: &readers, run, grad_output, features, channels }.compute(settings.level)
     });
     for (task, part) in parts.into_iter().enumerate() {
-        for (at, gradient) in runs[task / blocks.len()].rois.clone().zip(part?) {
+        let (run, blocks) = (&runs[task / groups.len()], blocks(&groups[task % groups.len()]).len());
+        for (at, gradients) in run.rois.clone().zip(part?.chunks(blocks)) {
             let (roi, ..) = plan.roi(at);
-            out[roi.roi].iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+            // Block by block, whatever the groups are.
+            for gradient in gradients {
+                out[roi.roi].iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+            }
         }
     }
     for at in 0..plan.boxes() {
@@ -126,29 +135,8 @@ pub(crate) fn contract<E: Element>(
     Ok(())
 }
 
-/// With fewer blocks, one more costs more than half-written lines.
-const FEWEST_BLOCKS_TO_ALIGN: usize = 4;
-
-/// Cuts the channels into blocks of at most [`LANES`].
-fn blocks<E>(channels: usize, out: &ViewMut<'_, E>, stream: bool) -> Vec<Range<usize>> {
-    let aligned = stream && channels >= FEWEST_BLOCKS_TO_ALIGN * LANES;
-    let first = channels.min(if aligned { channels_before_line(out) } else { LANES });
-    let rest = (first..channels).step_by(LANES).map(|start| start..channels.min(start + LANES));
-    iter::once(0..first).chain(rest).collect()
-}
-
-/// Channels of the first block, such that the others begin where cache lines begin, if it is possible: half-written
-/// lines cost much more than one block more.
-fn channels_before_line<E>(out: &ViewMut<'_, E>) -> usize {
-    const LINE: isize = 64;
-    let [_, channel_stride, ..] = out.strides();
-    let first = out.pointer([0; 4]) as isize;
-    let begins_line = |channel: &isize| (first + channel * channel_stride) % LINE == 0;
-    let whole = LANES as isize;
-    [whole].into_iter().chain(1..whole).find(begins_line).unwrap_or(whole) as usize
-}
-
-/// A band of the gradient may take this much of the second-level cache; the gradients of the bins take the rest.
+/// For each block, a band of the gradient may take this much of the second-level cache; the gradients of the bins take
+/// the rest.
 const BAND_BYTES: usize = 512 << 10;
 
 /// Applies a plan transposed: the backward pass of every operator. `out` has one gradient a map, and every element
@@ -166,12 +154,12 @@ pub(crate) fn scatter<E: Element>(
     let readers = if argmax.is_some() { Vec::new() } else { transposed(plan, threads) };
     let [_, channels, ..] = grad_output.shape();
     let stream = results * size_of::<E>() > BYTES_WORTH_STREAMING;
-    let blocks = blocks(channels, &out[0], stream);
-    let bands =
-        bands(plan, out, if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(blocks.len()) });
+    let interleaved = is_interleaved(grad_output) || out.iter().any(|out| is_interleaved(&out.written()));
+    let groups = groups_by_lines(channels, interleaved, &out[0], stream);
+    let bands = bands(plan, out, parts_of_groups(&groups, threads));
     let scatter = Scatter { plan, readers: &readers, grad_output, argmax, out, accumulate, stream };
-    pool::map(bands.len() * blocks.len(), threads, |task| {
-        scatter.run(&bands[task / blocks.len()], &blocks[task % blocks.len()], settings.level)
+    pool::map(bands.len() * groups.len(), threads, |task| {
+        scatter.run(&bands[task / groups.len()], &groups[task % groups.len()], settings.level)
     })
     .into_iter()
     .collect()

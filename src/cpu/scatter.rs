@@ -7,13 +7,15 @@
 
 use std::ops::Range;
 
+use crate::cpu::blocks::blocks;
 use crate::cpu::chosen::Chosen;
 use crate::cpu::scratch;
 use crate::cpu::simd::clear::Clear;
+use crate::cpu::simd::outbox::{Deliver, Line, Outbox};
 use crate::cpu::simd::pack::Pack;
 use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::spread::Spread;
-use crate::cpu::simd::store::Store;
+use crate::cpu::simd::store::{MOST_BINS, Store};
 use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
 use crate::cpu::window::{COLUMNS, Source};
 use crate::element::{Element, Real};
@@ -56,6 +58,7 @@ struct Scratch<T> {
     touched: Vec<bool>,
     grads: Vec<Lanes<T>>,
     row: Vec<Lanes<T>>,
+    stages: [Vec<Line>; 2],
 }
 
 /// A task that has what it needs.
@@ -73,7 +76,7 @@ impl<E: Element> Kernel for Compute<'_, E> {
     fn run<I: Isa>(self) -> Result<()> {
         let Self { call, band, channels, scratch } = self;
         let [_, _, _, width] = call.out[band.stage].shape();
-        let missing = (band.rows.len() * width).saturating_sub(scratch.band.len());
+        let missing = (blocks(channels).len() * band.rows.len() * width).saturating_sub(scratch.band.len());
         let no_memory = |_| Error::NoMemory { count: width, what: COLUMNS };
         scratch.band.try_reserve_exact(missing).map_err(no_memory)?;
         scratch.band.resize(scratch.band.len() + missing, Lanes::splat(Real::ZERO));
@@ -120,12 +123,16 @@ impl<E: Element> Scatter<'_, E> {
     ) {
         let (roi, y, x) = self.plan.roi(at);
         let [_, _, _, width] = self.out[band.stage].shape();
-        let Scratch { band: pixels, touched, grads, row } = scratch;
+        let Scratch { band: pixels, touched, grads, row, .. } = scratch;
+        let apart = band.rows.len() * width;
+        let pixels = &mut pixels[..blocks(channels).len() * apart];
         let mut touch = |pixels: &mut [Lanes<_>], y: usize| {
             let at = y - band.rows.start;
             if !touched[at] {
                 touched[at] = true;
-                pixels[at * width..][..width].fill(Lanes::splat(Real::ZERO));
+                for pixels in pixels.chunks_mut(apart) {
+                    pixels[at * width..][..width].fill(Lanes::splat(Real::ZERO));
+                }
             }
         };
         let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
@@ -133,31 +140,40 @@ impl<E: Element> Scatter<'_, E> {
             ahead.ask::<I>(ahead.lines());
             let bins = bins_that_read(&y, &band.rows);
             load::<I, E>(&source, &bins, grads);
-            let (rows, channels) = (band.rows.clone(), channels.clone());
             let (reduce, roi) = (self.plan.reduce, roi.roi);
-            let chosen = Chosen { reduce, grads, bins, y, x, argmax, roi, channels, rows, width };
-            return chosen.each(|y, x, lane, value| {
-                touch(pixels, y);
-                pixels[(y - band.rows.start) * width + x].0[lane] += value;
-            });
+            let count = bins.len() * x.bins();
+            for (i, block) in blocks(channels).enumerate() {
+                let (bins, rows, grads) = (bins.clone(), band.rows.clone(), &grads[i * count..][..count]);
+                let channels = block;
+                let chosen = Chosen { reduce, grads, bins, y, x, argmax, roi, channels, rows, width };
+                chosen.each(|y, x, lane, value| {
+                    touch(pixels, y);
+                    pixels[i * apart + (y - band.rows.start) * width + x].0[lane] += value;
+                });
+            }
+            return;
         }
         let [y, x] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
         let y = y.within(&band.rows);
         y.pixels().iter().for_each(|&pixel| touch(pixels, pixel as usize));
         let (rows, bins, first_row) = (y.bins(), self.plan.output.width, band.rows.start);
         load::<I, E>(&source, &rows, grads);
-        I::call(Spread {
-            grads,
-            first_bin: rows.start,
-            bins,
-            y,
-            x,
-            band: pixels,
-            first_row,
-            width,
-            row,
-            ahead: &mut ahead,
-        });
+        let lines = ahead.lines().div_ceil(y.pixels().len().max(1) * blocks(channels).len());
+        for (grads, band) in grads.chunks(rows.len() * bins).zip(pixels.chunks_mut(apart)) {
+            I::call(Spread {
+                grads,
+                first_bin: rows.start,
+                bins,
+                y,
+                x,
+                band,
+                first_row,
+                width,
+                row,
+                ahead: &mut ahead,
+                lines,
+            });
+        }
     }
 
     /// Writes the band: rows that no box has touched are zeros.
@@ -169,31 +185,40 @@ impl<E: Element> Scatter<'_, E> {
         width: usize,
         scratch: &mut Scratch<E::Compute>,
     ) {
-        let Scratch { band: pixels, touched, row, .. } = scratch;
+        let Scratch { band: pixels, touched, row, stages, .. } = scratch;
         let out = &self.out[band.stage];
+        let (count, apart) = (blocks(channels).len(), band.rows.len() * width);
+        let mut outbox = Outbox::new(stages, out);
         let mut first = 0;
         for rows in touched.chunk_by(|a, b| a == b) {
-            let (top, count) = (band.rows.start + first, rows.len());
-            let pixels = &mut pixels[first * width..(first + count) * width];
-            first += count;
-            if !rows[0] {
-                if !self.accumulate {
-                    let clear = Clear::new(out, band.image, channels, top, pixels.len(), self.stream);
-                    I::call(clear);
+            let rows_at_once = if rows[0] && count > 1 { (MOST_BINS / width).max(1) } else { rows.len() };
+            for rows in rows.chunks(rows_at_once) {
+                let (top, size) = (band.rows.start + first, rows.len() * width);
+                let at = first * width;
+                first += rows.len();
+                if !rows[0] {
+                    if !self.accumulate {
+                        I::call(Clear::new(out, band.image, channels, top, size, self.stream));
+                    }
+                    continue;
                 }
-                continue;
-            }
-            if self.accumulate {
-                row.resize(row.len().max(width), Lanes::splat(Real::ZERO));
-                let before = out.written();
-                let source = Source { features: &before, image: band.image, channels: channels.clone() };
-                for (y, pixels) in pixels.chunks_mut(width).enumerate() {
-                    I::call(Pack::new(&source, top + y, 0, &mut row[..width]));
-                    pixels.iter_mut().zip(&*row).for_each(|(sum, value)| *sum = I::add(*sum, value));
+                for (i, block) in blocks(channels).enumerate() {
+                    let pixels = &mut pixels[i * apart + at..][..size];
+                    if self.accumulate {
+                        row.resize(row.len().max(width), Lanes::splat(Real::ZERO));
+                        let before = out.written();
+                        let source = Source { features: &before, image: band.image, channels: block.clone() };
+                        for (y, pixels) in pixels.chunks_mut(width).enumerate() {
+                            I::call(Pack::new(&source, top + y, 0..width, row, width));
+                            pixels.iter_mut().zip(&*row).for_each(|(sum, value)| *sum = I::add(*sum, value));
+                        }
+                    }
+                    let store = Store::new(out, band.image, &block, top, pixels, self.stream);
+                    I::call(Deliver { store, group: channels.clone(), outbox: &mut outbox });
                 }
             }
-            I::call(Store::new(out, band.image, channels, top, pixels, self.stream));
         }
+        outbox.write::<I>(usize::MAX);
     }
 }
 
@@ -216,12 +241,13 @@ pub fn load<I: Isa, E: Element>(
     to: &mut Vec<Lanes<E::Compute>>,
 ) {
     let bins = source.features.shape()[3];
-    to.resize(rows.len() * bins, Lanes::splat(Real::ZERO));
+    let apart = rows.len() * bins;
+    to.resize(blocks(&source.channels).len() * apart, Lanes::splat(Real::ZERO));
     if let Some(merged) = source.features.in_one_row() {
         let source = Source { features: &merged, image: source.image, channels: source.channels.clone() };
-        return I::call(Pack::new(&source, 0, rows.start * bins, to));
+        return I::call(Pack::new(&source, 0, rows.start * bins..rows.end * bins, to, apart));
     }
-    for (row, to) in rows.clone().zip(to.chunks_mut(bins)) {
-        I::call(Pack::new(source, row, 0, to));
+    for (i, row) in rows.clone().enumerate() {
+        I::call(Pack::new(source, row, 0..bins, &mut to[i * bins..], apart));
     }
 }

@@ -1,4 +1,5 @@
-//! The packed row window: the part of the map that the current boxes read, as `[row][column][16 channels]`.
+//! The packed row window: the part of the map that the current boxes read, as
+//! `[row][block][column][16 channels]`.
 //!
 //! Rows are packed when a box first needs them, only the touched tiles of each, and stay until their slot is
 //! taken by a later row: boxes that come in the order of their rows find most of what they need. Each pixel is
@@ -13,7 +14,7 @@ use std::ptr::{self, NonNull};
 
 use crate::cpu::simd::pack::Pack;
 use crate::cpu::simd::sum::TAPS_IN_REGISTERS;
-use crate::cpu::simd::{Isa, Lanes};
+use crate::cpu::simd::{Isa, LANES, Lanes};
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
 use crate::view::View;
@@ -58,6 +59,8 @@ pub struct Window<T> {
     whole: Range<u32>,
     /// Columns of a row, from the first one on.
     width: usize,
+    /// Blocks of channels of a row.
+    blocks: usize,
     first_column: usize,
     tile_shift: u32,
 }
@@ -71,14 +74,14 @@ struct Slot {
 
 const EMPTY: Slot = Slot { row: u32::MAX, tiles: 0 };
 
-/// Where a window is packed from: up to 16 channels of one image.
+/// Where a window is packed from: some channels of one image.
 #[derive(Debug)]
 pub struct Source<'a, E> {
     /// The features.
     pub features: &'a View<'a, E>,
     /// The image.
     pub image: usize,
-    /// The channels.
+    /// The channels. Behind the image's last one comes its first one, and the end is counted from there on.
     pub channels: Range<usize>,
 }
 
@@ -90,6 +93,7 @@ impl<T> Default for Window<T> {
             offsets: Vec::new(),
             whole: 0..0,
             width: 0,
+            blocks: 1,
             first_column: 0,
             tile_shift: 0,
         }
@@ -97,11 +101,14 @@ impl<T> Default for Window<T> {
 }
 
 impl<T: Real> Window<T> {
-    /// Empties the window and fits it to a run of boxes on a map of this width, or says that there is no memory.
-    pub fn reset(&mut self, width: usize, shape: Shape) -> Result<()> {
+    /// Empties the window and fits it to so many channels and a run of boxes on a map of this width, or says that there is
+    /// no memory.
+    pub fn reset(&mut self, width: usize, channels: usize, shape: Shape) -> Result<()> {
         self.width = if width <= WIDEST_MAP { width } else { shape.columns };
+        self.blocks = channels.div_ceil(LANES);
         self.first_column = 0;
-        let fitting = MOST_BYTES / (self.width * size_of::<Lanes<T>>()) / ROWS_TOGETHER * ROWS_TOGETHER;
+        let fitting =
+            MOST_BYTES / (self.blocks * self.width * size_of::<Lanes<T>>()) / ROWS_TOGETHER * ROWS_TOGETHER;
         // Boxes come nearly in the order of their last rows: with a row more, one that is out of turn evicts nothing.
         let rows = (shape.rows + 1).min(fitting.max(ROWS_TOGETHER)).max(FEWEST_ROWS);
         let tile = if shape.dense { DENSE_TILE } else { SPARSE_TILE };
@@ -109,9 +116,9 @@ impl<T: Real> Window<T> {
         self.slots.clear();
         self.slots.resize(rows, EMPTY);
         self.whole = 0..0;
-        if self.pixels.len() < rows * self.width {
-            self.pixels =
-                zeroed(rows * self.width).ok_or(Error::NoMemory { count: self.width, what: COLUMNS })?;
+        let pixels = rows * self.blocks * self.width;
+        if self.pixels.len() < pixels {
+            self.pixels = zeroed(pixels).ok_or(Error::NoMemory { count: self.width, what: COLUMNS })?;
         }
         Ok(())
     }
@@ -144,20 +151,19 @@ impl<T: Real> Window<T> {
         let needed = self.tiles(&columns);
         self.offsets.clear();
         if ((high - low) as usize) < capacity {
-            let (capacity, width) = (capacity as u32, self.width as u32);
+            let (capacity, width) = (capacity as u32, (self.blocks * self.width) as u32);
             let base = low - low % capacity;
-            let slot = |row: u32| if row - base >= capacity { row - base - capacity } else { row - base };
             if low < self.whole.start || high >= self.whole.end {
                 if needed == self.tiles(&(self.first_column..self.first_column + self.width)) {
                     // Whole rows: those between the tapped ones are for boxes that come later.
                     for row in low..=high {
-                        self.fill::<I, E>(source, slot(row) as usize, row, needed);
+                        self.fill::<I, E>(source, slot(row, base, capacity) as usize, row, needed);
                     }
                     let start = if self.whole.contains(&low) { self.whole.start } else { low };
                     self.whole = start.max((high + 1).saturating_sub(capacity))..high + 1;
                 } else {
                     for &row in rows {
-                        self.fill::<I, E>(source, slot(row) as usize, row, needed);
+                        self.fill::<I, E>(source, slot(row, base, capacity) as usize, row, needed);
                     }
                     // Higher rows took the slots of the lowest ones; lower rows took any.
                     let start = self.whole.start.max((high + 1).saturating_sub(capacity));
@@ -165,19 +171,24 @@ impl<T: Real> Window<T> {
                     self.whole = if kept.is_empty() { 0..0 } else { kept };
                 }
             }
-            self.offsets.extend(rows.iter().map(|&row| slot(row) * width));
+            self.offsets.resize(rows.len(), 0);
+            for (offset, &row) in self.offsets.iter_mut().zip(rows) {
+                *offset = slot(row, base, capacity) * width;
+            }
         } else {
             // Rows that span more than the window take its slots one after the other, and nothing of it stays.
             self.slots.fill(EMPTY);
             self.whole = 0..0;
             for (slot, &row) in rows.iter().enumerate() {
                 self.fill::<I, E>(source, slot, row, needed);
-                self.offsets.push((slot * self.width) as u32);
+                self.offsets.push((slot * self.blocks * self.width) as u32);
             }
         }
         Loaded {
             pixels: &self.pixels,
             rows: &self.offsets,
+            width: self.width,
+            blocks: self.blocks,
             origin: self.first_column,
             first_column: columns.start,
             end_column: columns.end,
@@ -201,9 +212,9 @@ impl<T: Real> Window<T> {
         }
         self.slots[slot] = Slot { row, tiles: tiles | needed };
         for run in self.runs(missing) {
-            let at = slot * self.width;
-            let pixels = &mut self.pixels[at + run.start..at + run.end];
-            I::call(Pack::new(source, row as usize, self.first_column + run.start, pixels));
+            let pixels = &mut self.pixels[slot * self.blocks * self.width + run.start..];
+            let columns = self.first_column + run.start..self.first_column + run.end;
+            I::call(Pack::new(source, row as usize, columns, pixels, self.width));
         }
     }
 
@@ -229,12 +240,21 @@ impl<T: Real> Window<T> {
     }
 }
 
+/// Where a row lies, that is less than `capacity` rows behind one which is, as `base` is, a multiple of it.
+#[inline(always)]
+fn slot(row: u32, base: u32, capacity: u32) -> u32 {
+    if row - base >= capacity { row - base - capacity } else { row - base }
+}
+
 /// Pixels that are ready to be read.
 #[derive(Debug, Clone, Copy)]
 pub struct Loaded<'w, T> {
     pixels: &'w [Lanes<T>],
     /// Where each row starts among the pixels.
     rows: &'w [u32],
+    /// Pixels of a block of a row.
+    width: usize,
+    blocks: usize,
     /// The column that rows start with.
     origin: usize,
     first_column: usize,
@@ -242,6 +262,13 @@ pub struct Loaded<'w, T> {
 }
 
 impl<'w, T> Loaded<'w, T> {
+    /// One of the blocks: without this, the first one.
+    #[inline(always)]
+    pub fn block(self, block: usize) -> Self {
+        assert!(block < self.blocks);
+        Self { pixels: &self.pixels[block * self.width..], blocks: self.blocks - block, ..self }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -273,7 +300,7 @@ impl<'w, T> Row<'w, T> {
     /// The column must be one that the window [covers](Loaded::covers).
     #[inline(always)]
     pub unsafe fn pixel(&self, column: u32) -> &'w Lanes<T> {
-        // SAFETY: a row has a whole width of pixels behind its start, and covered columns lie inside it.
+        // SAFETY: each block of a row has a whole width of pixels behind its start, and covered columns lie inside it.
         unsafe { self.pixels.get_unchecked(column as usize - self.origin) }
     }
 }

@@ -10,7 +10,7 @@ use crate::view::ViewMut;
 /// Zeros that are written together.
 const AT_ONCE: usize = 1024;
 
-/// Writes zeros to some rows of up to 16 channels.
+/// Writes zeros to some rows of a group of channels.
 pub struct Clear<E> {
     target: Target<E>,
     pixels: usize,
@@ -22,12 +22,12 @@ impl<E> Clear<E> {
     pub fn new(
         out: &ViewMut<'_, E>,
         image: usize,
-        block: &Range<usize>,
+        group: &Range<usize>,
         row: usize,
         pixels: usize,
         stream: bool,
     ) -> Self {
-        Self { target: Target::new(out, image, block, row, pixels), pixels, stream }
+        Self { target: Target::new(out, image, group, row, pixels), pixels, stream }
     }
 }
 
@@ -51,7 +51,7 @@ impl<E: Element> Kernel for Clear<E> {
                     put(channel, first, AT_ONCE.min(pixels - first));
                 }
             }
-        } else if target.channel_stride == size_of::<E>() as isize {
+        } else if target.has_dense_pixels() {
             (0..pixels).for_each(|pixel| put(0, pixel, target.channels));
         } else {
             for channel in 0..target.channels {

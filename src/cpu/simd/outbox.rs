@@ -2,9 +2,10 @@
 //! few are written now and then while the next results are computed.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::cpu::simd::store::{LINE, Store, write};
-use crate::cpu::simd::{Isa, Kernel};
+use crate::cpu::simd::{Isa, Kernel, LANES};
 use crate::element::Element;
 use crate::view::ViewMut;
 
@@ -15,44 +16,94 @@ pub struct Line([u8; LINE]);
 
 /// What is left to be written of the last results.
 pub struct Outbox<'a> {
-    stage: &'a mut Vec<Line>,
+    /// What is being written, and where the next results are put.
+    stages: [&'a mut Vec<Line>; 2],
     from: *const u8,
     to: *mut u8,
+    /// Pieces that are left, the lines of each, one or two, and the bytes from one to the next in the output.
+    pieces: usize,
     lines: usize,
+    apart: isize,
+    /// Lines that are to be written while the next block is computed.
+    due: usize,
     out: PhantomData<&'a ()>,
 }
 
 impl<'a> Outbox<'a> {
-    /// For results in `out`. The stage is memory, and nothing else.
-    pub fn new<E>(stage: &'a mut Vec<Line>, _out: &'a ViewMut<'_, E>) -> Self {
-        Self { stage, from: std::ptr::null(), to: std::ptr::null_mut(), lines: 0, out: PhantomData }
+    /// For results in `out`. The stages are memory, and nothing else.
+    pub fn new<E>(stages: &'a mut [Vec<Line>; 2], _out: &'a ViewMut<'_, E>) -> Self {
+        Self {
+            stages: stages.each_mut(),
+            from: std::ptr::null(),
+            to: std::ptr::null_mut(),
+            pieces: 0,
+            lines: 1,
+            apart: 0,
+            due: 0,
+            out: PhantomData,
+        }
     }
 
-    /// Cache lines that are left.
+    /// Cache lines that are to be written while the next block is computed.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        self.lines
+        self.due
     }
 
-    /// Writes so many lines, or what is left.
+    /// Writes so many lines, or what is left. Lines side by side are not parted.
     #[inline(always)]
     pub fn write<I: Isa>(&mut self, lines: usize) {
-        let lines = lines.min(self.lines);
-        for at in 0..lines {
-            // SAFETY: `Deliver` put so many lines into the stage, for a place in the output that is as large, begins
-            // where a line begins, and that no other task writes.
-            unsafe { I::stream_line(self.from.add(at * LINE), self.to.add(at * LINE)) };
+        match self.lines {
+            1 => self.write_pieces::<I, 1>(lines),
+            _ => self.write_pieces::<I, 2>(lines.div_ceil(2)),
         }
-        self.from = self.from.wrapping_add(lines * LINE);
-        self.to = self.to.wrapping_add(lines * LINE);
-        self.lines -= lines;
+    }
+
+    #[inline(always)]
+    fn write_pieces<I: Isa, const LINES: usize>(&mut self, pieces: usize) {
+        let pieces = pieces.min(self.pieces);
+        for piece in 0..pieces {
+            let from = self.from.wrapping_add(piece * LINES * LINE);
+            let to = self.to.wrapping_offset(piece as isize * self.apart);
+            for at in (0..LINES * LINE).step_by(LINE) {
+                // SAFETY: `Deliver` put so many lines into the stage, for places in the output that are as large, begin
+                // where lines begin, and that no other task writes.
+                unsafe { I::stream_line(from.add(at), to.add(at)) };
+            }
+        }
+        self.from = self.from.wrapping_add(pieces * LINES * LINE);
+        self.to = self.to.wrapping_offset(pieces as isize * self.apart);
+        self.pieces -= pieces;
+        self.due = self.due.saturating_sub(pieces * LINES);
+    }
+
+    /// Spreads what is left over so many blocks.
+    fn share(&mut self, blocks: usize) {
+        self.due = (self.pieces * self.lines).div_ceil(blocks);
+    }
+
+    /// Room for the next results.
+    fn stage(&mut self, bytes: usize) -> *mut u8 {
+        let lines = bytes.div_ceil(LINE);
+        let [_, stage] = &mut self.stages;
+        if stage.len() < lines {
+            stage.resize(lines, Line([0; LINE]));
+        }
+        stage.as_mut_ptr().cast()
+    }
+
+    /// Begins with what lies in the stage.
+    fn begin(&mut self, from: *const u8, to: *mut u8, pieces: usize, lines: usize, apart: isize) {
+        (self.from, self.to, self.pieces, self.lines, self.apart) = (from, to, pieces, lines, apart);
     }
 }
 
 /// Puts results into the outbox, whose last ones are written before; those that cannot wait are written at once.
 pub struct Deliver<'a, 'o, E: Element> {
-    /// The results, in the output that the outbox was made for.
+    /// The results of a block, in the output that the outbox was made for.
     pub store: Store<'a, E>,
+    /// The channels whose blocks are delivered one after the other.
+    pub group: Range<usize>,
     pub outbox: &'a mut Outbox<'o>,
 }
 
@@ -61,14 +112,25 @@ impl<E: Element> Kernel for Deliver<'_, '_, E> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let Self { store, outbox } = self;
+        let Self { store, group, outbox } = self;
+        let blocks = group.len().div_ceil(LANES);
+        if let Some(pixels) = store.pixels(&group) {
+            let stage = outbox.stage(pixels.count * pixels.bytes);
+            // SAFETY: there is room for all channels of all bins.
+            unsafe { store.put_pixels::<I>(stage.cast::<E>().add(pixels.first), group.len()) };
+            let blocks_left = blocks - pixels.first / LANES - 1;
+            if blocks_left > 0 {
+                return outbox.share(blocks_left);
+            }
+            outbox.write::<I>(usize::MAX);
+            outbox.begin(stage, pixels.to, pixels.count, pixels.bytes / LINE, pixels.apart);
+            // The next blocks are put elsewhere, for some are ready before all of these are written.
+            outbox.stages.swap(0, 1);
+            return outbox.share(blocks);
+        }
         outbox.write::<I>(usize::MAX);
         let Some((to, bytes)) = store.one_run() else { return store.run::<I>() };
-        let needed = store.turned_bytes().div_ceil(LINE);
-        if outbox.stage.len() < needed {
-            outbox.stage.resize(needed, Line([0; LINE]));
-        }
-        let stage = outbox.stage.as_mut_ptr().cast::<u8>();
+        let stage = outbox.stage(store.turned_bytes());
         let head = to.align_offset(LINE).min(bytes);
         let lines = (bytes - head) / LINE;
         // SAFETY: the stage has room for 16 channels, and the ends of the run lie inside the output. The ends share their
@@ -79,8 +141,7 @@ impl<E: Element> Kernel for Deliver<'_, '_, E> {
                 write::<I>(stage.add(end.start), to.add(end.start), end.len(), true);
             }
         }
-        outbox.from = stage.wrapping_add(head);
-        outbox.to = to.wrapping_add(head);
-        outbox.lines = lines;
+        outbox.begin(stage.wrapping_add(head), to.wrapping_add(head), lines, 1, LINE as isize);
+        outbox.share(1);
     }
 }

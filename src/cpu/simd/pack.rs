@@ -1,4 +1,6 @@
-//! From a row of features in any dtype and layout to `[column][16 channels]` in the compute type.
+//! From a row of features in any dtype and layout to `[block][column][16 channels]` in the compute type.
+
+use std::ops::Range;
 
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
 use crate::cpu::window::Source;
@@ -10,7 +12,9 @@ const CACHE_LINE: usize = 64;
 /// Packs a run of columns of one row.
 pub struct Pack<'a, E: Element> {
     from: Planes<E>,
+    columns: usize,
     to: &'a mut [Lanes<E::Compute>],
+    apart: usize,
 }
 
 /// One row of some channels of one image.
@@ -19,36 +23,70 @@ struct Planes<E> {
     channel_stride: isize,
     row_stride: isize,
     column_stride: isize,
+    /// Those of the group, from the first one on, and those of the image. Behind the last one comes channel 0.
+    first: usize,
     channels: usize,
+    all_channels: usize,
     element: std::marker::PhantomData<E>,
 }
 
 impl<'a, E: Element> Pack<'a, E> {
-    /// Packs as many columns as `to` has pixels, starting with `column`.
-    pub fn new(source: &Source<'_, E>, row: usize, column: usize, to: &'a mut [Lanes<E::Compute>]) -> Self {
-        Self { from: Planes::new(source, row, column, to.len()), to }
+    /// Packs some columns to where `to` begins; the pixels of each block of channels lie `apart` pixels behind those of
+    /// the one before.
+    #[inline(always)]
+    pub fn new(
+        source: &Source<'_, E>,
+        row: usize,
+        columns: Range<usize>,
+        to: &'a mut [Lanes<E::Compute>],
+        apart: usize,
+    ) -> Self {
+        let from = Planes::new(source, row, &columns);
+        assert!((from.channels.div_ceil(LANES) - 1) * apart + columns.len() <= to.len());
+        Self { from, columns: columns.len(), to, apart }
     }
 }
 
 impl<E: Element> Planes<E> {
-    fn new(source: &Source<'_, E>, row: usize, column: usize, columns: usize) -> Self {
+    #[inline(always)]
+    fn new(source: &Source<'_, E>, row: usize, columns: &Range<usize>) -> Self {
         let [images, channels, height, width] = source.features.shape();
-        assert!(source.image < images && source.channels.end <= channels && source.channels.len() <= LANES);
-        assert!(row < height && column + columns <= width);
+        assert!(source.image < images && !source.channels.is_empty() && source.channels.start < channels);
+        assert!(source.channels.len() <= channels);
+        assert!(row < height && columns.end <= width);
         let [_, channel_stride, row_stride, column_stride] = source.features.strides();
         Self {
-            base: source.features.pointer([source.image, source.channels.start, row, column]),
+            base: source.features.pointer([source.image, 0, row, columns.start]),
             channel_stride,
             row_stride,
             column_stride,
+            first: source.channels.start,
             channels: source.channels.len(),
+            all_channels: channels,
             element: std::marker::PhantomData,
         }
     }
 
+    /// The same, 16 channels each.
+    fn blocks(&self) -> impl Iterator<Item = Self> {
+        (0..self.channels).step_by(LANES).map(|first| Self {
+            first: self.place(first),
+            channels: LANES.min(self.channels - first),
+            ..*self
+        })
+    }
+
+    /// Which channel of the image one of the group is.
+    #[inline(always)]
+    fn place(&self, channel: usize) -> usize {
+        let place = self.first + channel;
+        if place < self.all_channels { place } else { place - self.all_channels }
+    }
+
     #[inline(always)]
     fn at(&self, channel: usize, column: usize) -> *const u8 {
-        let offset = channel as isize * self.channel_stride + column as isize * self.column_stride;
+        let offset =
+            self.place(channel) as isize * self.channel_stride + column as isize * self.column_stride;
         self.base.wrapping_offset(offset)
     }
 
@@ -69,16 +107,21 @@ impl<E: Element> Kernel for Pack<'_, E> {
     #[inline(always)]
     fn run<I: Isa>(self) {
         let size = size_of::<E>() as isize;
-        let Self { from, to } = self;
-        if from.column_stride == size {
-            pack_planes::<I, E>(&from, to);
-        } else if from.channel_stride == size {
-            pack_pixels::<I, E>(&from, to);
-        } else {
-            for (column, pixel) in to.iter_mut().enumerate() {
-                for (channel, lane) in pixel.0[..from.channels].iter_mut().enumerate() {
-                    // SAFETY: the loops end where the run and the channels end.
-                    *lane = unsafe { from.one::<I>(channel, column) };
+        let Self { from, columns, to, apart } = self;
+        let are_neighbours = from.channel_stride == size && from.first + from.channels <= from.all_channels;
+        if are_neighbours && from.column_stride != size {
+            return pack_pixels::<I, E>(&from, columns, to, apart);
+        }
+        for (block, from) in from.blocks().enumerate() {
+            let to = &mut to[block * apart..][..columns];
+            if from.column_stride == size {
+                pack_planes::<I, E>(&from, to);
+            } else {
+                for (column, pixel) in to.iter_mut().enumerate() {
+                    for (channel, lane) in pixel.0[..from.channels].iter_mut().enumerate() {
+                        // SAFETY: the loops end where the run and the channels end.
+                        *lane = unsafe { from.one::<I>(channel, column) };
+                    }
                 }
             }
         }
@@ -126,19 +169,58 @@ fn pack_planes<I: Isa, E: Element>(from: &Planes<E>, to: &mut [Lanes<E::Compute>
 
 /// Pixels whose channels are neighbours: copied.
 #[inline(always)]
-fn pack_pixels<I: Isa, E: Element>(from: &Planes<E>, to: &mut [Lanes<E::Compute>]) {
-    const PIXELS_AHEAD: usize = 32;
-    let whole = from.channels / 8;
-    for (column, pixel) in to.iter_mut().enumerate() {
-        I::prefetch(from.at(0, column + PIXELS_AHEAD));
-        let (halves, _) = pixel.0.as_chunks_mut::<8>();
-        for (i, half) in halves[..whole].iter_mut().enumerate() {
-            // SAFETY: `new` checked that run and channels are inside; channels are neighbours.
-            *half = E::widen::<I>(unsafe { from.at(8 * i, column).cast::<[E; 8]>().read_unaligned() });
+fn pack_pixels<I: Isa, E: Element>(
+    from: &Planes<E>,
+    columns: usize,
+    to: &mut [Lanes<E::Compute>],
+    apart: usize,
+) {
+    const PIXELS_AHEAD: usize = 24;
+    const PIXELS_AT_ONCE: usize = 8;
+    for first in (0..columns).step_by(PIXELS_AT_ONCE) {
+        let count = PIXELS_AT_ONCE.min(columns - first);
+        for column in first + PIXELS_AHEAD..columns.min(first + PIXELS_AHEAD + count) {
+            for at in (0..from.channels * size_of::<E>()).step_by(CACHE_LINE) {
+                I::prefetch(from.at(0, column).wrapping_add(at));
+            }
         }
-        for (channel, lane) in pixel.0[..from.channels].iter_mut().enumerate().skip(8 * whole) {
+        for (block, channel) in (0..from.channels).step_by(LANES).enumerate() {
+            let channels = LANES.min(from.channels - channel);
+            let to = &mut to[block * apart + first..][..count];
+            // SAFETY: `new` checked that run and channels are inside.
+            unsafe {
+                if channels == LANES {
+                    copy_pixels::<I, E>(from, channel, LANES, first, to);
+                } else {
+                    copy_pixels::<I, E>(from, channel, channels, first, to);
+                }
+            }
+        }
+    }
+}
+
+/// Copies some channels of some pixels.
+///
+/// # Safety
+/// They must be inside, and the channels neighbours.
+#[inline(always)]
+unsafe fn copy_pixels<I: Isa, E: Element>(
+    from: &Planes<E>,
+    channel: usize,
+    channels: usize,
+    column: usize,
+    to: &mut [Lanes<E::Compute>],
+) {
+    for (i, pixel) in to.iter_mut().enumerate() {
+        let (halves, _) = pixel.0.as_chunks_mut::<8>();
+        for (half, lanes) in halves[..channels / 8].iter_mut().enumerate() {
+            let at = from.at(channel + 8 * half, column + i);
+            // SAFETY: the caller's promise.
+            *lanes = E::widen::<I>(unsafe { at.cast::<[E; 8]>().read_unaligned() });
+        }
+        for (lane, value) in pixel.0[..channels].iter_mut().enumerate().skip(channels / 8 * 8) {
             // SAFETY: as above.
-            *lane = unsafe { from.one::<I>(channel, column) };
+            *value = unsafe { from.one::<I>(channel + lane, column + i) };
         }
     }
 }

@@ -30,8 +30,9 @@ pub struct Spread<'a, T> {
     pub width: usize,
     /// Memory for a row of bins.
     pub row: &'a mut Vec<Lanes<T>>,
-    /// What is needed next.
+    /// What is needed next, and how many lines of it for each row.
     pub ahead: &'a mut Prefetch,
+    pub lines: usize,
 }
 
 impl<T: Real> Kernel for Spread<'_, T> {
@@ -53,12 +54,11 @@ impl<T: Real> Spread<'_, T> {
     /// First down the columns, for a row of the map has few readers, then along the row.
     #[inline(always)]
     fn rows<I: Isa, const X: usize>(self) {
-        let Self { grads, first_bin, bins, y, x, band, first_row, width, row, ahead } = self;
+        let Self { grads, first_bin, bins, y, x, band, first_row, width, row, ahead, lines } = self;
         let Range { start, end } = x.bins();
         assert!(end <= bins && x.pixels().last().is_some_and(|&last| (last as usize) < width));
         row.resize(bins, Lanes::splat(T::ZERO));
         let row = &mut row[..bins];
-        let lines = ahead.lines().div_ceil(y.pixels().len().max(1));
         for (i, &pixel) in y.pixels().iter().enumerate() {
             ahead.ask::<I>(lines);
             let (readers, weights) = y.of(i);

@@ -4,12 +4,15 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::slice;
 
-use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
+use crate::cpu::simd::{Isa, Kernel, LANES, Lanes, put};
 use crate::element::Element;
 use crate::view::ViewMut;
 
 /// Bins that are turned at once, so that what is staged stays in the first-level cache.
 pub const MOST_BINS: usize = 256;
+
+/// Pixels that are put into an outbox at once.
+const MOST_PIXELS: usize = 2048;
 
 /// Bytes that go to memory together.
 pub(super) const LINE: usize = 64;
@@ -20,13 +23,17 @@ pub(super) struct Target<E> {
     pub(super) channel_stride: isize,
     row_stride: isize,
     column_stride: isize,
+    /// Those of the group, from the first one on, and those of the output. Behind the last one comes channel 0.
+    first: usize,
     pub(super) channels: usize,
+    all_channels: usize,
     width: usize,
     element: std::marker::PhantomData<E>,
 }
 
 impl<E> Target<E> {
     /// From `row` on, for a block of channels.
+    #[inline(always)]
     pub(super) fn new(
         out: &ViewMut<'_, E>,
         roi: usize,
@@ -35,15 +42,17 @@ impl<E> Target<E> {
         bins: usize,
     ) -> Self {
         let [rois, channels, height, width] = out.shape();
-        assert!(roi < rois && block.start < channels && block.end <= channels && block.len() <= LANES);
+        assert!(roi < rois && block.start < channels && block.len() <= channels);
         assert!(row + bins.div_ceil(width) <= height);
         let [_, channel_stride, row_stride, column_stride] = out.strides();
         Self {
-            base: out.pointer([roi, block.start, row, 0]),
+            base: out.pointer([roi, 0, row, 0]),
             channel_stride,
             row_stride,
             column_stride,
+            first: block.start,
             channels: block.len(),
+            all_channels: channels,
             width,
             element: std::marker::PhantomData,
         }
@@ -52,10 +61,26 @@ impl<E> Target<E> {
     #[inline(always)]
     pub(super) fn at(&self, channel: usize, bin: usize) -> *mut u8 {
         let (y, x) = (bin / self.width, bin % self.width);
+        let channel = self.first + channel;
+        let channel = if channel < self.all_channels { channel } else { channel - self.all_channels };
         let offset = channel as isize * self.channel_stride
             + y as isize * self.row_stride
             + x as isize * self.column_stride;
         self.base.wrapping_offset(offset)
+    }
+
+    /// The channels before channel 0 comes, and those from there on.
+    #[inline(always)]
+    fn runs(&self) -> [Range<usize>; 2] {
+        let turn = self.channels.min(self.all_channels - self.first);
+        [0..turn, turn..self.channels]
+    }
+
+    /// Whether the channels of a bin are neighbours in memory.
+    #[inline(always)]
+    pub(super) fn has_dense_pixels(&self) -> bool {
+        let [_, rest] = self.runs();
+        self.channel_stride == size_of::<E>() as isize && rest.is_empty()
     }
 
     /// Whether the bins of a channel are neighbours in memory, row after row.
@@ -65,15 +90,30 @@ impl<E> Target<E> {
     }
 }
 
+/// Where the channels of some pixels go that are neighbours.
+pub(super) struct Pixels {
+    /// Channels of a pixel that are not the store's and come first.
+    pub(super) first: usize,
+    /// Where these go.
+    pub(super) to: *mut u8,
+    pub(super) count: usize,
+    /// Of all channels of a pixel.
+    pub(super) bytes: usize,
+    /// Bytes from a pixel to the next.
+    pub(super) apart: isize,
+}
+
 /// Writes some rows of bins of one box.
 pub struct Store<'a, E: Element> {
     target: Target<E>,
+    block: Range<usize>,
     bins: &'a [Lanes<E::Compute>],
     stream: bool,
 }
 
 impl<'a, E: Element> Store<'a, E> {
     /// The rows from `row` on. `stream`: past the caches, for an output that they could not hold.
+    #[inline(always)]
     pub fn new(
         out: &ViewMut<'_, E>,
         roi: usize,
@@ -82,7 +122,8 @@ impl<'a, E: Element> Store<'a, E> {
         bins: &'a [Lanes<E::Compute>],
         stream: bool,
     ) -> Self {
-        Self { target: Target::new(out, roi, block, row, bins.len()), bins, stream }
+        assert!(block.len() <= LANES);
+        Self { target: Target::new(out, roi, block, row, bins.len()), block: block.clone(), bins, stream }
     }
 }
 
@@ -113,12 +154,12 @@ impl<E: Element> Kernel for Store<'_, E> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let Self { target, bins, stream } = self;
+        let Self { target, bins, stream, .. } = self;
         if target.has_dense_maps() {
             for (i, bins) in bins.chunks(MOST_BINS).enumerate() {
                 store_maps::<I, E>(&target, i * MOST_BINS, bins, stream);
             }
-        } else if target.channel_stride == size_of::<E>() as isize {
+        } else if target.has_dense_pixels() {
             store_pixels::<I, E>(&target, bins, stream);
         } else {
             for channel in 0..target.channels {
@@ -133,11 +174,53 @@ impl<E: Element> Kernel for Store<'_, E> {
 }
 
 impl<E: Element> Store<'_, E> {
+    /// How the pixels of a group of channels lie, of which these are some, if each is one or two whole cache lines, all are
+    /// equally far apart, and they are to be streamed.
+    #[inline(always)]
+    pub(super) fn pixels(&self, group: &Range<usize>) -> Option<Pixels> {
+        let Self { target, bins, block, stream } = self;
+        assert!(group.start <= block.start && block.end <= group.end);
+        let size = size_of::<E>();
+        let is_inside = group.end <= target.all_channels;
+        if !(*stream && is_inside && target.has_dense_pixels()) || target.has_dense_maps() {
+            return None;
+        }
+        let first = block.start - group.start;
+        let (to, bytes) = (target.at(0, 0).wrapping_sub(first * size), group.len() * size);
+        let even = target.row_stride == target.column_stride * target.width as isize;
+        let in_lines = [to.addr(), bytes, target.column_stride.unsigned_abs()].iter().all(|n| n % LINE == 0);
+        let whole_blocks = group.len().is_multiple_of(LANES) && first.is_multiple_of(LANES);
+        let fits = bins.len() <= MOST_PIXELS && bytes <= 2 * LINE;
+        (even && in_lines && whole_blocks && fits).then_some(Pixels {
+            first,
+            to,
+            count: bins.len(),
+            bytes,
+            apart: target.column_stride,
+        })
+    }
+
+    /// Puts the 16 channels of each bin `apart` elements behind those of the one before.
+    ///
+    /// # Safety
+    /// There must be room for them.
+    #[inline(always)]
+    pub(super) unsafe fn put_pixels<I: Isa>(&self, to: *mut E, apart: usize) {
+        for (i, bin) in self.bins.iter().enumerate() {
+            for (half, lanes) in bin.0.as_chunks::<8>().0.iter().enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe { put::<I, E>(*lanes, to.add(i * apart + 8 * half)) };
+            }
+        }
+    }
+
     /// Where all channels go and how many bytes they are, if they follow each other without a gap and are to be streamed.
+    #[inline(always)]
     pub(super) fn one_run(&self) -> Option<(*mut u8, usize)> {
-        let Self { target, bins, stream } = self;
+        let Self { target, bins, stream, .. } = self;
         let bytes = bins.len() * size_of::<E>();
-        let follow = target.channel_stride == bytes as isize || target.channels == 1;
+        let [_, rest] = target.runs();
+        let follow = rest.is_empty() && (target.channel_stride == bytes as isize || target.channels == 1);
         let fits = *stream && follow && target.has_dense_maps() && bins.len() <= MOST_BINS;
         fits.then(|| (target.at(0, 0), target.channels * bytes))
     }
@@ -175,7 +258,10 @@ fn store_maps<I: Isa, E: Element>(
     unsafe {
         turn::<I, E>(bins, stage);
         if target.channel_stride == bytes as isize {
-            write::<I>(stage.cast(), target.at(0, first), target.channels * bytes, stream);
+            for run in target.runs() {
+                let to = target.at(run.start, first);
+                write::<I>(stage.add(run.start * bins.len()).cast(), to, run.len() * bytes, stream);
+            }
         } else {
             for channel in 0..target.channels {
                 write::<I>(stage.add(channel * bins.len()).cast(), target.at(channel, first), bytes, stream);
@@ -214,13 +300,13 @@ unsafe fn turn<I: Isa, E: Element>(bins: &[Lanes<E::Compute>], to: *mut E) {
 /// Bins whose channels are neighbours: written as they are.
 #[inline(always)]
 fn store_pixels<I: Isa, E: Element>(target: &Target<E>, bins: &[Lanes<E::Compute>], stream: bool) {
+    let first = target.at(0, 0);
     for (y, row) in bins.chunks(target.width).enumerate() {
         for (x, bin) in row.iter().enumerate() {
             let (halves, _) = bin.0.as_chunks::<8>();
             let pixel = [E::narrow::<I>(halves[0]), E::narrow::<I>(halves[1])];
-            let to = target
-                .base
-                .wrapping_offset(y as isize * target.row_stride + x as isize * target.column_stride);
+            let to =
+                first.wrapping_offset(y as isize * target.row_stride + x as isize * target.column_stride);
             let bytes = target.channels * size_of::<E>();
             // SAFETY: `Target::new` checked that the bins and channels are inside.
             unsafe { write::<I>((&raw const pixel).cast(), to, bytes, stream) };

@@ -124,7 +124,7 @@ unsafe fn if_nan_wide_ps(value: __m512, other: __m512) -> __m512 {
 #[inline(always)]
 unsafe fn if_nan_wide_pd(value: __m512d, other: __m512d) -> __m512d {
     // SAFETY: as above.
-    unsafe { _mm512_fixupimm_pd::<0>(other, value, _mm512_set1_epi64(KEEP_NAN as i64)) }
+    unsafe { _mm512_fixupimm_pd::<0>(other, value, _mm512_set1_epi64(i64::from(KEEP_NAN))) }
 }
 
 /// Runs a generic function on the registers that 16 lanes of `T` fill: of AVX-512 if `WIDE`.
