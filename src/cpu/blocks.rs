@@ -40,7 +40,8 @@ pub fn groups_by_lines<E>(
 ) -> Vec<Range<usize>> {
     let first = if stream { channels_before_line(out, channels) } else { 0 };
     if !interleaved {
-        return groups_from::<E>(first, first + channels, interleaved);
+        let groups = groups_from::<E>(first, first + channels, interleaved).into_iter();
+        return groups.map(|group| from_zero(group, channels)).collect();
     }
     let first = if channels < FEWEST_BLOCKS_TO_ALIGN * LANES { 0 } else { first };
     let mut groups = groups_from::<E>(first, channels, interleaved);
@@ -61,6 +62,12 @@ fn groups_from<E>(first: usize, channels: usize, interleaved: bool) -> Vec<Range
     let blocks = if interleaved { PIECE / (LANES * size_of::<E>()) } else { 1 };
     let most = LANES * blocks.clamp(1, MOST_BLOCKS);
     (first..channels).step_by(most).map(|start| start..channels.min(start + most)).collect()
+}
+
+/// The same group, counted from channel 0 if it lies behind the last one.
+fn from_zero(Range { start, end }: Range<usize>, channels: usize) -> Range<usize> {
+    let before = if start < channels { 0 } else { channels };
+    start - before..end - before
 }
 
 /// Channels before the first one that begins where a cache line begins, if they are less than a block.
@@ -93,5 +100,7 @@ mod tests {
         assert_eq!(groups_by_lines(64, true, &out, false), [0..32, 32..64]);
         let out = ViewMut::new(&mut data[start..start + 2 * 60], [2, 60, 1, 1]).unwrap();
         assert_eq!(groups_by_lines(60, false, &out, true), [4..20, 20..36, 36..52, 52..64]);
+        let out = ViewMut::new(&mut data[start..start + 18], [1, 18, 1, 1]).unwrap();
+        assert_eq!(groups_by_lines(18, false, &out, true), [4..20, 2..4]);
     }
 }

@@ -157,6 +157,10 @@ impl<E: Element> Scatter<'_, E> {
         let y = y.within(&band.rows);
         y.pixels().iter().for_each(|&pixel| touch(pixels, pixel as usize));
         let (rows, bins, first_row) = (y.bins(), self.plan.output.width, band.rows.start);
+        if rows.is_empty() {
+            // The box reads rows on either side of the band.
+            return;
+        }
         load::<I, E>(&source, &rows, grads);
         let lines = ahead.lines().div_ceil(y.pixels().len().max(1) * blocks(channels).len());
         for (grads, band) in grads.chunks(rows.len() * bins).zip(pixels.chunks_mut(apart)) {
