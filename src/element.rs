@@ -86,9 +86,9 @@ fn widen_bf16(value: bf16) -> f32 {
 #[inline(always)]
 fn narrow_bf16(value: f32) -> bf16 {
     let bits = value.to_bits();
-    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
-    let quiet = bits >> 16 | 0x40;
-    bf16::from_bits(if value.is_nan() { quiet } else { rounded } as u16)
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+    let kept = if value.is_nan() { bits | 0x40_0000 } else { rounded };
+    bf16::from_bits((kept >> 16) as u16)
 }
 
 /// A type to compute in: `f32` or `f64`. Boxes have one, weights have one.

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::cpu::simd::store::{Target, write};
+use crate::cpu::simd::store::write;
+use crate::cpu::simd::target::Target;
 use crate::cpu::simd::{Isa, Kernel};
 use crate::element::{Element, Real};
 use crate::view::ViewMut;

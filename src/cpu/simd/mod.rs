@@ -8,6 +8,7 @@
 
 pub mod clear;
 pub mod contract;
+mod generic;
 pub mod max;
 pub mod outbox;
 pub mod pack;
@@ -15,6 +16,7 @@ pub mod prefetch;
 pub mod spread;
 pub mod store;
 pub mod sum;
+mod target;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -24,6 +26,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::element::{Conversions, Element, Real, each};
 use crate::error::{Error, Result};
+
+use generic::{Fused, Plain};
 
 /// Channels that are computed side by side.
 pub const LANES: usize = 16;
@@ -284,60 +288,4 @@ unsafe fn turn_halves<I: Isa, E: Element>(block: &[Lanes<E::Compute>; 8], to: *m
 unsafe fn put<I: Isa, E: Element>(values: [E::Compute; 8], to: *mut E) {
     // SAFETY: the caller's promise.
     unsafe { to.cast::<[E; 8]>().write_unaligned(E::narrow::<I>(values)) };
-}
-
-/// No fused multiply-add.
-pub struct Plain;
-
-impl Conversions for Plain {}
-
-impl Isa for Plain {
-    #[inline(never)]
-    fn call<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Self>()
-    }
-
-    #[inline(always)]
-    fn mul_add<T: Real>(weight: T, value: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
-        for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
-            *sum = weight * value + *sum;
-        }
-        sum
-    }
-
-    #[inline(always)]
-    fn add_product<T: Real>(weights: &Lanes<T>, values: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
-        for ((sum, &weight), &value) in sum.0.iter_mut().zip(&weights.0).zip(&values.0) {
-            *sum = weight * value + *sum;
-        }
-        sum
-    }
-}
-
-/// Fused multiply-add, and whatever else the compiler finds.
-pub struct Fused;
-
-impl Conversions for Fused {}
-
-impl Isa for Fused {
-    #[inline(never)]
-    fn call<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<Self>()
-    }
-
-    #[inline(always)]
-    fn mul_add<T: Real>(weight: T, value: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
-        for (sum, &value) in sum.0.iter_mut().zip(&value.0) {
-            *sum = weight.mul_add(value, *sum);
-        }
-        sum
-    }
-
-    #[inline(always)]
-    fn add_product<T: Real>(weights: &Lanes<T>, values: &Lanes<T>, mut sum: Lanes<T>) -> Lanes<T> {
-        for ((sum, &weight), &value) in sum.0.iter_mut().zip(&weights.0).zip(&values.0) {
-            *sum = weight.mul_add(value, *sum);
-        }
-        sum
-    }
 }

@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::slice;
 
+use crate::cpu::simd::target::Target;
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes, put};
 use crate::element::Element;
 use crate::view::ViewMut;
@@ -16,79 +17,6 @@ const MOST_PIXELS: usize = 2048;
 
 /// Bytes that go to memory together.
 pub(super) const LINE: usize = 64;
-
-/// Where some rows of bins of one box go.
-pub(super) struct Target<E> {
-    base: *mut u8,
-    pub(super) channel_stride: isize,
-    row_stride: isize,
-    column_stride: isize,
-    /// Those of the group, from the first one on, and those of the output. Behind the last one comes channel 0.
-    first: usize,
-    pub(super) channels: usize,
-    all_channels: usize,
-    width: usize,
-    element: std::marker::PhantomData<E>,
-}
-
-impl<E> Target<E> {
-    /// From `row` on, for a block of channels.
-    #[inline(always)]
-    pub(super) fn new(
-        out: &ViewMut<'_, E>,
-        roi: usize,
-        block: &Range<usize>,
-        row: usize,
-        bins: usize,
-    ) -> Self {
-        let [rois, channels, height, width] = out.shape();
-        assert!(roi < rois && block.start < channels && block.len() <= channels);
-        assert!(row + bins.div_ceil(width) <= height);
-        let [_, channel_stride, row_stride, column_stride] = out.strides();
-        Self {
-            base: out.pointer([roi, 0, row, 0]),
-            channel_stride,
-            row_stride,
-            column_stride,
-            first: block.start,
-            channels: block.len(),
-            all_channels: channels,
-            width,
-            element: std::marker::PhantomData,
-        }
-    }
-
-    #[inline(always)]
-    pub(super) fn at(&self, channel: usize, bin: usize) -> *mut u8 {
-        let (y, x) = (bin / self.width, bin % self.width);
-        let channel = self.first + channel;
-        let channel = if channel < self.all_channels { channel } else { channel - self.all_channels };
-        let offset = channel as isize * self.channel_stride
-            + y as isize * self.row_stride
-            + x as isize * self.column_stride;
-        self.base.wrapping_offset(offset)
-    }
-
-    /// The channels before channel 0 comes, and those from there on.
-    #[inline(always)]
-    fn runs(&self) -> [Range<usize>; 2] {
-        let turn = self.channels.min(self.all_channels - self.first);
-        [0..turn, turn..self.channels]
-    }
-
-    /// Whether the channels of a bin are neighbours in memory.
-    #[inline(always)]
-    pub(super) fn has_dense_pixels(&self) -> bool {
-        let [_, rest] = self.runs();
-        self.channel_stride == size_of::<E>() as isize && rest.is_empty()
-    }
-
-    /// Whether the bins of a channel are neighbours in memory, row after row.
-    pub(super) fn has_dense_maps(&self) -> bool {
-        let size = size_of::<E>() as isize;
-        self.column_stride == size && self.row_stride == size * self.width as isize
-    }
-}
 
 /// Where the channels of some pixels go that are neighbours.
 pub(super) struct Pixels {
