@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
+use crate::cpu::simd::prefetch::{LINE, before_in_line};
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
 use crate::cpu::window::Source;
 use crate::element::{Element, Real};
-
-/// Bytes that come from memory together.
-const CACHE_LINE: usize = 64;
 
 /// Packs a run of columns of one row.
 pub struct Pack<'a, E: Element> {
@@ -147,7 +145,7 @@ fn pack_planes<I: Isa, E: Element>(from: &Planes<E>, to: &mut [Lanes<E::Compute>
                 *row = E::widen::<I>(unsafe { plane.cast::<[E; 8]>().add(i).read_unaligned() });
             }
             // The next row is likely to be packed next.
-            if i % (CACHE_LINE / (8 * size_of::<E>())) == 0 {
+            if i % (LINE / (8 * size_of::<E>())) == 0 {
                 for plane in planes {
                     let block = plane.wrapping_add(i * 8 * size_of::<E>());
                     I::prefetch(block.wrapping_offset(from.row_stride));
@@ -180,8 +178,10 @@ fn pack_pixels<I: Isa, E: Element>(
     for first in (0..columns).step_by(PIXELS_AT_ONCE) {
         let count = PIXELS_AT_ONCE.min(columns - first);
         for column in first + PIXELS_AHEAD..columns.min(first + PIXELS_AHEAD + count) {
-            for at in (0..from.channels * size_of::<E>()).step_by(CACHE_LINE) {
-                I::prefetch(from.at(0, column).wrapping_add(at));
+            let pixel = from.at(0, column);
+            let before = before_in_line(pixel);
+            for at in (0..before + from.channels * size_of::<E>()).step_by(LINE) {
+                I::prefetch(pixel.wrapping_sub(before).wrapping_add(at));
             }
         }
         for (block, channel) in (0..from.channels).step_by(LANES).enumerate() {

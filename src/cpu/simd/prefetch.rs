@@ -8,7 +8,8 @@ use std::ops::Range;
 use crate::cpu::simd::Isa;
 use crate::cpu::window::Source;
 
-const LINE: usize = 64;
+/// Bytes that come from memory together.
+pub const LINE: usize = 64;
 
 /// Runs of bytes, equally far from each other.
 pub struct Prefetch {
@@ -48,9 +49,9 @@ impl Prefetch {
         Self { base: std::ptr::null(), runs: 0, stride: 0, bytes: 0, run: 0, at: 0 }
     }
 
-    /// Lines in all.
+    /// Lines in all, if all runs begin equally far from one.
     pub fn lines(&self) -> usize {
-        self.runs * self.bytes.div_ceil(LINE)
+        self.runs * (before_in_line(self.base) + self.bytes).div_ceil(LINE)
     }
 
     /// Asks for some more lines, if there are any. A few at a time: all at once would keep the loads in between waiting.
@@ -61,11 +62,18 @@ impl Prefetch {
                 return;
             }
             let run = self.base.wrapping_offset(self.run as isize * self.stride);
-            I::prefetch(run.wrapping_add(self.at));
+            let before = before_in_line(run);
+            I::prefetch(run.wrapping_sub(before).wrapping_add(self.at));
             self.at += LINE;
-            if self.at >= self.bytes {
+            if self.at >= before + self.bytes {
                 (self.run, self.at) = (self.run + 1, 0);
             }
         }
     }
+}
+
+/// Bytes from where a line begins.
+#[inline(always)]
+pub fn before_in_line(at: *const u8) -> usize {
+    at.addr() % LINE
 }
