@@ -2,7 +2,7 @@
 
 import pytest
 from test_torch_multiscale import IMAGES, NAMES, boxes as pyramid_boxes, pyramid
-from torch_support import assert_same, draw, gradients, torch
+from torch_support import assert_same, draw, gradients, library, torch
 
 from roialign_rs.torch import MultiScaleRoIAlign, roi_align, roi_pool
 
@@ -105,31 +105,31 @@ def test_pytorchs_checks_of_align(dtype):
     features, boxes = draw(dtype, channels=3, count=5, boxes_dtype=torch.float32)
     features = features.requires_grad_(dtype.is_floating_point)
     ops = torch.ops.roialign_rs
-    torch.library.opcheck(ops.roi_align.default, (features, boxes, 0.5, 2, 3, -1, True, False))
+    library.opcheck(ops.roi_align.default, (features, boxes, 0.5, 2, 3, -1, True, False))
     grad = torch.rand(5, 3, 2, 3)
-    torch.library.opcheck(ops.roi_align_backward.default, (grad, boxes, [2, 3, 13, 17], 0.5, -1, True))
+    library.opcheck(ops.roi_align_backward.default, (grad, boxes, [2, 3, 13, 17], 0.5, -1, True))
     if dtype.is_floating_point:
         arguments = (grad.to(dtype), features.detach(), boxes, 0.5, 2, True)
-        torch.library.opcheck(ops.roi_align_box_gradient.default, arguments)
+        library.opcheck(ops.roi_align_box_gradient.default, arguments)
 
 
 @pytest.mark.parametrize("with_argmax", [True, False])
 def test_pytorchs_checks_of_pool(with_argmax):
     features, boxes = draw(channels=3, count=5)
     ops = torch.ops.roialign_rs
-    torch.library.opcheck(ops.roi_pool.default, (features.requires_grad_(with_argmax), boxes, 1.0, 2, 2, with_argmax))
+    library.opcheck(ops.roi_pool.default, (features.requires_grad_(with_argmax), boxes, 1.0, 2, 2, with_argmax))
     _, argmax = ops.roi_pool(features.detach(), boxes, 1.0, 2, 2, True)
-    torch.library.opcheck(ops.roi_pool_backward.default, (torch.rand(5, 3, 2, 2), argmax, boxes, [2, 3, 13, 17], 1.0))
+    library.opcheck(ops.roi_pool_backward.default, (torch.rand(5, 3, 2, 2), argmax, boxes, [2, 3, 13, 17], 1.0))
 
 
 def test_pytorchs_checks_of_a_pyramid():
     maps = [one.requires_grad_() for one in pyramid().values()]
     boxes = torch.nn.functional.pad(pyramid_boxes()[0], (1, 0))
     ops, scales = torch.ops.roialign_rs, [1 / 4, 1 / 8, 1 / 16, 1 / 32]
-    torch.library.opcheck(ops.assign_stages.default, (boxes, 4, 2, 224.0, 4))
+    library.opcheck(ops.assign_stages.default, (boxes, 4, 2, 224.0, 4))
     stages = ops.assign_stages(boxes, 4, 2, 224.0, 4)
-    torch.library.opcheck(ops.multiscale_roi_align.default, (maps, boxes, stages, scales, 3, 3, 2, False))
+    library.opcheck(ops.multiscale_roi_align.default, (maps, boxes, stages, scales, 3, 3, 2, False))
     sides = [side for one in maps for side in one.shape[2:]]
-    torch.library.opcheck(
+    library.opcheck(
         ops.multiscale_roi_align_backward.default, (torch.rand(60, 5, 3, 3), boxes, stages, sides, 2, scales, 2)
     )

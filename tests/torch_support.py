@@ -6,6 +6,7 @@ from checks import assert_within, largest_finite
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'roialign_rs[torch]'")
 torchvision = pytest.importorskip("torchvision", reason="torchvision is not installed")
+from torch import library  # noqa: E402, F401
 
 BOUNDS = {torch.float64: 1e-12, torch.float32: 5e-6}
 """Of the largest value: the same positions and weights, summed in another order."""

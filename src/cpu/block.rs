@@ -22,10 +22,10 @@ pub struct Bins<T> {
     pub numbers: Vec<Lanes<u32>>,
     /// The same as users know it.
     pub sources: Vec<Lanes<i64>>,
-    /// What is made of the columns first.
-    sums: Vec<Lanes<T>>,
-    /// Which rows these are from, if they are maxima.
-    sum_rows: Vec<Lanes<u32>>,
+    /// What is made of columns first: lines of sums or of maxima.
+    lines: Vec<Lanes<T>>,
+    /// Which rows maxima are from.
+    line_rows: Vec<Lanes<u32>>,
     /// Rows of windows, and where those of each bin start.
     rows: Vec<u32>,
     bounds: Vec<usize>,
@@ -76,7 +76,7 @@ impl<E: Element> Block<'_, E> {
         kept: &mut Bins<E::Compute>,
         outbox: &mut Outbox<'_>,
     ) {
-        let Bins { values, sums, .. } = kept;
+        let Bins { values, lines: sums, .. } = kept;
         let live = y.live().start.max(bins.start)..y.live().end.min(bins.end);
         if live.is_empty() || x.live().is_empty() {
             return;
@@ -148,7 +148,9 @@ impl<E: Element> Block<'_, E> {
         let mut first = live.start;
         while first < live.end {
             let mut bins_now = first..first + 1;
-            while fits && bins_now.end < live.end && lines(reduce, &y, first..bins_now.end + 1) <= most_lines
+            while fits
+                && bins_now.end < live.end
+                && lines_of(reduce, &y, first..bins_now.end + 1) <= most_lines
             {
                 bins_now.end += 1;
             }
@@ -156,13 +158,13 @@ impl<E: Element> Block<'_, E> {
             if is_window {
                 list_rows(&y, bins_now.clone(), &mut kept.rows, &mut kept.bounds);
             }
-            let Bins { values, numbers, sums, sum_rows, rows, bounds, .. } = kept;
+            let Bins { values, numbers, lines, line_rows, rows, bounds, .. } = kept;
             let (rows, bounds, weights) = if is_window {
                 (&rows[..], &bounds[..], None)
             } else {
                 (y.pixels(bins_now.clone()), y.bounds(bins_now.clone()), Some(y.weights(bins_now.clone())))
             };
-            let is_whole = fits && lines(reduce, &y, bins_now.clone()) <= most_lines;
+            let is_whole = fits && lines_of(reduce, &y, bins_now.clone()) <= most_lines;
             let rows_at_once = match (is_whole, is_sample) {
                 (true, _) => rows.len().max(1),
                 (false, true) => (2 * most_lines).min(capacity / 2 * 2),
@@ -173,11 +175,11 @@ impl<E: Element> Block<'_, E> {
                 let bounds = if is_whole { bounds } else { &[0, rows.len()] };
                 let weights = weights.map(|weights| &weights[before..][..rows.len()]);
                 let needed = count * if is_sample { rows.len() / 2 } else { bounds.len() - 1 };
-                if sums.len() < needed {
-                    sums.resize(needed, Lanes::splat(Real::ZERO));
+                if lines.len() < needed {
+                    lines.resize(needed, Lanes::splat(Real::ZERO));
                 }
-                let sums = &mut sums[..needed];
-                sum_rows.resize(if numbers.is_empty() { 0 } else { needed }, Lanes::splat(0));
+                let lines = &mut lines[..needed];
+                line_rows.resize(if numbers.is_empty() { 0 } else { needed }, Lanes::splat(0));
                 let window = self.load::<I>(rows, x.hull());
                 if let (true, Some(weights)) = (is_sample, weights) {
                     // Each sample on y is a row of sums, as if it were a bin.
@@ -189,7 +191,7 @@ impl<E: Element> Block<'_, E> {
                         fresh: true,
                         columns: columns.clone(),
                         hull: x.hull(),
-                        sums,
+                        sums: lines,
                         outbox,
                     });
                 } else {
@@ -200,7 +202,7 @@ impl<E: Element> Block<'_, E> {
                         first: before,
                         columns: columns.clone(),
                         hull: x.hull(),
-                        best: maxima(sums, sum_rows, 0..needed),
+                        best: maxima(lines, line_rows, 0..needed),
                         outbox,
                     });
                 }
@@ -208,8 +210,8 @@ impl<E: Element> Block<'_, E> {
                 I::call(MaxColumns {
                     reduce,
                     columns: columns.clone(),
-                    values: &*sums,
-                    rows: &*sum_rows,
+                    values: &*lines,
+                    rows: &*line_rows,
                     bounds,
                     first: before / 2,
                     map_width,
@@ -222,7 +224,7 @@ impl<E: Element> Block<'_, E> {
 }
 
 /// What these rows of bins need of each column: a value for each sample on y, or one for each bin.
-fn lines<T>(reduce: Reduce, y: &AxisTaps<'_, T>, bins: Range<usize>) -> usize {
+fn lines_of<T>(reduce: Reduce, y: &AxisTaps<'_, T>, bins: Range<usize>) -> usize {
     if reduce == Reduce::MaxSample { y.pixels(bins).len() / 2 } else { bins.len() }
 }
 

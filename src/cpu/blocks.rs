@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use crate::cpu::simd::LANES;
+use crate::cpu::simd::{LANES, LINE};
 use crate::view::{View, ViewMut};
 
 /// Bytes that memory moves about as fast as half of them.
-const PIECE: usize = 128;
+const PIECE: usize = 2 * LINE;
 
 /// With four, too little of the second-level cache is left to each.
 const MOST_BLOCKS: usize = 2;
@@ -58,24 +58,31 @@ pub fn blocks(group: &Range<usize>) -> impl ExactSizeIterator<Item = Range<usize
     group.clone().step_by(LANES).map(move |first| first..end.min(first + LANES))
 }
 
-fn groups_from<E>(first: usize, channels: usize, interleaved: bool) -> Vec<Range<usize>> {
+fn groups_from<E>(first: usize, end: usize, interleaved: bool) -> Vec<Range<usize>> {
     let blocks = if interleaved { PIECE / (LANES * size_of::<E>()) } else { 1 };
     let most = LANES * blocks.clamp(1, MOST_BLOCKS);
-    (first..channels).step_by(most).map(|start| start..channels.min(start + most)).collect()
+    (first..end).step_by(most).map(|start| start..end.min(start + most)).collect()
+}
+
+/// Which channel comes so many behind channel 0: behind the last one, channel 0 again.
+#[inline(always)]
+pub fn around(channel: usize, channels: usize) -> usize {
+    if channel < channels { channel } else { channel - channels }
 }
 
 /// The same group, counted from channel 0 if it lies behind the last one.
 fn from_zero(Range { start, end }: Range<usize>, channels: usize) -> Range<usize> {
-    let before = if start < channels { 0 } else { channels };
-    start - before..end - before
+    let first = around(start, channels);
+    first..first + (end - start)
 }
 
 /// Channels before the first one that begins where a cache line begins, if they are less than a block.
 fn channels_before_line<E>(out: &ViewMut<'_, E>, channels: usize) -> usize {
-    const LINE: isize = 64;
     let [_, channel_stride, ..] = out.strides();
-    let first = out.pointer([0; 4]) as isize;
-    let begins_line = |channel: &usize| (first + *channel as isize * channel_stride) % LINE == 0;
+    let first = out.pointer([0; 4]);
+    let begins_line = |&channel: &usize| {
+        first.wrapping_offset(channel as isize * channel_stride).addr().is_multiple_of(LINE)
+    };
     (0..LANES.min(channels)).find(begins_line).unwrap_or(0)
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::blocks::around;
 use crate::cpu::maximum::{Maximum, Origin};
 use crate::cpu::pool;
 use crate::cpu::simd::Lanes;
@@ -72,7 +73,7 @@ impl<T: Real> Chosen<'_, T> {
             let (p, q) = (self.bins.start + at / width, at % width);
             let bin = Maximum::new(self.reduce, &self.y, p, &self.x, q);
             for (lane, channel) in self.channels.clone().enumerate() {
-                let number = self.argmax.get([self.roi, channel % channels, p, q]);
+                let number = self.argmax.get([self.roi, around(channel, channels), p, q]);
                 let Some(Origin::OnMap { y, x, corner }) = bin.origin(number, self.width) else { continue };
                 self.candidate([p, q], [y, x], corner, |y, x, weight| {
                     if self.rows.contains(&y) {

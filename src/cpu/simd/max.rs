@@ -30,17 +30,11 @@ fn offer_numbered<T: Real, const NAN_WINS: bool, const BY_NUMBER: bool>(
 ) {
     for lane in 0..LANES {
         let (new, old) = (candidate.0[lane], best.0[lane]);
-        let (new_is_nan, old_is_nan) = (NAN_WINS & is_nan(new), NAN_WINS & is_nan(old));
+        let (new_is_nan, old_is_nan) = (NAN_WINS & new.is_nan(), NAN_WINS & old.is_nan());
         let is_equal = (new == old) | (new_is_nan & old_is_nan);
         let is_first = BY_NUMBER & (candidate_numbers.0[lane] < numbers.0[lane]);
         let wins = (new > old) | (new_is_nan & !old_is_nan) | (is_equal & is_first);
         best.0[lane] = if wins { new } else { old };
         numbers.0[lane] = if wins { candidate_numbers.0[lane] } else { numbers.0[lane] };
     }
-}
-
-#[allow(clippy::eq_op, reason = "NaN differs from itself")]
-#[inline(always)]
-fn is_nan<T: Real>(value: T) -> bool {
-    value != value
 }

@@ -6,9 +6,9 @@
 
 #![allow(unsafe_code, reason = "calling code that is compiled for another instruction set")]
 
+mod baseline;
 pub mod clear;
 pub mod contract;
-mod generic;
 pub mod max;
 pub mod outbox;
 pub mod pack;
@@ -27,10 +27,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use crate::element::{Conversions, Element, Real, each};
 use crate::error::{Error, Result};
 
-use generic::{Fused, Plain};
+use baseline::Baseline;
 
 /// Channels that are computed side by side.
 pub const LANES: usize = 16;
+
+/// Bytes that memory moves together: a cache line.
+pub const LINE: usize = 64;
 
 /// One pixel of [`LANES`] channels.
 #[derive(Debug, Clone, Copy)]
@@ -140,15 +143,16 @@ impl Level {
     #[inline(always)]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
-            Self::Scalar => Plain::call(kernel),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: levels other than `Scalar` come from `available`, which asked the CPU.
             Self::Avx2 => unsafe { x86_64::avx2(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Self::Avx512 => unsafe { x86_64::avx512(kernel) },
-            #[allow(unreachable_patterns, reason = "other architectures have only these two")]
-            _ => Fused::call(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => Baseline::<true>::call(kernel),
+            // `Scalar`: levels of other architectures are never available.
+            _ => Baseline::<false>::call(kernel),
         }
     }
 }

@@ -4,8 +4,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::cpu::simd::store::{LINE, Store, write};
-use crate::cpu::simd::{Isa, Kernel, LANES};
+use crate::cpu::simd::store::{Store, write};
+use crate::cpu::simd::{Isa, Kernel, LANES, LINE};
 use crate::element::Element;
 use crate::view::ViewMut;
 

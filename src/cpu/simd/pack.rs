@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use crate::cpu::simd::prefetch::{LINE, before_in_line};
-use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
+use crate::cpu::blocks::around;
+use crate::cpu::simd::prefetch::before_in_line;
+use crate::cpu::simd::{Isa, Kernel, LANES, LINE, Lanes};
 use crate::cpu::window::Source;
 use crate::element::{Element, Real};
 
@@ -68,23 +69,16 @@ impl<E: Element> Planes<E> {
     /// The same, 16 channels each.
     fn blocks(&self) -> impl Iterator<Item = Self> {
         (0..self.channels).step_by(LANES).map(|first| Self {
-            first: self.place(first),
+            first: around(self.first + first, self.all_channels),
             channels: LANES.min(self.channels - first),
             ..*self
         })
     }
 
-    /// Which channel of the image one of the group is.
-    #[inline(always)]
-    fn place(&self, channel: usize) -> usize {
-        let place = self.first + channel;
-        if place < self.all_channels { place } else { place - self.all_channels }
-    }
-
     #[inline(always)]
     fn at(&self, channel: usize, column: usize) -> *const u8 {
-        let offset =
-            self.place(channel) as isize * self.channel_stride + column as isize * self.column_stride;
+        let channel = around(self.first + channel, self.all_channels);
+        let offset = channel as isize * self.channel_stride + column as isize * self.column_stride;
         self.base.wrapping_offset(offset)
     }
 

@@ -5,11 +5,8 @@
 
 use std::ops::Range;
 
-use crate::cpu::simd::Isa;
+use crate::cpu::simd::{Isa, LINE};
 use crate::cpu::window::Source;
-
-/// Bytes that come from memory together.
-pub const LINE: usize = 64;
 
 /// Runs of bytes, equally far from each other.
 pub struct Prefetch {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::slice;
 
 use crate::cpu::simd::target::Target;
-use crate::cpu::simd::{Isa, Kernel, LANES, Lanes, put};
+use crate::cpu::simd::{Isa, Kernel, LANES, LINE, Lanes, put};
 use crate::element::Element;
 use crate::view::ViewMut;
 
@@ -14,9 +14,6 @@ pub const MOST_BINS: usize = 256;
 
 /// Pixels that are put into an outbox at once.
 const MOST_PIXELS: usize = 2048;
-
-/// Bytes that go to memory together.
-pub(super) const LINE: usize = 64;
 
 /// Where the channels of some pixels go that are neighbours.
 pub(super) struct Pixels {

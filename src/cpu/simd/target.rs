@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use crate::cpu::blocks::around;
 use crate::view::ViewMut;
 
 /// Where some rows of bins of one box go.
@@ -43,8 +44,7 @@ impl<E> Target<E> {
     #[inline(always)]
     pub fn at(&self, channel: usize, bin: usize) -> *mut u8 {
         let (y, x) = (bin / self.width, bin % self.width);
-        let channel = self.first + channel;
-        let channel = if channel < self.all_channels { channel } else { channel - self.all_channels };
+        let channel = around(self.first + channel, self.all_channels);
         let offset = channel as isize * self.channel_stride
             + y as isize * self.row_stride
             + x as isize * self.column_stride;

@@ -131,20 +131,20 @@ impl<T: Real> MaxRows<'_, '_, T> {
                     let mut kept = [T::ZERO; Y];
                     kept.copy_from_slice(&weights[first..first + Y]);
                     for (column, best) in columns.clone().zip(values) {
-                        let mut sum = *best;
+                        let mut largest = *best;
                         for (row, weight) in rows.iter().zip(kept) {
-                            sum = I::max_or_nan(sum, &I::scale(weight, row.pixel(column)));
+                            largest = I::max_or_nan(largest, &I::scale(weight, row.pixel(column)));
                         }
-                        *best = sum;
+                        *best = largest;
                     }
                 }
                 (None, None) => {
                     for (column, best) in columns.clone().zip(values) {
-                        let mut sum = *best;
+                        let mut largest = *best;
                         for row in &rows {
-                            sum = I::max(sum, row.pixel(column));
+                            largest = I::max(largest, row.pixel(column));
                         }
-                        *best = sum;
+                        *best = largest;
                     }
                 }
                 (weights, Some(numbers)) => {

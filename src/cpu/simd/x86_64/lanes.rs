@@ -161,26 +161,48 @@ pub unsafe fn scale<T: Real, const WIDE: bool>(weight: T, value: &Lanes<T>) -> L
     unsafe { by_register!(each, T, WIDE, weight, value) }
 }
 
-/// `sum + value`.
-///
-/// # Safety
-/// As for [`scale`].
-#[inline(always)]
-pub unsafe fn add<T: Real, const WIDE: bool>(sum: &Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
-    #[inline(always)]
-    unsafe fn each<R: Register, T: Real, const N: usize>(sum: &Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
-        // SAFETY: as in `scale`.
-        unsafe {
-            let (mut sums, values): ([R; N], [R; N]) = (transmute_copy(sum), transmute_copy(value));
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum = sum.add(value);
+/// A function of two values in every lane.
+macro_rules! of_two {
+    ($(#[$doc:meta])* $function:ident, $old:ident, $value:ident, $result:expr) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// As for [`scale`].
+        #[inline(always)]
+        pub unsafe fn $function<T: Real, const WIDE: bool>(old: &Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
+            #[inline(always)]
+            unsafe fn each<R: Register, T: Real, const N: usize>(
+                old: &Lanes<T>,
+                value: &Lanes<T>,
+            ) -> Lanes<T> {
+                // SAFETY: as in `scale`.
+                unsafe {
+                    let (mut results, values): ([R; N], [R; N]) = (transmute_copy(old), transmute_copy(value));
+                    for (result, $value) in results.iter_mut().zip(values) {
+                        let $old = *result;
+                        *result = $result;
+                    }
+                    transmute_copy(&results)
+                }
             }
-            transmute_copy(&sums)
+            // SAFETY: the caller's promise.
+            unsafe { by_register!(each, T, WIDE, old, value) }
         }
-    }
-    // SAFETY: the caller's promise.
-    unsafe { by_register!(each, T, WIDE, sum, value) }
+    };
 }
+
+of_two!(
+    /// `sum + value`.
+    add, sum, value, sum.add(value)
+);
+of_two!(
+    /// The larger of both; `best` stays beside an equal one and beside NaN.
+    max, best, value, value.max(best)
+);
+of_two!(
+    /// The larger of both; NaN is larger than all.
+    max_or_nan, best, value, value.if_nan_or(value.max(best))
+);
 
 /// `weight * value + sum`, rounded once.
 ///
@@ -236,46 +258,4 @@ pub unsafe fn add_product<T: Real, const WIDE: bool>(
     }
     // SAFETY: the caller's promise.
     unsafe { by_register!(each, T, WIDE, weights, values, sum) }
-}
-
-/// The larger of `best` and `value`, lane by lane; `best` stays beside an equal one and beside NaN.
-///
-/// # Safety
-/// As for [`scale`].
-#[inline(always)]
-pub unsafe fn max<T: Real, const WIDE: bool>(best: &Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
-    #[inline(always)]
-    unsafe fn each<R: Register, T: Real, const N: usize>(best: &Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
-        // SAFETY: as in `scale`.
-        unsafe {
-            let (mut best, values): ([R; N], [R; N]) = (transmute_copy(best), transmute_copy(value));
-            for (best, value) in best.iter_mut().zip(values) {
-                *best = value.max(*best);
-            }
-            transmute_copy(&best)
-        }
-    }
-    // SAFETY: the caller's promise.
-    unsafe { by_register!(each, T, WIDE, best, value) }
-}
-
-/// The larger of `best` and `value`, lane by lane; NaN is larger than all.
-///
-/// # Safety
-/// As for [`scale`].
-#[inline(always)]
-pub unsafe fn max_or_nan<T: Real, const WIDE: bool>(best: &Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
-    #[inline(always)]
-    unsafe fn each<R: Register, T: Real, const N: usize>(best: &Lanes<T>, value: &Lanes<T>) -> Lanes<T> {
-        // SAFETY: as in `scale`.
-        unsafe {
-            let (mut best, values): ([R; N], [R; N]) = (transmute_copy(best), transmute_copy(value));
-            for (best, value) in best.iter_mut().zip(values) {
-                *best = value.if_nan_or(value.max(*best));
-            }
-            transmute_copy(&best)
-        }
-    }
-    // SAFETY: the caller's promise.
-    unsafe { by_register!(each, T, WIDE, best, value) }
 }
