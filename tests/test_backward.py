@@ -102,22 +102,28 @@ def test_channels_last(op):
         np.testing.assert_array_equal(np.moveaxis(result, -1, 1), expected, err_msg=str(case))
 
 
+@pytest.mark.parametrize("mode", ["avg", "max"])
 @pytest.mark.parametrize("channels", [64, 72, 80])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_large_channels_last(dtype, channels, thread_count):
-    """Blocks of channels that are written together, past the caches, over what is there or added to it."""
+def test_large_channels_last(dtype, channels, mode, thread_count):
+    """Blocks that are written together past the caches, over what is there or added to it, in lines of two pixels, too."""
     thread_count(3)
     rng = np.random.default_rng(channels)
     boxes = np.sort(rng.uniform(-9, 300, (60, 2, 2)), axis=1).reshape(-1, 4) * (1, 0.3, 1, 0.3)
     grad_output = rng.integers(-99, 99, (60, channels, 5, 3)).astype(dtype)
-    expected = ra.roi_align_backward(grad_output, boxes, (1, channels, 120, 300), sampling_ratio=2)
+    options, last_options = {"sampling_ratio": 2, "mode": mode}, {"layout": "NHWC"}
+    if mode == "max":
+        features = rng.random((1, channels, 120, 300)).astype(dtype)
+        _, options["argmax"] = ra.roi_align(features, boxes, (5, 3), return_argmax=True, **options)
+        last_options["argmax"] = np.ascontiguousarray(np.moveaxis(options["argmax"], 1, -1))
+    expected = ra.roi_align_backward(grad_output, boxes, (1, channels, 120, 300), **options)
     last, shape = np.ascontiguousarray(np.moveaxis(grad_output, 1, -1)), (1, 120, 300, channels)
-    for offset in (0, 32):
+    for offset in (0, 16, 32, 44):
         memory = np.full(expected.nbytes + 128, 7, np.uint8)
         out = np.ndarray(shape, dtype, memory, 64 - memory.ctypes.data % 64 + offset)
-        ra.roi_align_backward(last, boxes, shape, sampling_ratio=2, layout="NHWC", out=out)
+        ra.roi_align_backward(last, boxes, shape, out=out, **options | last_options)
         np.testing.assert_array_equal(np.moveaxis(out, -1, 1), expected)
-        ra.roi_align_backward(last, boxes, shape, sampling_ratio=2, layout="NHWC", out=out, accumulate=True)
+        ra.roi_align_backward(last, boxes, shape, out=out, accumulate=True, **options | last_options)
         np.testing.assert_array_equal(np.moveaxis(out, -1, 1), 2 * expected)
 
 

@@ -70,10 +70,21 @@ def inside_more_channels(array):
 
 @every_dtype
 def test_pixels_of_whole_cache_lines(dtype):
-    """Blocks of channels that are written together, an odd one, and a short one before the first cache line."""
-    for channels, offset in [(64, 0), (80, 0), (96, 32), (72, 0)]:
+    """Blocks that are written together, an odd one, and some with the end of a pixel and the beginning of the next one."""
+    for channels, offset in [
+        (64, 0),
+        (80, 0),
+        (72, 0),
+        (96, 32),
+        (64, 16),
+        (128, 40),
+        (80, 8),
+        (32, 48),
+        (96, 4),
+        (64, 3),
+    ]:
         stream = Stream(dtype, "NHWC", channels, (7, 7), channels + offset)
         stream.check_at(stream.boxes_for(STREAMED) + 1, offset)
-    for size in [(17, 17), (1, 257)] if dtype != "float64" else []:
+    for size, offset in [((17, 17), 0), ((1, 257), 16), ((1, 1), 16)] if dtype != "float64" else []:
         stream = Stream(dtype, "NHWC", 64, size)
-        stream.check_at(stream.boxes_for(STREAMED) + 1, 0)
+        stream.check_at(stream.boxes_for(STREAMED) + 1, offset)

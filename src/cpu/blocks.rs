@@ -15,8 +15,11 @@ const PIECE: usize = 2 * LINE;
 /// With four, too little of the second-level cache is left to each.
 const MOST_BLOCKS: usize = 2;
 
-/// With fewer interleaved blocks, one more costs more than half-written lines.
-const FEWEST_BLOCKS_TO_ALIGN: usize = 4;
+/// Where nothing is written.
+const MOST_BLOCKS_READ: usize = 8;
+
+/// Of the second level, for the windows of all blocks.
+const CACHE: usize = 2 << 20;
 
 /// Whether the channels of a pixel are neighbours, and its columns are not.
 pub fn is_interleaved<E>(array: &View<'_, E>) -> bool {
@@ -25,13 +28,8 @@ pub fn is_interleaved<E>(array: &View<'_, E>) -> bool {
     channel == size && column != size
 }
 
-/// The groups, of two blocks if elements are small enough and an array is interleaved.
-pub fn groups<E>(channels: usize, interleaved: bool) -> Vec<Range<usize>> {
-    groups_from::<E>(0, channels, interleaved)
-}
-
-/// The same, beginning where the output's cache lines begin, if it is possible. The last block then goes on with channel 0,
-/// its end counted from there on; interleaved channels have no neighbour behind the last one, and begin with a short group.
+/// The groups of two blocks, if elements are small enough and an array is interleaved, beginning where the output's cache
+/// lines begin, if it is possible. The last group then goes [`around`].
 pub fn groups_by_lines<E>(
     channels: usize,
     interleaved: bool,
@@ -39,16 +37,16 @@ pub fn groups_by_lines<E>(
     stream: bool,
 ) -> Vec<Range<usize>> {
     let first = if stream { channels_before_line(out, channels) } else { 0 };
-    if !interleaved {
-        let groups = groups_from::<E>(first, first + channels, interleaved).into_iter();
-        return groups.map(|group| from_zero(group, channels)).collect();
-    }
-    let first = if channels < FEWEST_BLOCKS_TO_ALIGN * LANES { 0 } else { first };
-    let mut groups = groups_from::<E>(first, channels, interleaved);
-    if first > 0 {
-        groups.insert(0, 0..first);
-    }
-    groups
+    let blocks = if interleaved { blocks_of_a_piece::<E>() } else { 1 };
+    groups_of(blocks, first..first + channels)
+}
+
+/// Groups of which gradients of bins are read and nothing is written, so that all that counts is how long the pieces are: of
+/// more blocks, if windows that take so many bytes each fit in the second-level cache.
+pub fn groups_by_cache<E>(channels: usize, interleaved: bool, window_bytes: usize) -> Vec<Range<usize>> {
+    let fitting = (CACHE / window_bytes.max(1)).min(MOST_BLOCKS_READ);
+    let blocks = if interleaved { blocks_of_a_piece::<E>().max(fitting) } else { 1 };
+    groups_of(blocks, 0..channels)
 }
 
 /// The blocks of a group.
@@ -58,32 +56,33 @@ pub fn blocks(group: &Range<usize>) -> impl ExactSizeIterator<Item = Range<usize
     group.clone().step_by(LANES).map(move |first| first..end.min(first + LANES))
 }
 
-fn groups_from<E>(first: usize, end: usize, interleaved: bool) -> Vec<Range<usize>> {
-    let blocks = if interleaved { PIECE / (LANES * size_of::<E>()) } else { 1 };
-    let most = LANES * blocks.clamp(1, MOST_BLOCKS);
-    (first..end).step_by(most).map(|start| start..end.min(start + most)).collect()
+fn blocks_of_a_piece<E>() -> usize {
+    (PIECE / (LANES * size_of::<E>())).clamp(1, MOST_BLOCKS)
 }
 
-/// Which channel comes so many behind channel 0: behind the last one, channel 0 again.
+fn groups_of(blocks: usize, channels: Range<usize>) -> Vec<Range<usize>> {
+    let Range { start, end } = channels;
+    (start..end).step_by(LANES * blocks).map(|start| start..end.min(start + LANES * blocks)).collect()
+}
+
+/// Which channel comes so many behind channel 0: behind the last one, channel 0 again. Groups are counted on there, and so
+/// are their blocks.
 #[inline(always)]
 pub fn around(channel: usize, channels: usize) -> usize {
     if channel < channels { channel } else { channel - channels }
 }
 
-/// The same group, counted from channel 0 if it lies behind the last one.
-fn from_zero(Range { start, end }: Range<usize>, channels: usize) -> Range<usize> {
-    let first = around(start, channels);
-    first..first + (end - start)
-}
-
-/// Channels before the first one that begins where a cache line begins, if they are less than a block.
+/// Channels before the first one that begins where a cache line begins, for every pixel if they are interleaved.
 fn channels_before_line<E>(out: &ViewMut<'_, E>, channels: usize) -> usize {
-    let [_, channel_stride, ..] = out.strides();
+    let [_, channel_stride, _, column_stride] = out.strides();
+    if is_interleaved(&out.written()) && !column_stride.unsigned_abs().is_multiple_of(LINE) {
+        return 0;
+    }
     let first = out.pointer([0; 4]);
     let begins_line = |&channel: &usize| {
         first.wrapping_offset(channel as isize * channel_stride).addr().is_multiple_of(LINE)
     };
-    (0..LANES.min(channels)).find(begins_line).unwrap_or(0)
+    (0..LINE.min(channels)).find(begins_line).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -92,10 +91,17 @@ mod tests {
 
     #[test]
     fn small_interleaved_elements_come_in_pairs_of_blocks() {
-        assert_eq!(groups::<f32>(72, true), [0..32, 32..64, 64..72]);
-        assert_eq!(groups::<f32>(40, false), [0..16, 16..32, 32..40]);
-        assert_eq!(groups::<f64>(40, true), [0..16, 16..32, 32..40]);
+        assert_eq!(groups_of(blocks_of_a_piece::<f32>(), 0..72), [0..32, 32..64, 64..72]);
+        assert_eq!(groups_of(blocks_of_a_piece::<f64>(), 0..40), [0..16, 16..32, 32..40]);
         assert!(blocks(&(32..56)).eq([32..48, 48..56]));
+    }
+
+    #[test]
+    fn small_windows_come_in_larger_groups() {
+        assert_eq!(groups_by_cache::<f32>(160, true, CACHE / 8), [0..128, 128..160]);
+        assert_eq!(groups_by_cache::<f32>(80, true, CACHE / 3), [0..48, 48..80]);
+        assert_eq!(groups_by_cache::<f32>(80, true, CACHE), [0..32, 32..64, 64..80]);
+        assert_eq!(groups_by_cache::<f32>(40, false, 1), [0..16, 16..32, 32..40]);
     }
 
     #[test]
@@ -103,11 +109,13 @@ mod tests {
         let mut data = vec![0f32; 2 * 64 + 32];
         let start = data.as_ptr().align_offset(64) + 12;
         let out = ViewMut::new(&mut data[start..start + 2 * 64], [1, 1, 2, 64]).unwrap().channels_last();
-        assert_eq!(groups_by_lines(64, true, &out, true), [0..4, 4..36, 36..64]);
+        assert_eq!(groups_by_lines(64, true, &out, true), [4..36, 36..68]);
         assert_eq!(groups_by_lines(64, true, &out, false), [0..32, 32..64]);
         let out = ViewMut::new(&mut data[start..start + 2 * 60], [2, 60, 1, 1]).unwrap();
         assert_eq!(groups_by_lines(60, false, &out, true), [4..20, 20..36, 36..52, 52..64]);
         let out = ViewMut::new(&mut data[start..start + 18], [1, 18, 1, 1]).unwrap();
-        assert_eq!(groups_by_lines(18, false, &out, true), [4..20, 2..4]);
+        assert_eq!(groups_by_lines(18, false, &out, true), [4..20, 20..22]);
+        let out = ViewMut::new(&mut data[start..start + 2 * 60], [1, 1, 2, 60]).unwrap().channels_last();
+        assert_eq!(groups_by_lines(60, true, &out, true), [0..32, 32..60]);
     }
 }

@@ -21,10 +21,10 @@ use std::ops::Range;
 use crate::element::{Element, Real};
 use crate::error::Result;
 use crate::taps::transposed::Transposed;
-use crate::taps::{BOXES_PER_TABLE, Invalid, Plan};
+use crate::taps::{BOXES_PER_TABLE, Invalid, Plan, Run};
 use crate::view::{View, ViewMut};
 
-use blocks::{blocks, groups, groups_by_lines, is_interleaved};
+use blocks::{blocks, groups_by_cache, groups_by_lines, is_interleaved};
 pub(crate) use chosen::check as check_argmax;
 use contract::Contract;
 pub use pool::{num_threads, set_num_threads};
@@ -109,7 +109,10 @@ pub(crate) fn contract<E: Element>(
     let [rois, channels, height, width] = grad_output.shape();
     let threads = settings.threads.min(1 + rois * channels * height * width / RESULTS_WORTH_A_THREAD);
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(grad_output);
-    let groups = groups::<E>(channels, interleaved);
+    let pixels = |run: &Run| run.tallest * features[run.stage].shape()[3];
+    let most_pixels = plan.runs(1).iter().map(pixels).max().unwrap_or(0);
+    let window_bytes = most_pixels * size_of::<Lanes<E::Compute>>();
+    let groups = groups_by_cache::<E>(channels, interleaved, window_bytes);
     let runs = plan.runs(parts_of_groups(&groups, threads));
     let readers = transposed(plan, threads);
     let parts = pool::map(runs.len() * groups.len(), threads, |task| {

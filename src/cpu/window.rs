@@ -81,7 +81,7 @@ pub struct Source<'a, E> {
     pub features: &'a View<'a, E>,
     /// The image.
     pub image: usize,
-    /// The channels. Behind the image's last one comes its first one, and the end is counted from there on.
+    /// The channels. Behind the image's last one comes its first one, and is counted on.
     pub channels: Range<usize>,
 }
 

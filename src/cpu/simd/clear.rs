@@ -53,7 +53,9 @@ impl<E: Element> Kernel for Clear<E> {
                 }
             }
         } else if target.has_dense_pixels() {
-            (0..pixels).for_each(|pixel| put(0, pixel, target.channels));
+            for run in target.runs() {
+                (0..pixels).for_each(|pixel| put(run.start, pixel, run.len()));
+            }
         } else {
             for channel in 0..target.channels {
                 (0..pixels).for_each(|pixel| put(channel, pixel, 1));

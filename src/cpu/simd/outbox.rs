@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::cpu::simd::store::{Store, write};
+use crate::cpu::simd::store::{Pixels, Store, write};
 use crate::cpu::simd::{Isa, Kernel, LANES, LINE};
 use crate::element::Element;
 use crate::view::ViewMut;
@@ -115,15 +115,30 @@ impl<E: Element> Kernel for Deliver<'_, '_, E> {
         let Self { store, group, outbox } = self;
         let blocks = group.len().div_ceil(LANES);
         if let Some(pixels) = store.pixels(&group) {
-            let stage = outbox.stage(pixels.count * pixels.bytes);
-            // SAFETY: there is room for all channels of all bins.
-            unsafe { store.put_pixels::<I>(stage.cast::<E>().add(pixels.first), group.len()) };
-            let blocks_left = blocks - pixels.first / LANES - 1;
+            let Pixels { first, to, count, bytes, bytes_to_turn, apart } = pixels;
+            let stage = outbox.stage((count + 1) * bytes);
+            // SAFETY: there is room for all channels of all bins, and for a piece more.
+            unsafe { store.put_pixels::<I>(stage, &pixels) };
+            let blocks_left = blocks - first / LANES - 1;
             if blocks_left > 0 {
                 return outbox.share(blocks_left);
             }
             outbox.write::<I>(usize::MAX);
-            outbox.begin(stage, pixels.to, pixels.count, pixels.bytes / LINE, pixels.apart);
+            let goes_around = bytes_to_turn < bytes;
+            if goes_around {
+                let piece = |number: usize| {
+                    (stage.wrapping_add(number * bytes), to.wrapping_offset((number as isize - 1) * apart))
+                };
+                for (number, part) in [(0, bytes_to_turn..bytes), (count, 0..bytes_to_turn)] {
+                    let (from, to) = piece(number);
+                    // SAFETY: this part lies in the first pixel, or in the last one.
+                    unsafe {
+                        write::<I>(from.add(part.start), to.wrapping_add(part.start), part.len(), true);
+                    };
+                }
+            }
+            let whole = count - usize::from(goes_around);
+            outbox.begin(stage.wrapping_add(bytes), to, whole, bytes / LINE, apart);
             // The next blocks are put elsewhere, for some are ready before all of these are written.
             outbox.stages.swap(0, 1);
             return outbox.share(blocks);

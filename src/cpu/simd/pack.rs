@@ -50,7 +50,7 @@ impl<E: Element> Planes<E> {
     #[inline(always)]
     fn new(source: &Source<'_, E>, row: usize, columns: &Range<usize>) -> Self {
         let [images, channels, height, width] = source.features.shape();
-        assert!(source.image < images && !source.channels.is_empty() && source.channels.start < channels);
+        assert!(source.image < images && !source.channels.is_empty() && source.channels.start < 2 * channels);
         assert!(source.channels.len() <= channels);
         assert!(row < height && columns.end <= width);
         let [_, channel_stride, row_stride, column_stride] = source.features.strides();
@@ -59,7 +59,7 @@ impl<E: Element> Planes<E> {
             channel_stride,
             row_stride,
             column_stride,
-            first: source.channels.start,
+            first: around(source.channels.start, channels),
             channels: source.channels.len(),
             all_channels: channels,
             element: std::marker::PhantomData,
@@ -100,8 +100,7 @@ impl<E: Element> Kernel for Pack<'_, E> {
     fn run<I: Isa>(self) {
         let size = size_of::<E>() as isize;
         let Self { from, columns, to, apart } = self;
-        let are_neighbours = from.channel_stride == size && from.first + from.channels <= from.all_channels;
-        if are_neighbours && from.column_stride != size {
+        if from.channel_stride == size && from.column_stride != size {
             return pack_pixels::<I, E>(&from, columns, to, apart);
         }
         for (block, from) in from.blocks().enumerate() {
@@ -181,40 +180,47 @@ fn pack_pixels<I: Isa, E: Element>(
         for (block, channel) in (0..from.channels).step_by(LANES).enumerate() {
             let channels = LANES.min(from.channels - channel);
             let to = &mut to[block * apart + first..][..count];
-            // SAFETY: `new` checked that run and channels are inside.
+            let before_turn = from.all_channels - around(from.first + channel, from.all_channels);
+            // SAFETY: `new` checked that run and channels are inside; channels are neighbours up to the last one.
             unsafe {
-                if channels == LANES {
-                    copy_pixels::<I, E>(from, channel, LANES, first, to);
+                if channels == LANES && before_turn >= LANES {
+                    copy_pixels::<I, E>(from, channel, 0..LANES, first, to);
                 } else {
-                    copy_pixels::<I, E>(from, channel, channels, first, to);
+                    let turn = before_turn.min(channels);
+                    copy_pixels::<I, E>(from, channel, 0..turn, first, to);
+                    copy_pixels::<I, E>(from, channel, turn..channels, first, to);
                 }
             }
         }
     }
 }
 
-/// Copies some channels of some pixels.
+/// Copies some lanes of a block that begins at a channel, of some pixels.
 ///
 /// # Safety
-/// They must be inside, and the channels neighbours.
+/// They must be inside, and the channels of these lanes neighbours.
 #[inline(always)]
 unsafe fn copy_pixels<I: Isa, E: Element>(
     from: &Planes<E>,
     channel: usize,
-    channels: usize,
+    lanes: Range<usize>,
     column: usize,
     to: &mut [Lanes<E::Compute>],
 ) {
     for (i, pixel) in to.iter_mut().enumerate() {
         let (halves, _) = pixel.0.as_chunks_mut::<8>();
-        for (half, lanes) in halves[..channels / 8].iter_mut().enumerate() {
-            let at = from.at(channel + 8 * half, column + i);
-            // SAFETY: the caller's promise.
-            *lanes = E::widen::<I>(unsafe { at.cast::<[E; 8]>().read_unaligned() });
-        }
-        for (lane, value) in pixel.0[..channels].iter_mut().enumerate().skip(channels / 8 * 8) {
-            // SAFETY: as above.
-            *value = unsafe { from.one::<I>(channel + lane, column + i) };
+        for (half, values) in halves.iter_mut().enumerate() {
+            let first = 8 * half;
+            if lanes.start <= first && first + 8 <= lanes.end {
+                let at = from.at(channel + first, column + i);
+                // SAFETY: the caller's promise.
+                *values = E::widen::<I>(unsafe { at.cast::<[E; 8]>().read_unaligned() });
+                continue;
+            }
+            for lane in lanes.start.max(first)..lanes.end.min(first + 8) {
+                // SAFETY: as above.
+                values[lane - first] = unsafe { from.one::<I>(channel + lane, column + i) };
+            }
         }
     }
 }

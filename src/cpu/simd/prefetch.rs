@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::blocks::around;
 use crate::cpu::simd::{Isa, LINE};
 use crate::cpu::window::Source;
 
@@ -22,7 +23,7 @@ pub struct Prefetch {
 impl Prefetch {
     /// Some rows of bins of a box, where either the bins or the channels are neighbours; otherwise nothing.
     pub fn new<E>(source: &Source<'_, E>, rows: &Range<usize>) -> Self {
-        let [_, _, _, width] = source.features.shape();
+        let [_, all_channels, _, width] = source.features.shape();
         let [_, channel, row, column] = source.features.strides();
         let (size, channels, bins) = (size_of::<E>(), source.channels.len(), rows.len() * width);
         let dense = row == column * width as isize;
@@ -35,7 +36,8 @@ impl Prefetch {
         if runs * bytes == 0 {
             return Self::nothing();
         }
-        let base = source.features.pointer([source.image, source.channels.start, rows.start, 0]);
+        let first = around(source.channels.start, all_channels);
+        let base = source.features.pointer([source.image, first, rows.start, 0]);
         Self { base, runs, stride, bytes, run: 0, at: 0 }
     }
 }

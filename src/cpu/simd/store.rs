@@ -4,6 +4,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::slice;
 
+use crate::cpu::blocks::around;
 use crate::cpu::simd::target::Target;
 use crate::cpu::simd::{Isa, Kernel, LANES, LINE, Lanes, put};
 use crate::element::Element;
@@ -17,13 +18,14 @@ const MOST_PIXELS: usize = 2048;
 
 /// Where the channels of some pixels go that are neighbours.
 pub(super) struct Pixels {
-    /// Channels of a pixel that are not the store's and come first.
+    /// Channels of the group that are not the store's and come first.
     pub(super) first: usize,
-    /// Where these go.
+    /// Where the group's first channel goes.
     pub(super) to: *mut u8,
     pub(super) count: usize,
-    /// Of all channels of a pixel.
+    /// Of all channels of a group, and of those up to the pixel's last one: behind it begins the next pixel.
     pub(super) bytes: usize,
+    pub(super) bytes_to_turn: usize,
     /// Bytes from a pixel to the next.
     pub(super) apart: isize,
 }
@@ -99,20 +101,22 @@ impl<E: Element> Kernel for Store<'_, E> {
 }
 
 impl<E: Element> Store<'_, E> {
-    /// How the pixels of a group of channels lie, of which these are some, if each is one or two whole cache lines, all are
-    /// equally far apart, and they are to be streamed.
+    /// How the pixels of a group of channels lie, of which these are some, if each is one or two whole cache lines, those of
+    /// a group that goes around shared with the next pixel, all are equally far apart, and they are to be streamed.
     #[inline(always)]
     pub(super) fn pixels(&self, group: &Range<usize>) -> Option<Pixels> {
         let Self { target, bins, block, stream } = self;
         assert!(group.start <= block.start && block.end <= group.end);
-        let size = size_of::<E>();
-        let is_inside = group.end <= target.all_channels;
-        if !(*stream && is_inside && target.has_dense_pixels()) || target.has_dense_maps() {
+        if !(*stream && target.has_dense_pixels()) || target.has_dense_maps() {
             return None;
         }
-        let first = block.start - group.start;
-        let (to, bytes) = (target.at(0, 0).wrapping_sub(first * size), group.len() * size);
-        let even = target.row_stride == target.column_stride * target.width as isize;
+        let (size, all_channels) = (size_of::<E>(), target.all_channels);
+        let (first, group_first) = (block.start - group.start, around(group.start, all_channels));
+        let to = target.at(0, 0).wrapping_sub(target.first * size).wrapping_add(group_first * size);
+        let [bytes, bytes_to_turn] =
+            [group.len(), group.len().min(all_channels - group_first)].map(|count| count * size);
+        let follow = bytes == bytes_to_turn || target.column_stride == (all_channels * size) as isize;
+        let even = follow && target.row_stride == target.column_stride * target.width as isize;
         let in_lines = [to.addr(), bytes, target.column_stride.unsigned_abs()].iter().all(|n| n % LINE == 0);
         let whole_blocks = group.len().is_multiple_of(LANES) && first.is_multiple_of(LANES);
         let fits = bins.len() <= MOST_PIXELS && bytes <= 2 * LINE;
@@ -121,20 +125,36 @@ impl<E: Element> Store<'_, E> {
             to,
             count: bins.len(),
             bytes,
+            bytes_to_turn,
             apart: target.column_stride,
         })
     }
 
-    /// Puts the 16 channels of each bin `apart` elements behind those of the one before.
+    /// Puts these channels of all pixels where those of the group will lie side by side as they do in memory. First comes a
+    /// piece that has only the first pixel's channels from the turn on; the last piece has only those before it.
     ///
     /// # Safety
-    /// There must be room for them.
+    /// There must be room for a piece more than there are pixels.
     #[inline(always)]
-    pub(super) unsafe fn put_pixels<I: Isa>(&self, to: *mut E, apart: usize) {
-        for (i, bin) in self.bins.iter().enumerate() {
-            for (half, lanes) in bin.0.as_chunks::<8>().0.iter().enumerate() {
-                // SAFETY: the caller's promise.
-                unsafe { put::<I, E>(*lanes, to.add(i * apart + 8 * half)) };
+    pub(super) unsafe fn put_pixels<I: Isa>(&self, to: *mut u8, pixels: &Pixels) {
+        let (bins, size) = (self.bins, size_of::<E>());
+        let to_turn = (pixels.bytes_to_turn / size).saturating_sub(pixels.first);
+        let to = to.wrapping_add(pixels.first * size);
+        // SAFETY: the caller's promise.
+        unsafe {
+            if to_turn >= LANES {
+                for (i, bin) in bins.iter().enumerate() {
+                    put_lanes::<I, E>(bin, to.add((i + 1) * pixels.bytes).cast());
+                }
+                return;
+            }
+            for i in 0..=bins.len() {
+                let (before, behind) = (&bins[i.saturating_sub(1)], &bins[i.min(bins.len() - 1)]);
+                let mut lanes = *behind;
+                for (lane, (value, &before)) in lanes.0.iter_mut().zip(&before.0).enumerate() {
+                    *value = if lane < to_turn { before } else { *value };
+                }
+                put_lanes::<I, E>(&lanes, to.add(i * pixels.bytes).cast());
             }
         }
     }
@@ -222,19 +242,37 @@ unsafe fn turn<I: Isa, E: Element>(bins: &[Lanes<E::Compute>], to: *mut E) {
     }
 }
 
+/// Writes the 16 channels of a bin side by side.
+///
+/// # Safety
+/// They must be writable.
+#[inline(always)]
+unsafe fn put_lanes<I: Isa, E: Element>(bin: &Lanes<E::Compute>, to: *mut E) {
+    for (half, lanes) in bin.0.as_chunks::<8>().0.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { put::<I, E>(*lanes, to.add(8 * half)) };
+    }
+}
+
 /// Bins whose channels are neighbours: written as they are.
 #[inline(always)]
 fn store_pixels<I: Isa, E: Element>(target: &Target<E>, bins: &[Lanes<E::Compute>], stream: bool) {
-    let first = target.at(0, 0);
-    for (y, row) in bins.chunks(target.width).enumerate() {
-        for (x, bin) in row.iter().enumerate() {
-            let (halves, _) = bin.0.as_chunks::<8>();
-            let pixel = [E::narrow::<I>(halves[0]), E::narrow::<I>(halves[1])];
-            let to =
-                first.wrapping_offset(y as isize * target.row_stride + x as isize * target.column_stride);
-            let bytes = target.channels * size_of::<E>();
-            // SAFETY: `Target::new` checked that the bins and channels are inside.
-            unsafe { write::<I>((&raw const pixel).cast(), to, bytes, stream) };
+    for run in target.runs() {
+        if run.is_empty() {
+            continue;
+        }
+        let first = target.at(run.start, 0);
+        for (y, row) in bins.chunks(target.width).enumerate() {
+            for (x, bin) in row.iter().enumerate() {
+                let mut pixel = [const { MaybeUninit::<E>::uninit() }; LANES];
+                let offset = y as isize * target.row_stride + x as isize * target.column_stride;
+                // SAFETY: `Target::new` checked that the bins and channels are inside; there are at most 16 channels.
+                unsafe {
+                    put_lanes::<I, E>(bin, pixel.as_mut_ptr().cast());
+                    let from = pixel.as_ptr().add(run.start).cast();
+                    write::<I>(from, first.wrapping_offset(offset), run.len() * size_of::<E>(), stream);
+                }
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ pub struct Target<E> {
     pub row_stride: isize,
     pub column_stride: isize,
     /// Those of the group, from the first one on, and those of the output. Behind the last one comes channel 0.
-    first: usize,
+    pub first: usize,
     pub channels: usize,
     pub all_channels: usize,
     pub width: usize,
@@ -25,7 +25,7 @@ impl<E> Target<E> {
     #[inline(always)]
     pub fn new(out: &ViewMut<'_, E>, roi: usize, block: &Range<usize>, row: usize, bins: usize) -> Self {
         let [rois, channels, height, width] = out.shape();
-        assert!(roi < rois && block.start < channels && block.len() <= channels);
+        assert!(roi < rois && block.start < 2 * channels && block.len() <= channels);
         assert!(row + bins.div_ceil(width) <= height);
         let [_, channel_stride, row_stride, column_stride] = out.strides();
         Self {
@@ -33,7 +33,7 @@ impl<E> Target<E> {
             channel_stride,
             row_stride,
             column_stride,
-            first: block.start,
+            first: around(block.start, channels),
             channels: block.len(),
             all_channels: channels,
             width,
@@ -58,11 +58,10 @@ impl<E> Target<E> {
         [0..turn, turn..self.channels]
     }
 
-    /// Whether the channels of a bin are neighbours in memory.
+    /// Whether the channels of a bin are neighbours in memory, those of each of the [`Self::runs`].
     #[inline(always)]
     pub fn has_dense_pixels(&self) -> bool {
-        let [_, rest] = self.runs();
-        self.channel_stride == size_of::<E>() as isize && rest.is_empty()
+        self.channel_stride == size_of::<E>() as isize
     }
 
     /// Whether the bins of a channel are neighbours in memory, row after row.
