@@ -26,7 +26,7 @@ pub trait Conversions {
 
     /// `f32` to half floats, as bits, rounded to nearest even.
     #[inline(always)]
-    fn narrow_f16(values: [f32; 8]) -> [u16; 8] {
+    fn narrow_f16<const N: usize>(values: [f32; N]) -> [u16; N] {
         each(values, |value| f16::from_f32(value).to_bits())
     }
 }
@@ -40,7 +40,7 @@ pub trait Element: Copy + Send + Sync + Debug + PartialEq + 'static {
     /// To the compute type, exactly.
     fn widen<C: Conversions>(values: [Self; 8]) -> [Self::Compute; 8];
     /// From the compute type, rounded to nearest.
-    fn narrow<C: Conversions>(values: [Self::Compute; 8]) -> [Self; 8];
+    fn narrow<C: Conversions, const N: usize>(values: [Self::Compute; N]) -> [Self; N];
 }
 
 macro_rules! element {
@@ -53,7 +53,7 @@ macro_rules! element {
                 $widen(values)
             }
             #[inline(always)]
-            fn narrow<$conversions: Conversions>(values: [$compute; 8]) -> [Self; 8] {
+            fn narrow<$conversions: Conversions, const N: usize>(values: [$compute; N]) -> [Self; N] {
                 $narrow(values)
             }
         }
@@ -63,14 +63,14 @@ macro_rules! element {
 element!(f32, f32, f32, C, |values| values, |values| values);
 element!(f64, f64, f64, C, |values| values, |values| values);
 element!(f16, f32, f16, C, |values: [f16; 8]| C::widen_f16(each(values, f16::to_bits)), |values| each(
-    C::narrow_f16(values),
+    C::narrow_f16::<N>(values),
     f16::from_bits
 ));
-element!(bf16, f32, bf16, C, |values: [bf16; 8]| each(values, widen_bf16), |values: [f32; 8]| each(
+element!(bf16, f32, bf16, C, |values: [bf16; 8]| each(values, widen_bf16), |values: [f32; N]| each(
     values,
     narrow_bf16
 ));
-element!(u8, f32, f32, C, |values: [u8; 8]| each(values, f32::from), |values: [f32; 8]| each(
+element!(u8, f32, f32, C, |values: [u8; 8]| each(values, f32::from), |values: [f32; N]| each(
     values,
     |value| value.round() as u8
 ));
@@ -215,7 +215,7 @@ mod tests {
             [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE, 0.0, -0.0];
         let spread = (0..1 << 16).map(|i| f32::from_bits(i * 65_521));
         for value in spread.chain(special) {
-            let [ours, ..] = bf16::narrow::<Portable>([value; 8]);
+            let [ours] = bf16::narrow::<Portable, 1>([value]);
             assert_eq!(ours.to_bits(), bf16::from_f32(value).to_bits(), "{value}");
             let [widened, ..] = bf16::widen::<Portable>([ours; 8]);
             assert!(widened.is_nan() && value.is_nan() || widened == ours.to_f32(), "{value}");

@@ -38,7 +38,7 @@ impl<E: Element> Kernel for Clear<E> {
     #[inline(always)]
     fn run<I: Isa>(self) {
         let Self { target, pixels, stream } = self;
-        let [zero, ..] = E::narrow::<I>([E::Compute::ZERO; 8]);
+        let [zero] = E::narrow::<I, 1>([E::Compute::ZERO]);
         let zeros = [zero; AT_ONCE];
         let from = zeros.as_ptr().cast();
         let put = |channel: usize, pixel: usize, elements: usize| {

@@ -291,5 +291,5 @@ unsafe fn turn_halves<I: Isa, E: Element>(block: &[Lanes<E::Compute>; 8], to: *m
 #[inline(always)]
 unsafe fn put<I: Isa, E: Element>(values: [E::Compute; 8], to: *mut E) {
     // SAFETY: the caller's promise.
-    unsafe { to.cast::<[E; 8]>().write_unaligned(E::narrow::<I>(values)) };
+    unsafe { to.cast::<[E; 8]>().write_unaligned(E::narrow::<I, 8>(values)) };
 }

@@ -91,7 +91,7 @@ impl<E: Element> Kernel for Store<'_, E> {
         } else {
             for channel in 0..target.channels {
                 for (at, bin) in bins.iter().enumerate() {
-                    let [value, ..] = E::narrow::<I>([bin.0[channel]; 8]);
+                    let [value] = E::narrow::<I, 1>([bin.0[channel]]);
                     // SAFETY: `Target::new` checked that bins and channels are inside; no other task writes them.
                     unsafe { target.at(channel, at).cast::<E>().write_unaligned(value) };
                 }
@@ -225,7 +225,7 @@ unsafe fn turn<I: Isa, E: Element>(bins: &[Lanes<E::Compute>], to: *mut E) {
     if count < 8 {
         for (i, bin) in bins.iter().enumerate() {
             for (half, lanes) in bin.0.as_chunks::<8>().0.iter().enumerate() {
-                for (lane, value) in E::narrow::<I>(*lanes).into_iter().enumerate() {
+                for (lane, value) in E::narrow::<I, 8>(*lanes).into_iter().enumerate() {
                     // SAFETY: the caller's promise.
                     unsafe { to.add((8 * half + lane) * count + i).write(value) };
                 }
