@@ -133,8 +133,10 @@ fn plan(criterion: &mut Criterion) {
 }
 
 fn make_plan(op: &RoiAlign, boxes: &[[f32; 5]], map: Extent) -> Plan<f32> {
+    let mut spare = Plan::spare_tables();
     let table = |(at, boxes): (usize, &[[f32; 5]])| {
-        let mut table = Table::new(Reduce::Sum, boxes.len(), op.output).expect("there is memory");
+        let memory = spare.pop().unwrap_or_default();
+        let mut table = Table::new(Reduce::Sum, boxes.len(), op.output, memory).expect("there is memory");
         for (i, &[_, x1, y1, x2, y2]) in boxes.iter().enumerate() {
             table.push(
                 at * BOXES_PER_TABLE + i,

@@ -63,5 +63,6 @@ pub mod ops;
 #[cfg(feature = "python")]
 mod python;
 pub mod run;
+mod scratch;
 pub mod taps;
 pub mod view;

@@ -27,9 +27,10 @@ pub use slopes::SlopeWriter;
 pub use writer::AxisWriter;
 
 /// How the taps of a bin become one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reduce {
     /// Weighted sum.
+    #[default]
     Sum,
     /// The largest interpolated sample; a sample off the map is 0; NaN wins.
     MaxSample,
@@ -184,7 +185,7 @@ pub struct RoiTaps {
 }
 
 /// Flat arrays that the tables of a few dozen boxes share.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Table<T> {
     /// Where the entries of each bin start; one more than bins per axis.
     bounds: Vec<usize>,
@@ -199,25 +200,36 @@ pub struct Table<T> {
 }
 
 impl<T: Real> Table<T> {
-    /// An empty table with room for the usual number of taps of so many boxes with so many bins.
+    /// An empty table with room for the usual number of taps of so many boxes with so many bins, in the memory of another
+    /// one.
     ///
     /// # Errors
     /// If there is no memory for it.
-    pub fn new(reduce: Reduce, boxes: usize, output: Extent) -> Result<Self> {
+    pub fn new(reduce: Reduce, boxes: usize, output: Extent, memory: Self) -> Result<Self> {
         let bins = boxes * (output.height + output.width + 2);
-        let mut table = Self {
-            bounds: Vec::new(),
-            pixels: Vec::new(),
-            weights: Vec::new(),
-            slopes: Vec::new(),
-            first_samples: Vec::new(),
-            rois: Vec::with_capacity(boxes),
-            reduce,
-        };
+        let mut table = Self { reduce, ..memory };
+        table.bounds.clear();
+        table.pixels.clear();
+        table.weights.clear();
+        table.slopes.clear();
+        table.first_samples.clear();
+        table.rois.clear();
+        table.rois.reserve(boxes);
         reserve(&mut table.bounds, bins, "bins")?;
         reserve(&mut table.pixels, bins * MOST_UNROLLED_TAPS, "taps")?;
         reserve(&mut table.weights, bins * MOST_UNROLLED_TAPS, "taps")?;
         Ok(table)
+    }
+
+    /// Bytes that its arrays hold, used or not.
+    fn capacity(&self) -> usize {
+        let Self { bounds, pixels, weights, slopes, first_samples, rois, .. } = self;
+        size_of::<usize>() * bounds.capacity()
+            + size_of::<u32>() * pixels.capacity()
+            + size_of::<T>() * weights.capacity()
+            + size_of::<[T; 2]>() * slopes.capacity()
+            + size_of::<i64>() * first_samples.capacity()
+            + size_of::<RoiTaps>() * rois.capacity()
     }
 
     /// Adds a box; `fill` writes the two axes, y and then x.

@@ -5,7 +5,6 @@ use std::ops::Range;
 use crate::cpu::block::{Bins, Block};
 use crate::cpu::blocks::blocks;
 use crate::cpu::maximum::Maximum;
-use crate::cpu::scratch;
 use crate::cpu::simd::max::NONE;
 use crate::cpu::simd::outbox::{Deliver, Line, Outbox};
 use crate::cpu::simd::store::{MOST_BINS, Store};
@@ -13,6 +12,7 @@ use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
 use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
 use crate::error::Result;
+use crate::scratch;
 use crate::taps::{Invalid, Plan, Reduce, Run};
 use crate::view::{View, ViewMut};
 

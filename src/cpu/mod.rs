@@ -12,7 +12,6 @@ pub(crate) mod gather;
 mod maximum;
 pub(crate) mod pool;
 mod scatter;
-mod scratch;
 pub(crate) mod simd;
 pub(crate) mod window;
 

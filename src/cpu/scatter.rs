@@ -9,7 +9,6 @@ use std::ops::Range;
 
 use crate::cpu::blocks::blocks;
 use crate::cpu::chosen::Chosen;
-use crate::cpu::scratch;
 use crate::cpu::simd::clear::Clear;
 use crate::cpu::simd::outbox::{Deliver, Line, Outbox};
 use crate::cpu::simd::pack::Pack;
@@ -20,6 +19,7 @@ use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
 use crate::cpu::window::{COLUMNS, Source};
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
+use crate::scratch;
 use crate::taps::transposed::Transposed;
 use crate::taps::{AxisTaps, BOXES_PER_TABLE, Plan};
 use crate::view::{View, ViewMut};

@@ -119,7 +119,7 @@ fn has_samples(reduce: Reduce) -> bool {
 }
 
 /// Bounds, and the first sample of each bin.
-fn axis_words<T>(plan: &Plan<T>, bins: usize) -> usize {
+fn axis_words<T: Real>(plan: &Plan<T>, bins: usize) -> usize {
     bins + 1 + if has_samples(plan.reduce) { bins } else { 0 }
 }
 

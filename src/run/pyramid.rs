@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::slice;
+use std::sync::{Mutex, PoisonError};
 
 use super::{Boxes, Invalid};
 use crate::cpu;
@@ -168,10 +169,12 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
     ) -> Result<Plan<T>> {
         let (reduce, output) = (self.ops[0].reduce(), self.ops[0].output());
         let order = self.order(maps, boxes, rows, invalid);
+        let spare = Mutex::new(Plan::spare_tables());
         let tables = cpu::pool::map(order.len().div_ceil(BOXES_PER_TABLE), threads, |at| {
             let first = at * BOXES_PER_TABLE;
             let places = &order[first..order.len().min(first + BOXES_PER_TABLE)];
-            let mut table = Table::new(reduce, places.len(), output)?;
+            let memory = spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+            let mut table = Table::new(reduce, places.len(), output, memory)?;
             for &Place { stage, image, row, valid, .. } in places {
                 if !valid {
                     table.push_invalid(row, invalid);

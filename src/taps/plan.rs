@@ -1,10 +1,12 @@
 //! The tables of one call, in the order in which kernels want the boxes.
 
+use std::mem;
 use std::ops::Range;
 
 use super::{AxisTaps, Reduce, RoiTaps, Table};
 use crate::element::Real;
 use crate::geometry::Extent;
+use crate::scratch;
 
 /// Boxes that follow each other and belong to one image of one map.
 #[derive(Debug, Clone)]
@@ -26,9 +28,12 @@ pub struct Run {
 /// Boxes that share a table, and that one thread turns into taps.
 pub const BOXES_PER_TABLE: usize = 64;
 
+/// A thread keeps no larger tables from call to call.
+const MOST_SPARE_BYTES: usize = 2 << 20;
+
 /// All taps of one call.
 #[derive(Debug)]
-pub struct Plan<T> {
+pub struct Plan<T: Real> {
     /// How the taps of a bin become one value.
     pub reduce: Reduce,
     /// Bins of a box.
@@ -42,6 +47,12 @@ impl<T: Real> Plan<T> {
     /// tables, and through the rows of a map, from front to back.
     pub fn new(reduce: Reduce, output: Extent, tables: Vec<Table<T>>) -> Self {
         Self { reduce, output, tables }
+    }
+
+    /// The tables of the thread's last plan, as memory for the next one's: filling fresh memory takes a third longer, for the
+    /// pages that the system has to find.
+    pub fn spare_tables() -> Vec<Table<T>> {
+        scratch::with(mem::take::<Vec<Table<T>>>)
     }
 
     /// Number of boxes.
@@ -88,6 +99,18 @@ impl<T: Real> Plan<T> {
     }
 }
 
+impl<T: Real> Drop for Plan<T> {
+    fn drop(&mut self) {
+        let mut left = MOST_SPARE_BYTES;
+        self.tables.retain(|table| {
+            let fits = table.capacity() <= left;
+            left -= if fits { table.capacity() } else { 0 };
+            fits
+        });
+        scratch::with(|spare| *spare = mem::take(&mut self.tables));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +127,7 @@ mod tests {
         for boxes in [0, 1, 3, BOXES_PER_TABLE, BOXES_PER_TABLE + 1, 3 * BOXES_PER_TABLE - 1] {
             let rows: Vec<_> = (0..boxes).collect();
             let table = |rows: &[usize]| {
-                let mut table = Table::new(Reduce::Sum, rows.len(), output).unwrap();
+                let mut table = Table::new(Reduce::Sum, rows.len(), output, Table::default()).unwrap();
                 // Two images, of which the first one has a third of the boxes.
                 for &row in rows {
                     table.push(row, 0, usize::from(3 * row >= boxes), axis, axis);

@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn samples_of_a_bin_share_their_pixels() {
         let output = Extent { height: 2, width: 2 };
-        let mut table = Table::<f64>::new(Reduce::Sum, 1, output).expect("it is small");
+        let mut table = Table::<f64>::new(Reduce::Sum, 1, output, Table::default()).expect("it is small");
         let axis = |taps: AxisWriter<'_, f64>| {
             let mut taps = SlopeWriter::new(taps);
             taps.sample((2, 0.25), [(2, 1.0), (0, 0.0)], [4.0, 0.0], 0.5);
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn padding_keeps_slopes_with_the_first_half() {
         let output = Extent { height: 2, width: 2 };
-        let mut table = Table::<f64>::new(Reduce::Sum, 1, output).expect("it is small");
+        let mut table = Table::<f64>::new(Reduce::Sum, 1, output, Table::default()).expect("it is small");
         let axis = |taps: AxisWriter<'_, f64>| {
             let mut taps = SlopeWriter::new(taps);
             taps.sample((0, 0.0), [(0, 0.0); 2], [1.0, 1.0], 1.0);

@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn each_pixel_finds_the_bins_that_read_it() {
         let output = Extent { height: 3, width: 3 };
-        let mut table = Table::<f64>::new(Reduce::Sum, 1, output).unwrap();
+        let mut table = Table::<f64>::new(Reduce::Sum, 1, output, Table::default()).unwrap();
         let axis = |mut taps: AxisWriter<'_, f64>| {
             taps.merge(2, 0.25, 1.0);
             taps.end_merged(1.0);
