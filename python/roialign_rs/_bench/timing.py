@@ -19,10 +19,15 @@ MAX_SETTLE_S = 2.0
 
 
 def wall(call: Callable[[], object]) -> Sampler:
-    """Time a call by the clock on the wall, warm."""
+    """Time a call by the clock on the wall, warm: a call that is not timed comes before each sample."""
     call()
     loops = math.ceil(MIN_SAMPLE_S / min(_seconds(call, 1) for _ in range(2)))
-    return lambda: _seconds(call, loops)
+
+    def sample() -> float:
+        call()
+        return _seconds(call, loops)
+
+    return sample
 
 
 def interleave(samplers: Mapping[str, Sampler], repeats: int) -> dict[str, float]:
