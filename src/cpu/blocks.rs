@@ -1,4 +1,4 @@
-//! How the channels of a call are cut: into groups of one or two blocks of [`LANES`].
+//! How the channels of a call are cut: into groups of blocks of [`LANES`], one in most cases.
 //!
 //! Where the channels of a pixel are neighbours, a block of it is one cache line of many, and memory moves two lines
 //! that lie side by side about as fast as one alone. Blocks then come in pairs: a task computes a box for the one, then
@@ -15,10 +15,10 @@ const PIECE: usize = 2 * LINE;
 /// With four, too little of the second-level cache is left to each.
 const MOST_BLOCKS: usize = 2;
 
-/// Where nothing is written.
+/// Where nothing is written, longer pieces are worth more.
 const MOST_BLOCKS_READ: usize = 8;
 
-/// Of the second level, for the windows of all blocks.
+/// What the windows of so many blocks may take of the second-level cache.
 const CACHE: usize = 2 << 20;
 
 /// Whether the channels of a pixel are neighbours, and its columns are not.

@@ -126,15 +126,18 @@ impl<E: Element> Kernel for Deliver<'_, '_, E> {
             outbox.write::<I>(usize::MAX);
             let goes_around = bytes_to_turn < bytes;
             if goes_around {
-                let piece = |number: usize| {
-                    (stage.wrapping_add(number * bytes), to.wrapping_offset((number as isize - 1) * apart))
-                };
-                for (number, part) in [(0, bytes_to_turn..bytes), (count, 0..bytes_to_turn)] {
-                    let (from, to) = piece(number);
-                    // SAFETY: this part lies in the first pixel, or in the last one.
-                    unsafe {
-                        write::<I>(from.add(part.start), to.wrapping_add(part.start), part.len(), true);
-                    };
+                let (before, last) =
+                    (to.wrapping_offset(-apart), to.wrapping_offset((count as isize - 1) * apart));
+                let behind_turn = bytes - bytes_to_turn;
+                // SAFETY: the first piece has these bytes of the first pixel, the last piece those of the last pixel.
+                unsafe {
+                    write::<I>(
+                        stage.add(bytes_to_turn),
+                        before.wrapping_add(bytes_to_turn),
+                        behind_turn,
+                        true,
+                    );
+                    write::<I>(stage.add(count * bytes), last, bytes_to_turn, true);
                 }
             }
             let whole = count - usize::from(goes_around);
