@@ -126,6 +126,22 @@ def arrange_table(arrange, table):
     return arrange(table[:, :, None, None])[:, :, 0, 0]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_many_channels_last(dtype, thread_count):
+    """Large groups of blocks of channels, the last one odd and short, with the bits that single blocks give."""
+    rng = np.random.default_rng(9)
+    features = rng.standard_normal((2, 203, 12, 9)).astype(dtype)
+    grad_output = rng.standard_normal((20, 203, 3, 4)).astype(dtype)
+    boxes = np.sort(rng.uniform(-2, 12, (20, 2, 2)), axis=1).reshape(-1, 4)
+    options = {"batch_indices": np.arange(20) % 2, "sampling_ratio": 2}
+    expected = ra.roi_align_box_gradient(grad_output, features, boxes, **options)
+    last = [np.ascontiguousarray(np.moveaxis(array, 1, -1)) for array in (grad_output, features)]
+    for count in (1, 3):
+        thread_count(count)
+        result = ra.roi_align_box_gradient(*last, boxes, layout="NHWC", **options)
+        np.testing.assert_array_equal(result, expected)
+
+
 @pytest.mark.parametrize("op", OPS)
 def test_channels_last(op):
     for index in range(0, 400, 3):

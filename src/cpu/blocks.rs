@@ -82,6 +82,7 @@ fn channels_before_line<E>(out: &ViewMut<'_, E>, channels: usize) -> usize {
     let begins_line = |&channel: &usize| {
         first.wrapping_offset(channel as isize * channel_stride).addr().is_multiple_of(LINE)
     };
+    // A line has no more elements than bytes.
     (0..LINE.min(channels)).find(begins_line).unwrap_or(0)
 }
 

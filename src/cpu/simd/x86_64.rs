@@ -119,7 +119,8 @@ impl<const WIDE: bool> Isa for Avx<WIDE> {
 
     #[inline(always)]
     unsafe fn turn<E: Element>(block: &[Lanes<E::Compute>; 8], to: *mut E, count: usize) {
-        // SAFETY: the caller's promise; this level has AVX-512 if `WIDE`, and a `Real` of four bytes is `f32`.
+        // SAFETY: the caller's promise; this level has AVX-512 if `WIDE`, a `Real` of four bytes is `f32`, and 16 elements of
+        // two bytes fill a register.
         unsafe {
             match (size_of::<E>(), size_of::<E::Compute>()) {
                 (2, _) if WIDE => {
