@@ -20,7 +20,7 @@ pub(crate) fn each<A: Copy, B: Copy + Default, const N: usize>(values: [A; N], f
 pub trait Conversions {
     /// Half floats, as bits, to `f32`.
     #[inline(always)]
-    fn widen_f16(values: [u16; 8]) -> [f32; 8] {
+    fn widen_f16<const N: usize>(values: [u16; N]) -> [f32; N] {
         each(values, |bits| f16::from_bits(bits).to_f32())
     }
 
@@ -38,7 +38,7 @@ pub trait Element: Copy + Send + Sync + Debug + PartialEq + 'static {
     /// The type of the result for features of this type.
     type Output: Element<Compute = Self::Compute>;
     /// To the compute type, exactly.
-    fn widen<C: Conversions>(values: [Self; 8]) -> [Self::Compute; 8];
+    fn widen<C: Conversions, const N: usize>(values: [Self; N]) -> [Self::Compute; N];
     /// From the compute type, rounded to nearest.
     fn narrow<C: Conversions, const N: usize>(values: [Self::Compute; N]) -> [Self; N];
 }
@@ -49,7 +49,7 @@ macro_rules! element {
             type Compute = $compute;
             type Output = $output;
             #[inline(always)]
-            fn widen<$conversions: Conversions>(values: [Self; 8]) -> [$compute; 8] {
+            fn widen<$conversions: Conversions, const N: usize>(values: [Self; N]) -> [$compute; N] {
                 $widen(values)
             }
             #[inline(always)]
@@ -62,15 +62,15 @@ macro_rules! element {
 
 element!(f32, f32, f32, C, |values| values, |values| values);
 element!(f64, f64, f64, C, |values| values, |values| values);
-element!(f16, f32, f16, C, |values: [f16; 8]| C::widen_f16(each(values, f16::to_bits)), |values| each(
+element!(f16, f32, f16, C, |values: [f16; N]| C::widen_f16::<N>(each(values, f16::to_bits)), |values| each(
     C::narrow_f16::<N>(values),
     f16::from_bits
 ));
-element!(bf16, f32, bf16, C, |values: [bf16; 8]| each(values, widen_bf16), |values: [f32; N]| each(
+element!(bf16, f32, bf16, C, |values: [bf16; N]| each(values, widen_bf16), |values: [f32; N]| each(
     values,
     narrow_bf16
 ));
-element!(u8, f32, f32, C, |values: [u8; 8]| each(values, f32::from), |values: [f32; N]| each(
+element!(u8, f32, f32, C, |values: [u8; N]| each(values, f32::from), |values: [f32; N]| each(
     values,
     |value| value.round() as u8
 ));
@@ -217,7 +217,7 @@ mod tests {
         for value in spread.chain(special) {
             let [ours] = bf16::narrow::<Portable, 1>([value]);
             assert_eq!(ours.to_bits(), bf16::from_f32(value).to_bits(), "{value}");
-            let [widened, ..] = bf16::widen::<Portable>([ours; 8]);
+            let [widened, ..] = bf16::widen::<Portable, 1>([ours]);
             assert!(widened.is_nan() && value.is_nan() || widened == ours.to_f32(), "{value}");
         }
     }

@@ -82,14 +82,14 @@ impl<E: Element> Planes<E> {
         self.base.wrapping_offset(offset)
     }
 
-    /// One element in each of eight lanes.
+    /// One element.
     ///
     /// # Safety
     /// The channel and the column must be inside.
     #[inline(always)]
     unsafe fn one<I: Isa>(&self, channel: usize, column: usize) -> E::Compute {
         // SAFETY: `new` checked that the run and the channels lie inside the view, whose elements may be read.
-        E::widen::<I>([unsafe { self.at(channel, column).cast::<E>().read_unaligned() }; 8])[0]
+        E::widen::<I, 1>([unsafe { self.at(channel, column).cast::<E>().read_unaligned() }])[0]
     }
 }
 
@@ -135,7 +135,7 @@ fn pack_planes<I: Isa, E: Element>(from: &Planes<E>, to: &mut [Lanes<E::Compute>
             let mut rows = [[E::Compute::ZERO; 8]; 8];
             for (plane, row) in planes.iter().zip(&mut rows) {
                 // SAFETY: `new` checked that run and channels are inside; columns are neighbours.
-                *row = E::widen::<I>(unsafe { plane.cast::<[E; 8]>().add(i).read_unaligned() });
+                *row = E::widen::<I, 8>(unsafe { plane.cast::<[E; 8]>().add(i).read_unaligned() });
             }
             // The next row is likely to be packed next.
             if i % (LINE / (8 * size_of::<E>())) == 0 {
@@ -167,59 +167,69 @@ fn pack_pixels<I: Isa, E: Element>(
     apart: usize,
 ) {
     const PIXELS_AHEAD: usize = 24;
+    // Memory gives the same line of some pixels, then the next line of these, faster than pixel by pixel.
     const PIXELS_AT_ONCE: usize = 8;
+    let before_turn = from.all_channels - from.first;
+    let whole_blocks = from.channels.min(before_turn) / LANES;
+    let stride = from.column_stride;
+    let mut pixel = from.at(0, 0);
+    let lines = (before_in_line(pixel) + from.channels * size_of::<E>()).div_ceil(LINE);
     for first in (0..columns).step_by(PIXELS_AT_ONCE) {
-        let count = PIXELS_AT_ONCE.min(columns - first);
-        for column in first + PIXELS_AHEAD..columns.min(first + PIXELS_AHEAD + count) {
-            let pixel = from.at(0, column);
-            let before = before_in_line(pixel);
-            for at in (0..before + from.channels * size_of::<E>()).step_by(LINE) {
-                I::prefetch(pixel.wrapping_sub(before).wrapping_add(at));
+        let end = columns.min(first + PIXELS_AT_ONCE);
+        let mut ahead = pixel.wrapping_offset(PIXELS_AHEAD as isize * stride);
+        for _ in first + PIXELS_AHEAD..columns.min(end + PIXELS_AHEAD) {
+            for line in 0..lines {
+                I::prefetch(ahead.wrapping_add(line * LINE));
+            }
+            ahead = ahead.wrapping_offset(stride);
+        }
+        for block in 0..whole_blocks {
+            let mut block_of_pixel = pixel.wrapping_add(block * LANES * size_of::<E>());
+            for to in &mut to[block * apart..][first..end] {
+                // SAFETY: `new` checked that run and channels are inside; those of the block are neighbours.
+                let elements = unsafe { block_of_pixel.cast::<[E; LANES]>().read_unaligned() };
+                to.0 = E::widen::<I, LANES>(elements);
+                block_of_pixel = block_of_pixel.wrapping_offset(stride);
             }
         }
-        for (block, channel) in (0..from.channels).step_by(LANES).enumerate() {
-            let channels = LANES.min(from.channels - channel);
-            let to = &mut to[block * apart + first..][..count];
-            let before_turn = from.all_channels - around(from.first + channel, from.all_channels);
-            // SAFETY: `new` checked that run and channels are inside; channels are neighbours up to the last one.
-            unsafe {
-                if channels == LANES && before_turn >= LANES {
-                    copy_pixels::<I, E>(from, channel, 0..LANES, first, to);
-                } else {
-                    let turn = before_turn.min(channels);
-                    copy_pixels::<I, E>(from, channel, 0..turn, first, to);
-                    copy_pixels::<I, E>(from, channel, turn..channels, first, to);
-                }
-            }
+        pixel = pixel.wrapping_offset(PIXELS_AT_ONCE as isize * stride);
+    }
+    for (block, channel) in (0..from.channels).step_by(LANES).enumerate().skip(whole_blocks) {
+        let channels = LANES.min(from.channels - channel);
+        let turn = (from.all_channels - around(from.first + channel, from.all_channels)).min(channels);
+        let to = &mut to[block * apart..][..columns];
+        // SAFETY: `new` checked that run and channels are inside; channels are neighbours up to the last one.
+        unsafe {
+            copy_lanes::<I, E>(from, channel, 0..turn, to);
+            copy_lanes::<I, E>(from, channel, turn..channels, to);
         }
     }
 }
 
-/// Copies some lanes of a block that begins at a channel, of some pixels.
+/// Copies some lanes of a block that begins at a channel.
 ///
 /// # Safety
 /// They must be inside, and the channels of these lanes neighbours.
 #[inline(always)]
-unsafe fn copy_pixels<I: Isa, E: Element>(
+unsafe fn copy_lanes<I: Isa, E: Element>(
     from: &Planes<E>,
     channel: usize,
     lanes: Range<usize>,
-    column: usize,
     to: &mut [Lanes<E::Compute>],
 ) {
-    for (i, pixel) in to.iter_mut().enumerate() {
+    for (column, pixel) in to.iter_mut().enumerate() {
         let (halves, _) = pixel.0.as_chunks_mut::<8>();
         for (half, values) in halves.iter_mut().enumerate() {
             let first = 8 * half;
             if lanes.start <= first && first + 8 <= lanes.end {
-                let at = from.at(channel + first, column + i);
+                let at = from.at(channel + first, column);
                 // SAFETY: the caller's promise.
-                *values = E::widen::<I>(unsafe { at.cast::<[E; 8]>().read_unaligned() });
+                *values = E::widen::<I, 8>(unsafe { at.cast::<[E; 8]>().read_unaligned() });
                 continue;
             }
             for lane in lanes.start.max(first)..lanes.end.min(first + 8) {
                 // SAFETY: as above.
-                values[lane - first] = unsafe { from.one::<I>(channel + lane, column + i) };
+                values[lane - first] = unsafe { from.one::<I>(channel + lane, column) };
             }
         }
     }

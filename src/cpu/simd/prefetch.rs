@@ -4,6 +4,7 @@
 //! the hardware to follow.
 
 use std::ops::Range;
+use std::ptr;
 
 use crate::cpu::blocks::around;
 use crate::cpu::simd::{Isa, LINE};
@@ -11,13 +12,14 @@ use crate::cpu::window::Source;
 
 /// Runs of bytes, equally far from each other.
 pub struct Prefetch {
-    base: *const u8,
-    runs: usize,
-    stride: isize,
     bytes: usize,
-    /// Where to go on.
-    run: usize,
-    at: usize,
+    stride: isize,
+    /// Where the next run begins, and how many are left.
+    next: *const u8,
+    left: usize,
+    /// The line to go on with, and where its run ends.
+    line: *const u8,
+    end: *const u8,
 }
 
 impl Prefetch {
@@ -38,35 +40,36 @@ impl Prefetch {
         }
         let first = around(source.channels.start, all_channels);
         let base = source.features.pointer([source.image, first, rows.start, 0]);
-        Self { base, runs, stride, bytes, run: 0, at: 0 }
+        Self { bytes, stride, next: base, left: runs, line: base, end: base }
     }
 }
 
 impl Prefetch {
     /// Nothing to ask for.
     pub fn nothing() -> Self {
-        Self { base: std::ptr::null(), runs: 0, stride: 0, bytes: 0, run: 0, at: 0 }
+        Self { bytes: 0, stride: 0, next: ptr::null(), left: 0, line: ptr::null(), end: ptr::null() }
     }
 
     /// Lines in all, if all runs begin equally far from one.
     pub fn lines(&self) -> usize {
-        self.runs * (before_in_line(self.base) + self.bytes).div_ceil(LINE)
+        self.left * (before_in_line(self.next) + self.bytes).div_ceil(LINE)
     }
 
     /// Asks for some more lines, if there are any. A few at a time: all at once would keep the loads in between waiting.
     #[inline(always)]
     pub fn ask<I: Isa>(&mut self, lines: usize) {
         for _ in 0..lines {
-            if self.run == self.runs {
-                return;
+            if self.line >= self.end {
+                if self.left == 0 {
+                    return;
+                }
+                self.line = self.next.wrapping_sub(before_in_line(self.next));
+                self.end = self.next.wrapping_add(self.bytes);
+                self.next = self.next.wrapping_offset(self.stride);
+                self.left -= 1;
             }
-            let run = self.base.wrapping_offset(self.run as isize * self.stride);
-            let before = before_in_line(run);
-            I::prefetch(run.wrapping_sub(before).wrapping_add(self.at));
-            self.at += LINE;
-            if self.at >= before + self.bytes {
-                (self.run, self.at) = (self.run + 1, 0);
-            }
+            I::prefetch(self.line);
+            self.line = self.line.wrapping_add(LINE);
         }
     }
 }

@@ -40,9 +40,18 @@ pub struct Avx<const WIDE: bool>;
 
 impl<const WIDE: bool> Conversions for Avx<WIDE> {
     #[inline(always)]
-    fn widen_f16(values: [u16; 8]) -> [f32; 8] {
-        // SAFETY: this level has F16C; arrays and vectors have the same bytes.
-        unsafe { std::mem::transmute(_mm256_cvtph_ps(std::mem::transmute::<[u16; 8], __m128i>(values))) }
+    fn widen_f16<const N: usize>(values: [u16; N]) -> [f32; N] {
+        let mut results = [0.0; N];
+        for (results, values) in results.chunks_mut(8).zip(values.chunks(8)) {
+            let mut padded = [0; 8];
+            padded[..values.len()].copy_from_slice(values);
+            // SAFETY: this level has F16C; arrays and vectors have the same bytes.
+            let wide: [f32; 8] = unsafe {
+                std::mem::transmute(_mm256_cvtph_ps(std::mem::transmute::<[u16; 8], __m128i>(padded)))
+            };
+            results.copy_from_slice(&wide[..results.len()]);
+        }
+        results
     }
 
     #[inline(always)]
