@@ -52,7 +52,7 @@ bench: $(VENV)/.test ## Time us beside other libraries (BENCH="--rows 1,3 --page
 	$(BIN)/python benches/python/compare.py $(BENCH)
 
 wheel: $(VENV)/.created ## Wheel and source distribution in dist/
-	$(BIN)/maturin build --release --locked --sdist --out dist
+	$(BIN)/maturin build --release --locked --sdist --compression-level 9 --out dist
 
 docs: $(VENV)/.demo ## Write docs/article.md and its pictures anew
 	$(BIN)/python docs/make_article.py

@@ -161,9 +161,16 @@ class Case:
         grad_output = rng.standard_normal(shape).astype(self.features_dtype)
         return {"grad_output": grad_output, **self.inputs(), **options, **overrides}
 
-    def run_box_gradient(self, **overrides: Any) -> np.ndarray:
-        """Call the function that gives gradients for boxes, with some arguments replaced or added."""
-        return getattr(ra, f"{self.op}_box_gradient")(**self.box_gradient_arguments(**overrides))
+    def run_box_gradient(self, layout: str = "NCHW", **overrides: Any) -> np.ndarray:
+        """Call the function that gives gradients for boxes, with some arguments replaced or added.
+
+        They are NCHW: with another layout they are copied to it first.
+        """
+        arguments = self.box_gradient_arguments(**overrides)
+        if layout == "NHWC":
+            for name in ("grad_output", "features"):
+                arguments[name] = np.ascontiguousarray(np.moveaxis(arguments[name], 1, -1))
+        return getattr(ra, f"{self.op}_box_gradient")(**arguments, layout=layout)
 
     def true_box_gradient(self, **overrides: Any) -> box_gradients.BoxGradient:
         """What the derivative of the definition gives."""

@@ -20,7 +20,8 @@ for op in cases.OPERATORS:
         digest.update(case.run().tobytes())
         if cases.OPERATORS[op].box_gradient:
             check_box_gradient(case)
-            digest.update(case.run_box_gradient().tobytes())
+            for layout in ("NCHW", "NHWC"):
+                digest.update(case.run_box_gradient(layout).tobytes())
 print(ra.simd_level(), json.dumps({"registry": digest.hexdigest(), **matrix.digests()}))
 """
 

@@ -15,12 +15,6 @@ const PIECE: usize = 2 * LINE;
 /// With four, too little of the second-level cache is left to each.
 const MOST_BLOCKS: usize = 2;
 
-/// Where nothing is written, longer pieces are worth more.
-const MOST_BLOCKS_READ: usize = 8;
-
-/// What the windows of so many blocks may take of the second-level cache.
-const CACHE: usize = 2 << 20;
-
 /// Whether the channels of a pixel are neighbours, and its columns are not.
 pub fn is_interleaved<E>(array: &View<'_, E>) -> bool {
     let [_, channel, _, column] = array.strides();
@@ -41,11 +35,9 @@ pub fn groups_by_lines<E>(
     groups_of(blocks, first..first + channels)
 }
 
-/// Groups of which gradients of bins are read and nothing is written, so that all that counts is how long the pieces are: of
-/// more blocks, if windows that take so many bytes each fit in the second-level cache.
-pub fn groups_by_cache<E>(channels: usize, interleaved: bool, window_bytes: usize) -> Vec<Range<usize>> {
-    let fitting = (CACHE / window_bytes.max(1)).min(MOST_BLOCKS_READ);
-    let blocks = if interleaved { blocks_of_a_piece::<E>().max(fitting) } else { 1 };
+/// The same, beginning with the first channel.
+pub fn groups<E>(channels: usize, interleaved: bool) -> Vec<Range<usize>> {
+    let blocks = if interleaved { blocks_of_a_piece::<E>() } else { 1 };
     groups_of(blocks, 0..channels)
 }
 
@@ -92,17 +84,9 @@ mod tests {
 
     #[test]
     fn small_interleaved_elements_come_in_pairs_of_blocks() {
-        assert_eq!(groups_of(blocks_of_a_piece::<f32>(), 0..72), [0..32, 32..64, 64..72]);
-        assert_eq!(groups_of(blocks_of_a_piece::<f64>(), 0..40), [0..16, 16..32, 32..40]);
+        assert_eq!(groups::<f32>(72, true), [0..32, 32..64, 64..72]);
+        assert_eq!(groups::<f64>(40, true), [0..16, 16..32, 32..40]);
         assert!(blocks(&(32..56)).eq([32..48, 48..56]));
-    }
-
-    #[test]
-    fn small_windows_come_in_larger_groups() {
-        assert_eq!(groups_by_cache::<f32>(160, true, CACHE / 8), [0..128, 128..160]);
-        assert_eq!(groups_by_cache::<f32>(80, true, CACHE / 3), [0..48, 48..80]);
-        assert_eq!(groups_by_cache::<f32>(80, true, CACHE), [0..32, 32..64, 64..80]);
-        assert_eq!(groups_by_cache::<f32>(40, false, 1), [0..16, 16..32, 32..40]);
     }
 
     #[test]

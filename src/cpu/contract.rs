@@ -11,7 +11,7 @@ use std::ops::Range;
 use crate::cpu::blocks::blocks;
 use crate::cpu::gather::SPARSE_PART;
 use crate::cpu::scatter::load;
-use crate::cpu::simd::contract::{self as simd, ApplySlopes};
+use crate::cpu::simd::contract::{self as simd, ApplySlopes, total};
 use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::store::MOST_BINS;
 use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
@@ -20,7 +20,7 @@ use crate::element::{Element, Real};
 use crate::error::Result;
 use crate::scratch;
 use crate::taps::transposed::Transposed;
-use crate::taps::{BOXES_PER_TABLE, Invalid, Plan, Run};
+use crate::taps::{BOXES_PER_TABLE, Plan, Run};
 use crate::view::View;
 
 /// A group of blocks of channels of a run of boxes.
@@ -103,7 +103,8 @@ impl<E: Element> Contract<'_, E> {
     ) {
         let (roi, y, x) = self.plan.roi(at);
         let blocks = blocks(&source.channels);
-        if roi.invalid != Invalid::Raise || y.live().is_empty() || x.live().is_empty() {
+        // Invalid boxes have no taps.
+        if y.live().is_empty() || x.live().is_empty() {
             return gradients.resize(gradients.len() + blocks.len(), [0.0; 4]);
         }
         let Bins { grads, across, down } = kept;
@@ -151,10 +152,8 @@ impl<E: Element> Contract<'_, E> {
         for ((i, block), down) in blocks.enumerate().zip(down) {
             let sums = &across[i * count..][..count];
             let across = ApplySlopes { slopes: readers.slopes(), sums }.run::<I>();
-            let total = |sums: &Lanes<E::Compute>| {
-                sums.0[..block.len()].iter().fold(0.0, |sum, value| sum + value.to_f64())
-            };
-            gradients.push([&across[0], &down[0], &across[1], &down[1]].map(total));
+            let ends = [&across[0], &down[0], &across[1], &down[1]];
+            gradients.push(ends.map(|sums| total(sums, block.len())));
         }
     }
 }

@@ -8,6 +8,7 @@ mod block;
 mod blocks;
 mod chosen;
 mod contract;
+mod dots;
 pub(crate) mod gather;
 mod maximum;
 pub(crate) mod pool;
@@ -20,16 +21,18 @@ use std::ops::Range;
 use crate::element::{Element, Real};
 use crate::error::Result;
 use crate::taps::transposed::Transposed;
-use crate::taps::{BOXES_PER_TABLE, Invalid, Plan, Run};
+use crate::taps::{BOXES_PER_TABLE, Invalid, MOST_UNROLLED_TAPS, Plan};
 use crate::view::{View, ViewMut};
 
-use blocks::{blocks, groups_by_cache, groups_by_lines, is_interleaved};
+use blocks::{blocks, groups, groups_by_lines, is_interleaved};
 pub(crate) use chosen::check as check_argmax;
 use contract::Contract;
+use dots::Dots;
 pub use pool::{num_threads, set_num_threads};
 use scatter::{Band, Scatter};
 use simd::Lanes;
 pub use simd::Level;
+use simd::dot::FEWEST_CHANNELS;
 
 /// How a call is computed. It does not change the result, but for the last bits of levels without fused
 /// multiply-add.
@@ -105,18 +108,63 @@ pub(crate) fn contract<E: Element>(
     out: &mut [[f64; 4]],
     settings: Settings,
 ) -> Result<()> {
-    let [rois, channels, height, width] = grad_output.shape();
-    let threads = settings.threads.min(1 + rois * channels * height * width / RESULTS_WORTH_A_THREAD);
+    let results: usize = grad_output.shape().iter().product();
+    let settings =
+        Settings { threads: settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD), ..settings };
+    let interleaved = is_interleaved(grad_output) && features.iter().all(is_interleaved);
+    if interleaved && grad_output.shape()[1] >= FEWEST_CHANNELS {
+        contract_pixels(plan, grad_output, features, out, settings);
+    } else {
+        contract_blocks(plan, grad_output, features, out, settings)?;
+    }
+    for at in 0..plan.boxes() {
+        let (roi, ..) = plan.roi(at);
+        if roi.invalid == Invalid::Nan {
+            out[roi.roi] = [f64::NAN; 4];
+        }
+    }
+    Ok(())
+}
+
+/// Where many channels are neighbours: box by box.
+fn contract_pixels<E: Element>(
+    plan: &Plan<E::Compute>,
+    grad_output: &View<'_, E::Output>,
+    features: &[View<'_, E>],
+    out: &mut [[f64; 4]],
+    settings: Settings,
+) {
+    let Settings { level, threads } = settings;
+    let readers = transposed(plan, 0, threads);
+    let boxes_at_once = plan.boxes().div_ceil(TASKS_PER_THREAD * threads).max(1);
+    let parts = pool::map(plan.boxes().div_ceil(boxes_at_once), threads, |task| {
+        let first = task * boxes_at_once;
+        let boxes = first..plan.boxes().min(first + boxes_at_once);
+        Dots { plan, readers: &readers, grad_output, features, boxes }.compute(level)
+    });
+    for (at, gradient) in parts.into_iter().flatten().enumerate() {
+        let (roi, ..) = plan.roi(at);
+        out[roi.roi] = gradient;
+    }
+}
+
+/// In any layout: block by block.
+fn contract_blocks<E: Element>(
+    plan: &Plan<E::Compute>,
+    grad_output: &View<'_, E::Output>,
+    features: &[View<'_, E>],
+    out: &mut [[f64; 4]],
+    settings: Settings,
+) -> Result<()> {
+    let Settings { level, threads } = settings;
+    let [_, channels, ..] = grad_output.shape();
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(grad_output);
-    let pixels = |run: &Run| run.tallest * features[run.stage].shape()[3];
-    let most_pixels = plan.runs(1).iter().map(pixels).max().unwrap_or(0);
-    let window_bytes = most_pixels * size_of::<Lanes<E::Compute>>();
-    let groups = groups_by_cache::<E>(channels, interleaved, window_bytes);
+    let groups = groups::<E>(channels, interleaved);
     let runs = plan.runs(parts_of_groups(&groups, threads));
-    let readers = transposed(plan, threads);
+    let readers = transposed(plan, MOST_UNROLLED_TAPS, threads);
     let parts = pool::map(runs.len() * groups.len(), threads, |task| {
         let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()].clone());
-        Contract { plan, readers: &readers, run, grad_output, features, channels }.compute(settings.level)
+        Contract { plan, readers: &readers, run, grad_output, features, channels }.compute(level)
     });
     for (task, part) in parts.into_iter().enumerate() {
         let (run, blocks) = (&runs[task / groups.len()], blocks(&groups[task % groups.len()]).len());
@@ -126,12 +174,6 @@ pub(crate) fn contract<E: Element>(
             for gradient in gradients {
                 out[roi.roi].iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
             }
-        }
-    }
-    for at in 0..plan.boxes() {
-        let (roi, ..) = plan.roi(at);
-        if roi.invalid == Invalid::Nan {
-            out[roi.roi] = [f64::NAN; 4];
         }
     }
     Ok(())
@@ -153,7 +195,7 @@ pub(crate) fn scatter<E: Element>(
 ) -> Result<()> {
     let results: usize = out.iter().map(|out| out.shape().iter().product::<usize>()).sum();
     let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
-    let readers = if argmax.is_some() { Vec::new() } else { transposed(plan, threads) };
+    let readers = if argmax.is_some() { Vec::new() } else { transposed(plan, MOST_UNROLLED_TAPS, threads) };
     let [_, channels, ..] = grad_output.shape();
     let stream = results * size_of::<E>() > BYTES_WORTH_STREAMING;
     let interleaved = is_interleaved(grad_output) || out.iter().any(|out| is_interleaved(&out.written()));
@@ -167,11 +209,12 @@ pub(crate) fn scatter<E: Element>(
     .collect()
 }
 
-/// The taps of sums turned round, [`BOXES_PER_TABLE`] boxes in each table.
-fn transposed<T: Real>(plan: &Plan<T>, threads: usize) -> Vec<Transposed<T>> {
+/// The taps of sums turned round, [`BOXES_PER_TABLE`] boxes in each table, for loops that are unrolled over so many readers
+/// of a column.
+fn transposed<T: Real>(plan: &Plan<T>, most_unrolled: usize, threads: usize) -> Vec<Transposed<T>> {
     pool::map(plan.boxes().div_ceil(BOXES_PER_TABLE), threads, |table| {
         let first = table * BOXES_PER_TABLE;
-        Transposed::new(plan, first..plan.boxes().min(first + BOXES_PER_TABLE))
+        Transposed::new(plan, first..plan.boxes().min(first + BOXES_PER_TABLE), most_unrolled)
     })
 }
 

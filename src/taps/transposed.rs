@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::{AxisTaps, MOST_UNROLLED_TAPS, Plan};
+use super::{AxisTaps, Plan};
 use crate::element::Real;
 
 /// One axis of one box: where it lies in the table.
@@ -31,8 +31,9 @@ pub struct Transposed<T> {
 }
 
 impl<T: Real> Transposed<T> {
-    /// Turns the sums of some boxes round, counted as the plan counts.
-    pub fn new(plan: &Plan<T>, rois: Range<usize>) -> Self {
+    /// Turns the sums of some boxes round, counted as the plan counts. Columns have equally many readers where none has more
+    /// than so many.
+    pub fn new(plan: &Plan<T>, rois: Range<usize>, most_unrolled: usize) -> Self {
         let mut table = Self {
             pixels: Vec::new(),
             bounds: Vec::new(),
@@ -44,8 +45,7 @@ impl<T: Real> Transposed<T> {
         let mut next = Vec::new();
         for at in rois {
             let (_, y, x) = plan.roi(at);
-            // Loops are unrolled over the readers of a column.
-            let spans = [table.push(&y, 0, &mut next), table.push(&x, MOST_UNROLLED_TAPS, &mut next)];
+            let spans = [table.push(&y, 0, &mut next), table.push(&x, most_unrolled, &mut next)];
             table.rois.push(spans);
         }
         table
@@ -172,7 +172,7 @@ impl<'a, T> AxisReaders<'a, T> {
         self.between(pixel, pixel + 1)
     }
 
-    /// The number of readers of every pixel if it is the same and at most [`MOST_UNROLLED_TAPS`], else 0.
+    /// The number of readers of every pixel if it is the same and not too large to unroll, else 0.
     pub fn uniform(&self) -> usize {
         self.uniform
     }
@@ -213,7 +213,7 @@ mod tests {
         };
         table.push(0, 0, 0, axis, axis);
         let plan = Plan::new(Reduce::Sum, output, vec![table]);
-        let transposed = Transposed::new(&plan, 0..1);
+        let transposed = Transposed::new(&plan, 0..1, 2);
         let [y, x] = transposed.roi(0);
         assert_eq!(y.pixels(), [2, 3, 5, 6]);
         assert_eq!((y.uniform(), x.uniform()), (0, 2));

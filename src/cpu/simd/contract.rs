@@ -163,7 +163,7 @@ impl<T: Real> Contract<'_, T> {
 
 /// Adds what a tap with these slopes has for the two ends. One without a slope has nothing, whatever its sum is.
 #[inline(always)]
-fn add_slopes<I: Isa, T: Real>(ends: &mut [Lanes<T>; 2], slopes: [T; 2], sum: &Lanes<T>) {
+pub fn add_slopes<I: Isa, T: Real>(ends: &mut [Lanes<T>; 2], slopes: [T; 2], sum: &Lanes<T>) {
     for (end, slope) in ends.iter_mut().zip(slopes) {
         if slope != T::ZERO {
             *end = I::mul_add(slope, sum, *end);
@@ -190,4 +190,10 @@ impl<T: Real> Kernel for ApplySlopes<'_, T> {
         }
         ends
     }
+}
+
+/// The sum of some lanes, from the first one on.
+#[inline(always)]
+pub fn total<T: Real>(sums: &Lanes<T>, lanes: usize) -> f64 {
+    sums.0[..lanes].iter().fold(0.0, |sum, value| sum + value.to_f64())
 }

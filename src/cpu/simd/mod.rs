@@ -9,6 +9,7 @@
 mod baseline;
 pub mod clear;
 pub mod contract;
+pub mod dot;
 pub mod max;
 pub mod outbox;
 pub mod pack;
