@@ -31,14 +31,12 @@ pub fn groups_by_lines<E>(
     stream: bool,
 ) -> Vec<Range<usize>> {
     let first = if stream { channels_before_line(out, channels) } else { 0 };
-    let blocks = if interleaved { blocks_of_a_piece::<E>() } else { 1 };
-    groups_of(blocks, first..first + channels)
+    groups_of::<E>(first..first + channels, interleaved)
 }
 
 /// The same, beginning with the first channel.
 pub fn groups<E>(channels: usize, interleaved: bool) -> Vec<Range<usize>> {
-    let blocks = if interleaved { blocks_of_a_piece::<E>() } else { 1 };
-    groups_of(blocks, 0..channels)
+    groups_of::<E>(0..channels, interleaved)
 }
 
 /// The blocks of a group.
@@ -52,7 +50,8 @@ fn blocks_of_a_piece<E>() -> usize {
     (PIECE / (LANES * size_of::<E>())).clamp(1, MOST_BLOCKS)
 }
 
-fn groups_of(blocks: usize, channels: Range<usize>) -> Vec<Range<usize>> {
+fn groups_of<E>(channels: Range<usize>, interleaved: bool) -> Vec<Range<usize>> {
+    let blocks = if interleaved { blocks_of_a_piece::<E>() } else { 1 };
     let Range { start, end } = channels;
     (start..end).step_by(LANES * blocks).map(|start| start..end.min(start + LANES * blocks)).collect()
 }
