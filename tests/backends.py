@@ -1,5 +1,6 @@
 """Where operators can run: how tests call them there, and whether that is possible here."""
 
+import ctypes
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -9,6 +10,16 @@ from roialign_rs import _core
 
 HAS_GPU_PATH = hasattr(_core.Device, "info")
 """Whether the extension was built with the feature "gpu"."""
+
+
+@cache
+def has_vulkan_loader() -> bool:
+    """Whether this Linux machine has the library through which drivers are found."""
+    try:
+        ctypes.CDLL("libvulkan.so.1")
+    except OSError:
+        return False
+    return True
 
 
 @cache

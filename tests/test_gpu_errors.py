@@ -103,6 +103,7 @@ def test_a_machine_without_a_loader_is_told_what_to_install(tmp_path):
 
 @ON_LINUX
 @WITH_GPU_PATH
+@pytest.mark.skipif(not backends.has_vulkan_loader(), reason="no Vulkan loader (libvulkan.so.1) here")
 def test_a_machine_with_a_loader_but_no_driver_is_told_what_to_install():
     nowhere = {"VK_DRIVER_FILES": "/nowhere.json", "VK_ICD_FILENAMES": "/nowhere.json"}
     found, error, pooled = python(WHAT_IS_FOUND, **nowhere).split("\n")
