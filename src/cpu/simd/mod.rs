@@ -23,7 +23,6 @@ mod x86_64;
 
 use std::env;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::element::{Conversions, Element, Real, each};
 use crate::error::{Error, Result};
@@ -49,40 +48,41 @@ impl<T: Copy> Lanes<T> {
     }
 }
 
-/// An instruction set that kernels are compiled for.
+/// An instruction set that kernels are compiled for, and that this CPU has: there is no way to make another one.
+///
+/// ```
+/// use roialign_rs::cpu::Level;
+/// let names: Vec<_> = Level::available().map(Level::name).collect();
+/// assert_eq!(names[0], "scalar");
+/// ```
+///
+/// The kind of instruction set is private, so that safe code cannot name one that the CPU may lack:
+///
+/// ```compile_fail,E0599
+/// use roialign_rs::cpu::{Level, Settings};
+/// let settings = Settings { level: Level::Avx512, ..Settings::current().unwrap() };
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Level {
+pub struct Level(Kind);
+
+/// The instruction sets that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
     /// What every CPU of the target has.
-    Scalar = 1,
+    Scalar,
     /// x86-64 with AVX2, FMA and F16C.
-    Avx2 = 2,
+    Avx2,
     /// x86-64 with AVX-512 F, BW, DQ and VL besides.
-    Avx512 = 3,
+    Avx512,
     /// 64-bit ARM, where it is part of the target; unlike `Scalar`, with fused multiply-add.
-    Neon = 4,
+    Neon,
 }
 
-/// The level that was set, 0 for none.
-static CHOSEN: AtomicU8 = AtomicU8::new(0);
-
-impl Level {
+impl Kind {
     const ALL: [Self; 4] = [Self::Scalar, Self::Avx2, Self::Avx512, Self::Neon];
 
-    /// The name that `ROIALIGN_LEVEL` takes.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            Self::Avx2 => "avx2",
-            Self::Avx512 => "avx512",
-            Self::Neon => "neon",
-        }
-    }
-
     /// Whether this CPU has it.
-    #[must_use]
-    pub fn is_available(self) -> bool {
+    fn is_available(self) -> bool {
         match self {
             Self::Scalar => true,
             #[cfg(target_arch = "x86_64")]
@@ -95,38 +95,37 @@ impl Level {
             _ => false,
         }
     }
+}
 
-    /// All levels that this CPU has.
-    pub fn available() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|level| level.is_available())
+impl Level {
+    /// The name that `ROIALIGN_LEVEL` takes.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar => "scalar",
+            Kind::Avx2 => "avx2",
+            Kind::Avx512 => "avx512",
+            Kind::Neon => "neon",
+        }
     }
 
-    /// The level in use: set by [`Level::choose`], else by `ROIALIGN_LEVEL`, else the best that there is.
+    /// All levels that this CPU has, from the slowest to the fastest.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Kind::ALL.into_iter().filter(|kind| kind.is_available()).map(Self)
+    }
+
+    /// The level in use: what `ROIALIGN_LEVEL` names, else the best that there is.
     ///
     /// # Errors
     /// If the environment variable names no level, or one that this CPU does not have.
     pub fn current() -> Result<Self> {
-        static DEFAULT: OnceLock<Result<Level>> = OnceLock::new();
-        let chosen = CHOSEN.load(Ordering::Relaxed);
-        match Self::ALL.into_iter().find(|&level| level as u8 == chosen) {
-            Some(level) => Ok(level),
-            None => DEFAULT
-                .get_or_init(|| match env::var("ROIALIGN_LEVEL") {
-                    Ok(name) => Self::by_name(&name),
-                    Err(_) => Ok(Self::best()),
-                })
-                .clone(),
-        }
-    }
-
-    /// Uses this level for all later calls of the process.
-    ///
-    /// # Errors
-    /// If this CPU does not have it.
-    pub fn choose(self) -> Result<()> {
-        let level = Self::by_name(self.name())?;
-        CHOSEN.store(level as u8, Ordering::Relaxed);
-        Ok(())
+        static CURRENT: OnceLock<Result<Level>> = OnceLock::new();
+        CURRENT
+            .get_or_init(|| match env::var("ROIALIGN_LEVEL") {
+                Ok(name) => Self::by_name(&name),
+                Err(_) => Ok(Self::best()),
+            })
+            .clone()
     }
 
     fn by_name(name: &str) -> Result<Self> {
@@ -137,21 +136,21 @@ impl Level {
     }
 
     fn best() -> Self {
-        Self::available().last().unwrap_or(Self::Scalar)
+        Self::available().last().unwrap_or(Self(Kind::Scalar))
     }
 
     /// Runs a kernel compiled for this level.
     #[inline(always)]
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        match self {
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: levels other than `Scalar` come from `available`, which asked the CPU.
-            Self::Avx2 => unsafe { x86_64::avx2(kernel) },
+            // SAFETY: levels are made in `available` alone, which asked the CPU.
+            Kind::Avx2 => unsafe { x86_64::avx2(kernel) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Self::Avx512 => unsafe { x86_64::avx512(kernel) },
+            Kind::Avx512 => unsafe { x86_64::avx512(kernel) },
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => Baseline::<true>::call(kernel),
+            Kind::Neon => Baseline::<true>::call(kernel),
             // `Scalar`: levels of other architectures are never available.
             _ => Baseline::<false>::call(kernel),
         }
