@@ -20,9 +20,9 @@ fn forward<E: Dtype<Output: Dtype>>(
     criterion: &mut Criterion,
     row: &Workload,
     layout: Layout,
-    settings: Settings,
+    settings: Settings<'_>,
 ) {
-    let Settings { level, threads } = settings;
+    let Settings { level, threads, .. } = settings;
     let name = format!("roi_align/{}/{}/{}/{threads}t", E::NAME, layout.name(), level.name());
     let mut group = criterion.benchmark_group(name);
     group.sample_size(20).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));

@@ -172,6 +172,9 @@ pub enum Error {
     /// A device that is missing, full, lost or forked away.
     #[error("{0}")]
     Gpu(String),
+    /// The call was ended early; its results are partly written.
+    #[error("the call was interrupted")]
+    Interrupted,
     /// Arguments that do not go together.
     #[error("{0}")]
     Conflict(String),
@@ -181,6 +184,11 @@ pub enum Error {
 pub(crate) fn reserve<T>(items: &mut Vec<T>, count: usize, what: &'static str) -> Result<()> {
     let missing = count.saturating_sub(items.len());
     items.try_reserve_exact(missing).map_err(|_| Error::NoMemory { count, what })
+}
+
+/// Makes room for so many more items, and for as many again if that saves later calls from moving them.
+pub(crate) fn reserve_more<T>(items: &mut Vec<T>, count: usize, what: &'static str) -> Result<()> {
+    items.try_reserve(count).map_err(|_| Error::NoMemory { count, what })
 }
 
 /// A tuple as Python prints it.

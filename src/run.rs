@@ -6,6 +6,7 @@ mod box_gradient;
 mod device;
 mod pyramid;
 mod stages;
+mod wide;
 
 use crate::cpu;
 use crate::element::{Element, Real};
@@ -52,7 +53,7 @@ pub fn forward<E: Element, B: Real>(
     out: &ViewMut<'_, E::Output>,
     argmax: Option<&ViewMut<'_, i64>>,
     invalid: Invalid,
-    settings: cpu::Settings,
+    settings: cpu::Settings<'_>,
 ) -> Result<()> {
     forward_pyramid(Pyramid::one(op), &[*features], boxes, out, argmax, invalid, settings)
 }
@@ -68,7 +69,7 @@ pub fn forward_pyramid<E: Element, B: Real>(
     out: &ViewMut<'_, E::Output>,
     argmax: Option<&ViewMut<'_, i64>>,
     invalid: Invalid,
-    settings: cpu::Settings,
+    settings: cpu::Settings<'_>,
 ) -> Result<()> {
     let shapes: Vec<_> = features.iter().map(View::shape).collect();
     let shape = pyramid.output_shape(&shapes, boxes.corners.len())?;
@@ -78,8 +79,8 @@ pub fn forward_pyramid<E: Element, B: Real>(
     if shape[0] == 0 || shape[1] == 0 {
         return Ok(());
     }
-    for rows in pyramid.passes(&shapes, boxes.corners.len()) {
-        let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings.threads)?;
+    for rows in pyramid.passes(&shapes, boxes, 0..boxes.corners.len()) {
+        let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings)?;
         cpu::gather(&plan, features, out, argmax, settings)?;
     }
     Ok(())

@@ -19,7 +19,7 @@ mod writer;
 use std::ops::Range;
 
 use crate::element::Real;
-use crate::error::{Result, reserve};
+use crate::error::{Result, reserve, reserve_more};
 use crate::geometry::Extent;
 
 pub use plan::{BOXES_PER_TABLE, Plan, Run};
@@ -58,6 +58,9 @@ pub enum Invalid {
     /// Fill its part of the output with NaN.
     Nan,
 }
+
+/// What there may be no memory for.
+const TAPS: &str = "taps";
 
 /// Bins with at most this many taps are padded to a common number, for the unrolled loops.
 pub const MOST_UNROLLED_TAPS: usize = 4;
@@ -102,7 +105,7 @@ impl<'a, T> AxisTaps<'a, T> {
 
     /// Whether the plan was made for gradients of boxes.
     pub fn have_slopes(&self) -> bool {
-        !self.table.slopes.is_empty()
+        self.table.has_slopes
     }
 
     /// Where the entries of each of these bins start in the table, and where those of the last one end.
@@ -197,17 +200,18 @@ pub struct Table<T> {
     first_samples: Vec<i64>,
     rois: Vec<RoiTaps>,
     reduce: Reduce,
+    has_slopes: bool,
 }
 
 impl<T: Real> Table<T> {
     /// An empty table with room for the usual number of taps of so many boxes with so many bins, in the memory of another
-    /// one.
+    /// one. `has_slopes`: for gradients of boxes.
     ///
     /// # Errors
     /// If there is no memory for it.
-    pub fn new(reduce: Reduce, boxes: usize, output: Extent, memory: Self) -> Result<Self> {
+    pub fn new(reduce: Reduce, has_slopes: bool, boxes: usize, output: Extent, memory: Self) -> Result<Self> {
         let bins = boxes * (output.height + output.width + 2);
-        let mut table = Self { reduce, ..memory };
+        let mut table = Self { reduce, has_slopes, ..memory };
         table.bounds.clear();
         table.pixels.clear();
         table.weights.clear();
@@ -216,8 +220,11 @@ impl<T: Real> Table<T> {
         table.rois.clear();
         table.rois.reserve(boxes);
         reserve(&mut table.bounds, bins, "bins")?;
-        reserve(&mut table.pixels, bins * MOST_UNROLLED_TAPS, "taps")?;
-        reserve(&mut table.weights, bins * MOST_UNROLLED_TAPS, "taps")?;
+        if matches!(reduce, Reduce::MaxSample | Reduce::MaxCorner) {
+            reserve(&mut table.first_samples, bins, "bins")?;
+        }
+        reserve(&mut table.pixels, bins * MOST_UNROLLED_TAPS, TAPS)?;
+        reserve(&mut table.weights, bins * MOST_UNROLLED_TAPS, TAPS)?;
         Ok(table)
     }
 
@@ -232,18 +239,28 @@ impl<T: Real> Table<T> {
             + size_of::<RoiTaps>() * rois.capacity()
     }
 
-    /// Adds a box; `fill` writes the two axes, y and then x.
+    /// Adds a box with at most so many taps on both axes together; `y` and `x` write them.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
     pub fn push(
         &mut self,
+        most_taps: usize,
         roi: usize,
         stage: usize,
         image: usize,
         y: impl FnOnce(AxisWriter<'_, T>) -> AxisSpan,
         x: impl FnOnce(AxisWriter<'_, T>) -> AxisSpan,
-    ) {
+    ) -> Result<()> {
+        reserve_more(&mut self.pixels, most_taps, TAPS)?;
+        reserve_more(&mut self.weights, most_taps, TAPS)?;
+        if self.has_slopes {
+            reserve_more(&mut self.slopes, most_taps, TAPS)?;
+        }
         let y = y(AxisWriter::new(self));
         let x = x(AxisWriter::new(self));
         self.rois.push(RoiTaps { roi, stage, image, invalid: Invalid::Raise, y, x });
+        Ok(())
     }
 
     /// Adds a box whose output is filled.

@@ -115,7 +115,6 @@ impl<'a, E> View<'a, E> {
     }
 }
 
-#[cfg(feature = "gpu")]
 impl<E: Copy> View<'_, E> {
     /// Copies the elements from `index` on along an axis.
     pub(crate) fn read_run(&self, index: [usize; 4], axis: usize, run: &mut [E]) {
@@ -135,7 +134,6 @@ impl<E: Copy> View<'_, E> {
     }
 }
 
-#[cfg(feature = "gpu")]
 impl<E: Copy> ViewMut<'_, E> {
     /// Writes elements from `index` on along an axis. They must be of no other task.
     pub(crate) fn write_run(&self, index: [usize; 4], axis: usize, run: &[E]) {
@@ -154,7 +152,6 @@ impl<E: Copy> ViewMut<'_, E> {
     }
 }
 
-#[cfg(feature = "gpu")]
 fn assert_run(shape: [usize; 4], mut index: [usize; 4], axis: usize, length: usize) {
     assert!(length > 0, "an empty run lies nowhere");
     index[axis] += length - 1;

@@ -40,25 +40,30 @@ fn device(max_workgroups: Option<u32>, max_binding_bytes: Option<u64>) -> Option
     device.ok()
 }
 
+fn settings() -> Settings<'static> {
+    Settings::current().unwrap()
+}
+
 fn download(array: &Array) -> Vec<f64> {
     let mut values = vec![0.0; array.shape().iter().product()];
-    array.download(&ViewMut::new(&mut values, array.shape()).unwrap()).unwrap();
+    array.download(&ViewMut::new(&mut values, array.shape()).unwrap(), settings()).unwrap();
     values
 }
 
 /// Pools and goes back on a device; returns the result, what it came from, and the gradient.
 fn there_and_back(device: &Device, op: &impl RoiOp) -> [Vec<f64>; 4] {
-    let (pyramid, threads) = (Pyramid::one(op), Settings::current().unwrap().threads);
+    let pyramid = Pyramid::one(op);
     let features = noise(FEATURES.iter().product(), 1);
-    let uploaded = device.upload(&View::new(&features, FEATURES).unwrap()).unwrap();
+    let uploaded = device.upload(&View::new(&features, FEATURES).unwrap(), settings()).unwrap();
     let argmax = op.reduce().has_argmax();
     let (pooled, argmax) =
-        forward_on_device(pyramid, &[&uploaded], &boxes(), argmax, Invalid::Raise, threads).unwrap();
+        forward_on_device(pyramid, &[&uploaded], &boxes(), argmax, Invalid::Raise, settings()).unwrap();
     let grads = noise(pooled.shape().iter().product(), 2);
-    let uploaded = device.upload(&View::new(&grads, pooled.shape()).unwrap()).unwrap();
+    let uploaded = device.upload(&View::new(&grads, pooled.shape()).unwrap(), settings()).unwrap();
     let gradient = uploaded.room_for_gradient(FEATURES).unwrap();
     let (argmax, out) = (argmax.as_ref(), [&gradient]);
-    backward_on_device(pyramid, &uploaded, argmax, &boxes(), &out, false, Invalid::Raise, threads).unwrap();
+    backward_on_device(pyramid, &uploaded, argmax, &boxes(), &out, false, Invalid::Raise, settings())
+        .unwrap();
     [features, download(&pooled), grads, download(&gradient)]
 }
 

@@ -35,7 +35,7 @@ pub struct Workload {
 }
 
 /// What the environment sets.
-pub fn settings() -> Settings {
+pub fn settings() -> Settings<'static> {
     Settings::current().expect("the environment sets a known level and thread count")
 }
 

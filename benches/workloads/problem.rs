@@ -47,7 +47,7 @@ impl<E: Dtype<Output: Dtype>> Problem<E> {
     }
 
     /// Computes everything once.
-    pub fn run(&mut self, mode: Mode, settings: Settings) {
+    pub fn run(&mut self, mode: Mode, settings: Settings<'_>) {
         let op = &roi_align(&self.row, mode);
         let (features, out) = (self.layout.shape(self.row.shape), self.layout.shape(self.row.output_shape()));
         let views = View::new(&self.features, features)

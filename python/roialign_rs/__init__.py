@@ -10,6 +10,7 @@ multiscale_roi_align, multiscale_roi_align_backward : RoI Align on a feature pyr
 assign_stages : the map of a pyramid that fits each box
 explain : what either of them does with one box, cell by cell
 get_num_threads, set_num_threads : how many threads a call may use
+release_memory : give back what is kept for later calls
 simd_level : the instruction set in use
 
 Modules
@@ -21,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from roialign_rs._backward import roi_align_backward, roi_align_box_gradient, roi_pool_backward
-from roialign_rs._core import GpuError, __version__, get_num_threads, set_num_threads, simd_level
+from roialign_rs._core import GpuError, __version__, get_num_threads, release_memory, set_num_threads, simd_level
 from roialign_rs._explain import Explanation, explain
 from roialign_rs._multiscale import assign_stages, multiscale_roi_align, multiscale_roi_align_backward
 from roialign_rs._ops import roi_align, roi_pool
@@ -39,6 +40,7 @@ __all__ = [
     "gpu",
     "multiscale_roi_align",
     "multiscale_roi_align_backward",
+    "release_memory",
     "roi_align",
     "roi_align_backward",
     "roi_align_box_gradient",

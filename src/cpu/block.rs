@@ -6,9 +6,10 @@ use crate::cpu::simd::max::{MaxColumns, MaxRows, Maxima};
 use crate::cpu::simd::outbox::Outbox;
 use crate::cpu::simd::sum::{Columns, SumColumns, SumRows};
 use crate::cpu::simd::{Isa, LANES, Lanes};
-use crate::cpu::window::{Loaded, Source, Window};
+use crate::cpu::window::{COLUMNS, Loaded, Source, Window};
 use crate::element::{Element, Real};
-use crate::error::{Result, reserve};
+use crate::error::{Result, reserve, reserve_more};
+use crate::scratch::bytes_of;
 use crate::taps::{AxisTaps, Reduce};
 
 /// Columns of bins that are summed at once, so that they stay in the first-level cache.
@@ -44,6 +45,20 @@ impl<T> Bins<T> {
     }
 }
 
+impl<T> Bins<T> {
+    /// Bytes on the heap, used or not.
+    pub fn bytes(&self) -> usize {
+        let Self { values, numbers, sources, lines, line_rows, rows, bounds } = self;
+        bytes_of(values)
+            + bytes_of(lines)
+            + bytes_of(numbers)
+            + bytes_of(line_rows)
+            + bytes_of(sources)
+            + bytes_of(rows)
+            + bytes_of(bounds)
+    }
+}
+
 /// A block of the channels of a window.
 pub struct Block<'a, E: Element> {
     pub source: Source<'a, E>,
@@ -75,11 +90,11 @@ impl<E: Element> Block<'_, E> {
         bins: Range<usize>,
         kept: &mut Bins<E::Compute>,
         outbox: &mut Outbox<'_>,
-    ) {
+    ) -> Result<()> {
         let Bins { values, lines: sums, .. } = kept;
         let live = y.live().start.max(bins.start)..y.live().end.min(bins.end);
         if live.is_empty() || x.live().is_empty() {
-            return;
+            return Ok(());
         }
         let columns = Columns::of(&x);
         let (capacity, width, count) = (self.window.capacity(), x.bins(), columns.len());
@@ -89,6 +104,7 @@ impl<E: Element> Block<'_, E> {
             let bins_now = first..live.end.min(first + bins_at_once);
             let needed = bins_now.len() * count;
             if sums.len() < needed {
+                reserve(sums, needed, COLUMNS)?;
                 sums.resize(needed, Lanes::splat(Real::ZERO));
             }
             let sums = &mut sums[..needed];
@@ -117,6 +133,7 @@ impl<E: Element> Block<'_, E> {
             }
             I::call(SumColumns { columns: columns.clone(), sums, x, out });
         }
+        Ok(())
     }
 
     /// Maxima over the samples, corners or windows of these rows of bins, while results of before are written.
@@ -129,10 +146,10 @@ impl<E: Element> Block<'_, E> {
         bins: Range<usize>,
         kept: &mut Bins<E::Compute>,
         outbox: &mut Outbox<'_>,
-    ) {
+    ) -> Result<()> {
         let live = y.live().start.max(bins.start)..y.live().end.min(bins.end);
         if live.is_empty() || x.live().is_empty() {
-            return;
+            return Ok(());
         }
         let (is_window, is_sample) = (reduce == Reduce::MaxWindow, reduce == Reduce::MaxSample);
         // A window reads all that lies between its two ends.
@@ -156,7 +173,7 @@ impl<E: Element> Block<'_, E> {
             }
             first = bins_now.end;
             if is_window {
-                list_rows(&y, bins_now.clone(), &mut kept.rows, &mut kept.bounds);
+                list_rows(&y, bins_now.clone(), &mut kept.rows, &mut kept.bounds)?;
             }
             let Bins { values, numbers, lines, line_rows, rows, bounds, .. } = kept;
             let (rows, bounds, weights) = if is_window {
@@ -176,9 +193,11 @@ impl<E: Element> Block<'_, E> {
                 let weights = weights.map(|weights| &weights[before..][..rows.len()]);
                 let needed = count * if is_sample { rows.len() / 2 } else { bounds.len() - 1 };
                 if lines.len() < needed {
+                    reserve(lines, needed, COLUMNS)?;
                     lines.resize(needed, Lanes::splat(Real::ZERO));
                 }
                 let lines = &mut lines[..needed];
+                reserve(line_rows, if numbers.is_empty() { 0 } else { needed }, COLUMNS)?;
                 line_rows.resize(if numbers.is_empty() { 0 } else { needed }, Lanes::splat(0));
                 let window = self.load::<I>(rows, x.hull());
                 if let (true, Some(weights)) = (is_sample, weights) {
@@ -220,6 +239,7 @@ impl<E: Element> Block<'_, E> {
                 });
             }
         }
+        Ok(())
     }
 }
 
@@ -229,16 +249,23 @@ fn lines_of<T>(reduce: Reduce, y: &AxisTaps<'_, T>, bins: Range<usize>) -> usize
 }
 
 /// Lists the rows of windows.
-fn list_rows<T>(y: &AxisTaps<'_, T>, bins: Range<usize>, rows: &mut Vec<u32>, bounds: &mut Vec<usize>) {
+fn list_rows<T>(
+    y: &AxisTaps<'_, T>,
+    bins: Range<usize>,
+    rows: &mut Vec<u32>,
+    bounds: &mut Vec<usize>,
+) -> Result<()> {
     rows.clear();
     bounds.clear();
     bounds.push(0);
     for bin in bins {
         if let &[first, last] = y.pixels(bin..bin + 1) {
+            reserve_more(rows, (last - first) as usize + 1, "rows of windows")?;
             rows.extend(first..=last);
         }
         bounds.push(rows.len());
     }
+    Ok(())
 }
 
 /// Some of the maxima that are kept.

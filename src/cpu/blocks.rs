@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::cpu::simd::{LANES, LINE};
+use crate::error::{Result, reserve};
 use crate::view::{View, ViewMut};
 
 /// Bytes that memory moves about as fast as half of them.
@@ -29,13 +30,13 @@ pub fn groups_by_lines<E>(
     interleaved: bool,
     out: &ViewMut<'_, E>,
     stream: bool,
-) -> Vec<Range<usize>> {
+) -> Result<Vec<Range<usize>>> {
     let first = if stream { channels_before_line(out, channels) } else { 0 };
     groups_of::<E>(first..first + channels, interleaved)
 }
 
 /// The same, beginning with the first channel.
-pub fn groups<E>(channels: usize, interleaved: bool) -> Vec<Range<usize>> {
+pub fn groups<E>(channels: usize, interleaved: bool) -> Result<Vec<Range<usize>>> {
     groups_of::<E>(0..channels, interleaved)
 }
 
@@ -50,10 +51,14 @@ fn blocks_of_a_piece<E>() -> usize {
     (PIECE / (LANES * size_of::<E>())).clamp(1, MOST_BLOCKS)
 }
 
-fn groups_of<E>(channels: Range<usize>, interleaved: bool) -> Vec<Range<usize>> {
-    let blocks = if interleaved { blocks_of_a_piece::<E>() } else { 1 };
+fn groups_of<E>(channels: Range<usize>, interleaved: bool) -> Result<Vec<Range<usize>>> {
+    let size = LANES * if interleaved { blocks_of_a_piece::<E>() } else { 1 };
     let Range { start, end } = channels;
-    (start..end).step_by(LANES * blocks).map(|start| start..end.min(start + LANES * blocks)).collect()
+    let mut groups = Vec::new();
+    // An array that repeats a plane may have more channels than memory has bytes.
+    reserve(&mut groups, (end - start).div_ceil(size), "groups of channels")?;
+    groups.extend((start..end).step_by(size).map(|start| start..end.min(start + size)));
+    Ok(groups)
 }
 
 /// Which channel comes so many behind channel 0: behind the last one, channel 0 again. Groups are counted on there, and so
@@ -83,8 +88,8 @@ mod tests {
 
     #[test]
     fn small_interleaved_elements_come_in_pairs_of_blocks() {
-        assert_eq!(groups::<f32>(72, true), [0..32, 32..64, 64..72]);
-        assert_eq!(groups::<f64>(40, true), [0..16, 16..32, 32..40]);
+        assert_eq!(groups::<f32>(72, true).unwrap(), [0..32, 32..64, 64..72]);
+        assert_eq!(groups::<f64>(40, true).unwrap(), [0..16, 16..32, 32..40]);
         assert!(blocks(&(32..56)).eq([32..48, 48..56]));
     }
 
@@ -93,13 +98,13 @@ mod tests {
         let mut data = vec![0f32; 2 * 64 + 32];
         let start = data.as_ptr().align_offset(64) + 12;
         let out = ViewMut::new(&mut data[start..start + 2 * 64], [1, 1, 2, 64]).unwrap().channels_last();
-        assert_eq!(groups_by_lines(64, true, &out, true), [4..36, 36..68]);
-        assert_eq!(groups_by_lines(64, true, &out, false), [0..32, 32..64]);
+        assert_eq!(groups_by_lines(64, true, &out, true).unwrap(), [4..36, 36..68]);
+        assert_eq!(groups_by_lines(64, true, &out, false).unwrap(), [0..32, 32..64]);
         let out = ViewMut::new(&mut data[start..start + 2 * 60], [2, 60, 1, 1]).unwrap();
-        assert_eq!(groups_by_lines(60, false, &out, true), [4..20, 20..36, 36..52, 52..64]);
+        assert_eq!(groups_by_lines(60, false, &out, true).unwrap(), [4..20, 20..36, 36..52, 52..64]);
         let out = ViewMut::new(&mut data[start..start + 18], [1, 18, 1, 1]).unwrap();
-        assert_eq!(groups_by_lines(18, false, &out, true), [4..20, 20..22]);
+        assert_eq!(groups_by_lines(18, false, &out, true).unwrap(), [4..20, 20..22]);
         let out = ViewMut::new(&mut data[start..start + 2 * 60], [1, 1, 2, 60]).unwrap().channels_last();
-        assert_eq!(groups_by_lines(60, true, &out, true), [0..32, 32..60]);
+        assert_eq!(groups_by_lines(60, true, &out, true).unwrap(), [0..32, 32..60]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::Settings;
 use crate::cpu::blocks::around;
 use crate::cpu::maximum::{Maximum, Origin};
 use crate::cpu::pool;
@@ -19,10 +20,10 @@ pub fn check<T: Real>(
     plan: &Plan<T>,
     argmax: &View<'_, i64>,
     widths: &[usize],
-    threads: usize,
+    settings: Settings<'_>,
 ) -> Result<()> {
     let [_, channels, height, width] = argmax.shape();
-    let wrong = pool::map(plan.boxes().div_ceil(BOXES_AT_ONCE), threads, |run| {
+    let wrong = pool::map(plan.boxes().div_ceil(BOXES_AT_ONCE), settings, |run| {
         let first = run * BOXES_AT_ONCE;
         let mut wrong: Option<[usize; 4]> = None;
         for at in first..plan.boxes().min(first + BOXES_AT_ONCE) {
@@ -38,8 +39,8 @@ pub fn check<T: Real>(
                 }
             }
         }
-        wrong
-    });
+        Ok(wrong)
+    })?;
     match wrong.into_iter().flatten().min() {
         Some(index) => Err(Error::Argmax { index, got: argmax.get(index) }),
         None => Ok(()),

@@ -8,17 +8,19 @@
 
 use std::ops::Range;
 
+use crate::cpu::Settings;
 use crate::cpu::blocks::blocks;
 use crate::cpu::gather::SPARSE_PART;
+use crate::cpu::interrupt::Watch;
 use crate::cpu::scatter::load;
 use crate::cpu::simd::contract::{self as simd, ApplySlopes, total};
 use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::store::MOST_BINS;
-use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
+use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
-use crate::error::Result;
-use crate::scratch;
+use crate::error::{Result, reserve};
+use crate::scratch::{self, bytes_of};
 use crate::taps::transposed::Transposed;
 use crate::taps::{BOXES_PER_TABLE, Plan, Run};
 use crate::view::View;
@@ -51,9 +53,17 @@ struct Bins<T> {
     down: Vec<[Lanes<T>; 2]>,
 }
 
+impl<T: Real> scratch::Scratch for Scratch<T> {
+    fn bytes(&self) -> usize {
+        let Bins { grads, across, down } = &self.bins;
+        self.window.bytes() + bytes_of(grads) + bytes_of(across) + bytes_of(down)
+    }
+}
+
 /// A task that has what it needs.
 struct Compute<'a, E: Element> {
     task: &'a Contract<'a, E>,
+    watch: Watch<'a>,
     scratch: &'a mut Scratch<E::Compute>,
 }
 
@@ -62,17 +72,19 @@ impl<E: Element> Kernel for Compute<'_, E> {
 
     #[inline(always)]
     fn run<I: Isa>(self) -> Self::Output {
-        let Self { task, scratch: Scratch { window, bins } } = self;
+        let Self { task, mut watch, scratch: Scratch { window, bins } } = self;
         let Run { rois, stage, image, tallest, widest, area } = task.run.clone();
         let features = &task.features[stage];
         let [_, _, height, width] = features.shape();
         let dense = area >= height * width / SPARSE_PART;
         window.reset(width, task.channels.len(), Shape { rows: tallest, columns: widest.max(1), dense })?;
         let source = Source { features, image, channels: task.channels.clone() };
-        let mut gradients = Vec::with_capacity(rois.len());
+        let mut gradients = Vec::new();
+        reserve(&mut gradients, rois.len() * blocks(&task.channels).len(), "gradients of boxes")?;
         for at in rois.clone() {
+            watch.step()?;
             let ahead = if at + 1 < rois.end { task.ahead(at + 1) } else { Prefetch::nothing() };
-            task.roi::<I>(at, &source, window, ahead, bins, &mut gradients);
+            task.roi::<I>(at, &source, window, ahead, bins, &mut gradients)?;
         }
         Ok(gradients)
     }
@@ -80,8 +92,10 @@ impl<E: Element> Kernel for Compute<'_, E> {
 
 impl<E: Element> Contract<'_, E> {
     /// The gradients `x1, y1, x2, y2` of each box of the run, from each block of these channels.
-    pub fn compute(self, level: Level) -> Result<Vec<[f64; 4]>> {
-        scratch::with(|scratch: &mut Scratch<E::Compute>| level.run(Compute { task: &self, scratch }))
+    pub fn compute(self, settings: Settings<'_>) -> Result<Vec<[f64; 4]>> {
+        scratch::with(|scratch: &mut Scratch<E::Compute>| {
+            settings.level.run(Compute { task: &self, watch: settings.watch(), scratch })
+        })
     }
 
     /// The gradients of the bins of a box.
@@ -100,18 +114,20 @@ impl<E: Element> Contract<'_, E> {
         mut ahead: Prefetch,
         kept: &mut Bins<E::Compute>,
         gradients: &mut Vec<[f64; 4]>,
-    ) {
+    ) -> Result<()> {
         let (roi, y, x) = self.plan.roi(at);
         let blocks = blocks(&source.channels);
         // Invalid boxes have no taps.
         if y.live().is_empty() || x.live().is_empty() {
-            return gradients.resize(gradients.len() + blocks.len(), [0.0; 4]);
+            gradients.resize(gradients.len() + blocks.len(), [0.0; 4]);
+            return Ok(());
         }
         let Bins { grads, across, down } = kept;
         let zero = Lanes::splat(Real::ZERO);
         let [_, readers] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
         let count = readers.all().0.len();
         across.clear();
+        reserve(across, blocks.len() * count, "sums of columns")?;
         across.resize(blocks.len() * count, zero);
         down.clear();
         down.resize(blocks.len(), [zero; 2]);
@@ -122,7 +138,7 @@ impl<E: Element> Contract<'_, E> {
             let bins = first..y.live().end.min(first + rows_at_once);
             let pooled =
                 Source { features: self.grad_output, image: roi.roi, channels: source.channels.clone() };
-            load::<I, _>(&pooled, &bins, grads);
+            load::<I, _>(&pooled, &bins, grads)?;
             let (rows, weights, slopes) =
                 (y.pixels(bins.clone()), y.weights(bins.clone()), y.slopes(bins.clone()));
             // All taps at once if the window is high enough for the box, else those of one bin, as many as fit.
@@ -155,5 +171,6 @@ impl<E: Element> Contract<'_, E> {
             let ends = [&across[0], &down[0], &across[1], &down[1]];
             gradients.push(ends.map(|sums| total(sums, block.len())));
         }
+        Ok(())
     }
 }

@@ -6,11 +6,14 @@
 
 use std::ops::Range;
 
+use crate::cpu::Settings;
+use crate::cpu::interrupt::Watch;
 use crate::cpu::simd::contract::{ApplySlopes, add_slopes, total};
 use crate::cpu::simd::dot::{AT_ONCE, Pixel, dots};
-use crate::cpu::simd::{Isa, Kernel, LANES, Lanes, Level};
+use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
 use crate::element::{Element, Real};
-use crate::scratch;
+use crate::error::{Result, reserve};
+use crate::scratch::{self, bytes_of};
 use crate::taps::transposed::Transposed;
 use crate::taps::{AxisTaps, BOXES_PER_TABLE, Plan};
 use crate::view::View;
@@ -44,41 +47,54 @@ struct Scratch<T> {
     across: Vec<Lanes<T>>,
 }
 
+impl<T: Real> scratch::Scratch for Scratch<T> {
+    fn bytes(&self) -> usize {
+        bytes_of(&self.taps) + bytes_of(&self.across)
+    }
+}
+
 /// A task that has what it needs.
 struct Compute<'a, E: Element> {
     task: &'a Dots<'a, E>,
+    watch: Watch<'a>,
     scratch: &'a mut Scratch<E::Compute>,
 }
 
 impl<E: Element> Kernel for Compute<'_, E> {
-    type Output = Vec<[f64; 4]>;
+    type Output = Result<Vec<[f64; 4]>>;
 
     #[inline(always)]
     fn run<I: Isa>(self) -> Self::Output {
-        let mut gradients = Vec::with_capacity(self.task.boxes.len());
-        for at in self.task.boxes.clone() {
-            gradients.push(self.task.roi::<I>(at, self.scratch));
+        let Self { task, mut watch, scratch } = self;
+        let mut gradients = Vec::new();
+        reserve(&mut gradients, task.boxes.len(), "gradients of boxes")?;
+        for at in task.boxes.clone() {
+            watch.step()?;
+            gradients.push(task.roi::<I>(at, scratch)?);
         }
-        gradients
+        Ok(gradients)
     }
 }
 
 impl<E: Element> Dots<'_, E> {
     /// The gradients `x1, y1, x2, y2` of each box.
-    pub fn compute(self, level: Level) -> Vec<[f64; 4]> {
-        scratch::with(|scratch: &mut Scratch<E::Compute>| level.run(Compute { task: &self, scratch }))
+    pub fn compute(self, settings: Settings<'_>) -> Result<Vec<[f64; 4]>> {
+        scratch::with(|scratch: &mut Scratch<E::Compute>| {
+            settings.level.run(Compute { task: &self, watch: settings.watch(), scratch })
+        })
     }
 
     #[inline(always)]
-    fn roi<I: Isa>(&self, at: usize, scratch: &mut Scratch<E::Compute>) -> [f64; 4] {
+    fn roi<I: Isa>(&self, at: usize, scratch: &mut Scratch<E::Compute>) -> Result<[f64; 4]> {
         let (roi, y, x) = self.plan.roi(at);
         // Invalid boxes have no taps.
         if y.live().is_empty() || x.live().is_empty() {
-            return [0.0; 4];
+            return Ok([0.0; 4]);
         }
         let Scratch { taps, across } = scratch;
         let [_, readers] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
         across.clear();
+        reserve(across, readers.all().0.len(), "sums of columns")?;
         across.resize(readers.all().0.len(), Lanes::splat(Real::ZERO));
         let mut down = [Lanes::splat(Real::ZERO); 2];
         for row_of_bins in y.live() {
@@ -103,7 +119,7 @@ impl<E: Element> Dots<'_, E> {
             }
         }
         let across = ApplySlopes { slopes: readers.slopes(), sums: across }.run::<I>();
-        [&across[0], &down[0], &across[1], &down[1]].map(|sums| total(sums, LANES))
+        Ok([&across[0], &down[0], &across[1], &down[1]].map(|sums| total(sums, LANES)))
     }
 }
 

@@ -2,17 +2,19 @@
 
 use std::ops::Range;
 
+use crate::cpu::Settings;
 use crate::cpu::block::{Bins, Block};
 use crate::cpu::blocks::blocks;
+use crate::cpu::interrupt::Watch;
 use crate::cpu::maximum::Maximum;
 use crate::cpu::simd::max::NONE;
 use crate::cpu::simd::outbox::{Deliver, Line, Outbox};
 use crate::cpu::simd::store::{MOST_BINS, Store};
-use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
+use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
 use crate::error::Result;
-use crate::scratch;
+use crate::scratch::{self, bytes_of};
 use crate::taps::{Invalid, Plan, Reduce, Run};
 use crate::view::{View, ViewMut};
 
@@ -39,9 +41,17 @@ struct Scratch<T> {
     bins: Bins<T>,
 }
 
+impl<T: Real> scratch::Scratch for Scratch<T> {
+    fn bytes(&self) -> usize {
+        let Self { window, stages, bins } = self;
+        window.bytes() + stages.iter().map(bytes_of).sum::<usize>() + bins.bytes()
+    }
+}
+
 /// A task that has what it needs.
 struct Compute<'a, E: Element> {
     task: &'a Task<'a, E>,
+    watch: Watch<'a>,
     scratch: &'a mut Scratch<E::Compute>,
 }
 
@@ -50,7 +60,7 @@ impl<E: Element> Kernel for Compute<'_, E> {
 
     #[inline(always)]
     fn run<I: Isa>(self) -> Result<()> {
-        let Self { task, scratch: Scratch { window, stages, bins } } = self;
+        let Self { task, mut watch, scratch: Scratch { window, stages, bins } } = self;
         let Run { rois, stage: map, image, tallest, widest, area } = task.run.clone();
         let features = &task.features[map];
         let [_, _, height, width] = features.shape();
@@ -60,7 +70,8 @@ impl<E: Element> Kernel for Compute<'_, E> {
         let source = Source { features, image, channels: task.channels.clone() };
         let (mut block, mut outbox) = (Block { source, window, number: 0 }, Outbox::new(stages, task.out));
         for at in rois {
-            task.roi::<I>(at, &mut block, bins, &mut outbox);
+            watch.step()?;
+            task.roi::<I>(at, &mut block, bins, &mut outbox)?;
         }
         outbox.write::<I>(usize::MAX);
         I::fence();
@@ -70,8 +81,10 @@ impl<E: Element> Kernel for Compute<'_, E> {
 
 impl<E: Element> Task<'_, E> {
     /// Computes the boxes one after the other.
-    pub fn compute(self, level: Level) -> Result<()> {
-        scratch::with(|scratch: &mut Scratch<E::Compute>| level.run(Compute { task: &self, scratch }))
+    pub fn compute(self, settings: Settings<'_>) -> Result<()> {
+        scratch::with(|scratch: &mut Scratch<E::Compute>| {
+            settings.level.run(Compute { task: &self, watch: settings.watch(), scratch })
+        })
     }
 
     /// Rows of bins that are computed before they are stored.
@@ -87,15 +100,16 @@ impl<E: Element> Task<'_, E> {
         block: &mut Block<'_, E>,
         bins: &mut Bins<E::Compute>,
         outbox: &mut Outbox<'_>,
-    ) {
+    ) -> Result<()> {
         let (height, rows_at_once) = (self.plan.output.height, self.rows_at_once());
         for first in (0..height).step_by(rows_at_once) {
             let rows = first..height.min(first + rows_at_once);
             for number in 0..blocks(&self.channels).len() {
                 block.number = number;
-                self.rows::<I>(at, rows.clone(), block, bins, outbox);
+                self.rows::<I>(at, rows.clone(), block, bins, outbox)?;
             }
         }
+        Ok(())
     }
 
     /// Some rows of bins of a box, of one block of channels.
@@ -107,7 +121,7 @@ impl<E: Element> Task<'_, E> {
         block: &mut Block<'_, E>,
         bins: &mut Bins<E::Compute>,
         outbox: &mut Outbox<'_>,
-    ) {
+    ) -> Result<()> {
         let (roi, y, x) = self.plan.roi(at);
         let width = self.plan.output.width;
         let (value, number) = match (roi.invalid, self.plan.reduce) {
@@ -127,11 +141,12 @@ impl<E: Element> Task<'_, E> {
         }
         if roi.invalid == Invalid::Raise {
             match self.plan.reduce {
-                Reduce::Sum => block.sum::<I>(y, x, rows.clone(), bins, outbox),
-                reduce => block.max::<I>(reduce, y, x, rows.clone(), bins, outbox),
+                Reduce::Sum => block.sum::<I>(y, x, rows.clone(), bins, outbox)?,
+                reduce => block.max::<I>(reduce, y, x, rows.clone(), bins, outbox)?,
             }
         }
         self.store::<I>(at, rows.start, &block.channels(), bins, outbox);
+        Ok(())
     }
 
     /// Settles the bins that kernels know nothing of, and writes all.

@@ -4,12 +4,14 @@
 //! boxes; a task of the backward pass owns a band of the image's rows instead of the boxes. Nobody else writes what it
 //! writes, and which thread runs it changes nothing in the result.
 
+mod bands;
 mod block;
 mod blocks;
 mod chosen;
 mod contract;
 mod dots;
 pub(crate) mod gather;
+mod interrupt;
 mod maximum;
 pub(crate) mod pool;
 mod scatter;
@@ -24,33 +26,56 @@ use crate::taps::transposed::Transposed;
 use crate::taps::{BOXES_PER_TABLE, Invalid, MOST_UNROLLED_TAPS, Plan};
 use crate::view::{View, ViewMut};
 
+use bands::Bands;
 use blocks::{blocks, groups, groups_by_lines, is_interleaved};
 pub(crate) use chosen::check as check_argmax;
 use contract::Contract;
 use dots::Dots;
+#[cfg(feature = "gpu")]
+pub(crate) use interrupt::BETWEEN_QUESTIONS;
+use interrupt::Watch;
+pub use interrupt::{Answer, Interrupt};
 pub use pool::{num_threads, set_num_threads};
-use scatter::{Band, Scatter};
-use simd::Lanes;
+use scatter::Scatter;
 pub use simd::Level;
 use simd::dot::FEWEST_CHANNELS;
 
 /// How a call is computed. It does not change the result, but for the last bits of levels without fused
 /// multiply-add.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
+#[derive(Debug, Clone, Copy)]
+pub struct Settings<'a> {
     /// The instruction set.
     pub level: Level,
     /// Most threads to use.
     pub threads: usize,
+    /// What may end the call early.
+    pub interrupt: Option<&'a Interrupt<'a>>,
 }
 
-impl Settings {
-    /// What the process is set to.
+impl Settings<'_> {
+    /// What the process is set to; nothing ends a call early.
     ///
     /// # Errors
     /// If an environment variable that sets it is wrong.
     pub fn current() -> Result<Self> {
-        Ok(Self { level: Level::current()?, threads: num_threads()? })
+        Ok(Self { level: Level::current()?, threads: num_threads()?, interrupt: None })
+    }
+
+    /// The same with no more threads than so many results are worth.
+    fn for_results(self, results: usize) -> Self {
+        Self { threads: self.threads.min(1 + results / RESULTS_WORTH_A_THREAD), ..self }
+    }
+
+    /// Asks whether the call is to end early, if it is time to.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn look(&self) -> Result<()> {
+        self.interrupt.map_or(Ok(()), Interrupt::look)
+    }
+
+    /// For a task of the call.
+    #[inline]
+    pub(crate) fn watch(&self) -> Watch<'_> {
+        Watch::new(self.interrupt)
     }
 }
 
@@ -74,16 +99,16 @@ pub(crate) fn gather<E: Element>(
     features: &[View<'_, E>],
     out: &ViewMut<'_, E::Output>,
     argmax: Option<&ViewMut<'_, i64>>,
-    settings: Settings,
+    settings: Settings<'_>,
 ) -> Result<()> {
     let [rois, channels, height, width] = out.shape();
     let results = rois * channels * height * width;
-    let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
+    let settings = settings.for_results(results);
     let stream = results * size_of::<E::Output>() > BYTES_WORTH_STREAMING;
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(&out.written());
-    let groups = groups_by_lines(channels, interleaved, out, stream);
-    let runs = plan.runs(parts_of_groups(&groups, threads));
-    pool::map(runs.len() * groups.len(), threads, |task| {
+    let groups = groups_by_lines(channels, interleaved, out, stream)?;
+    let runs = plan.runs(parts_of_groups(&groups, settings.threads));
+    pool::for_each(runs.len() * groups.len(), settings, |task| {
         gather::Task {
             plan,
             run: &runs[task / groups.len()],
@@ -93,10 +118,8 @@ pub(crate) fn gather<E: Element>(
             argmax,
             stream,
         }
-        .compute(settings.level)
+        .compute(settings)
     })
-    .into_iter()
-    .collect()
 }
 
 /// Applies a plan with slopes to gradients and features: the gradient of each box, `x1, y1, x2, y2`, goes to its row of
@@ -106,14 +129,13 @@ pub(crate) fn contract<E: Element>(
     grad_output: &View<'_, E::Output>,
     features: &[View<'_, E>],
     out: &mut [[f64; 4]],
-    settings: Settings,
+    settings: Settings<'_>,
 ) -> Result<()> {
     let results: usize = grad_output.shape().iter().product();
-    let settings =
-        Settings { threads: settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD), ..settings };
+    let settings = settings.for_results(results);
     let interleaved = is_interleaved(grad_output) && features.iter().all(is_interleaved);
     if interleaved && grad_output.shape()[1] >= FEWEST_CHANNELS {
-        contract_pixels(plan, grad_output, features, out, settings);
+        contract_pixels(plan, grad_output, features, out, settings)?;
     } else {
         contract_blocks(plan, grad_output, features, out, settings)?;
     }
@@ -132,20 +154,20 @@ fn contract_pixels<E: Element>(
     grad_output: &View<'_, E::Output>,
     features: &[View<'_, E>],
     out: &mut [[f64; 4]],
-    settings: Settings,
-) {
-    let Settings { level, threads } = settings;
-    let readers = transposed(plan, 0, threads);
-    let boxes_at_once = plan.boxes().div_ceil(TASKS_PER_THREAD * threads).max(1);
-    let parts = pool::map(plan.boxes().div_ceil(boxes_at_once), threads, |task| {
+    settings: Settings<'_>,
+) -> Result<()> {
+    let readers = transposed(plan, 0, settings)?;
+    let boxes_at_once = plan.boxes().div_ceil(TASKS_PER_THREAD * settings.threads).max(1);
+    let parts = pool::map(plan.boxes().div_ceil(boxes_at_once), settings, |task| {
         let first = task * boxes_at_once;
         let boxes = first..plan.boxes().min(first + boxes_at_once);
-        Dots { plan, readers: &readers, grad_output, features, boxes }.compute(level)
-    });
+        Dots { plan, readers: &readers, grad_output, features, boxes }.compute(settings)
+    })?;
     for (at, gradient) in parts.into_iter().flatten().enumerate() {
         let (roi, ..) = plan.roi(at);
         out[roi.roi] = gradient;
     }
+    Ok(())
 }
 
 /// In any layout: block by block.
@@ -154,21 +176,20 @@ fn contract_blocks<E: Element>(
     grad_output: &View<'_, E::Output>,
     features: &[View<'_, E>],
     out: &mut [[f64; 4]],
-    settings: Settings,
+    settings: Settings<'_>,
 ) -> Result<()> {
-    let Settings { level, threads } = settings;
     let [_, channels, ..] = grad_output.shape();
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(grad_output);
-    let groups = groups::<E>(channels, interleaved);
-    let runs = plan.runs(parts_of_groups(&groups, threads));
-    let readers = transposed(plan, MOST_UNROLLED_TAPS, threads);
-    let parts = pool::map(runs.len() * groups.len(), threads, |task| {
+    let groups = groups::<E>(channels, interleaved)?;
+    let runs = plan.runs(parts_of_groups(&groups, settings.threads));
+    let readers = transposed(plan, MOST_UNROLLED_TAPS, settings)?;
+    let parts = pool::map(runs.len() * groups.len(), settings, |task| {
         let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()].clone());
-        Contract { plan, readers: &readers, run, grad_output, features, channels }.compute(level)
-    });
+        Contract { plan, readers: &readers, run, grad_output, features, channels }.compute(settings)
+    })?;
     for (task, part) in parts.into_iter().enumerate() {
         let (run, blocks) = (&runs[task / groups.len()], blocks(&groups[task % groups.len()]).len());
-        for (at, gradients) in run.rois.clone().zip(part?.chunks(blocks)) {
+        for (at, gradients) in run.rois.clone().zip(part.chunks(blocks)) {
             let (roi, ..) = plan.roi(at);
             // Block by block, whatever the groups are.
             for gradient in gradients {
@@ -179,10 +200,6 @@ fn contract_blocks<E: Element>(
     Ok(())
 }
 
-/// For each block, a band of the gradient may take this much of the second-level cache; the gradients of the bins take
-/// the rest.
-const BAND_BYTES: usize = 512 << 10;
-
 /// Applies a plan transposed: the backward pass of every operator. `out` has one gradient a map, and every element
 /// is written, or, with `accumulate`, added to. `argmax` is there for maxima, and was checked.
 pub(crate) fn scatter<E: Element>(
@@ -191,60 +208,31 @@ pub(crate) fn scatter<E: Element>(
     argmax: Option<&View<'_, i64>>,
     out: &[ViewMut<'_, E>],
     accumulate: bool,
-    settings: Settings,
+    settings: Settings<'_>,
 ) -> Result<()> {
     let results: usize = out.iter().map(|out| out.shape().iter().product::<usize>()).sum();
-    let threads = settings.threads.min(1 + results / RESULTS_WORTH_A_THREAD);
-    let readers = if argmax.is_some() { Vec::new() } else { transposed(plan, MOST_UNROLLED_TAPS, threads) };
+    let settings = settings.for_results(results);
+    let readers = if argmax.is_some() { Vec::new() } else { transposed(plan, MOST_UNROLLED_TAPS, settings)? };
     let [_, channels, ..] = grad_output.shape();
     let stream = results * size_of::<E>() > BYTES_WORTH_STREAMING;
     let interleaved = is_interleaved(grad_output) || out.iter().any(|out| is_interleaved(&out.written()));
-    let groups = groups_by_lines(channels, interleaved, &out[0], stream);
-    let bands = bands(plan, out, parts_of_groups(&groups, threads));
+    let groups = groups_by_lines(channels, interleaved, &out[0], stream)?;
+    let bands = Bands::new(plan, out, parts_of_groups(&groups, settings.threads))?;
     let scatter = Scatter { plan, readers: &readers, grad_output, argmax, out, accumulate, stream };
-    pool::map(bands.len() * groups.len(), threads, |task| {
-        scatter.run(&bands[task / groups.len()], &groups[task % groups.len()], settings.level)
+    pool::for_each(bands.len() * groups.len(), settings, |task| {
+        scatter.run(&bands.get(task / groups.len()), &groups[task % groups.len()], settings)
     })
-    .into_iter()
-    .collect()
 }
 
 /// The taps of sums turned round, [`BOXES_PER_TABLE`] boxes in each table, for loops that are unrolled over so many readers
 /// of a column.
-fn transposed<T: Real>(plan: &Plan<T>, most_unrolled: usize, threads: usize) -> Vec<Transposed<T>> {
-    pool::map(plan.boxes().div_ceil(BOXES_PER_TABLE), threads, |table| {
+fn transposed<T: Real>(
+    plan: &Plan<T>,
+    most_unrolled: usize,
+    settings: Settings<'_>,
+) -> Result<Vec<Transposed<T>>> {
+    pool::map(plan.boxes().div_ceil(BOXES_PER_TABLE), settings, |table| {
         let first = table * BOXES_PER_TABLE;
         Transposed::new(plan, first..plan.boxes().min(first + BOXES_PER_TABLE), most_unrolled)
     })
-}
-
-/// Cuts every map of every image into bands, at least `count` in all if there are rows enough.
-fn bands<E: Element>(plan: &Plan<E::Compute>, out: &[ViewMut<'_, E>], count: usize) -> Vec<Band> {
-    let maps: usize = out.iter().map(|out| out.shape()[0]).sum();
-    let mut bands = Vec::new();
-    // Where the bands of a map's first image start, how many an image has, and how high they are.
-    let mut stages = Vec::with_capacity(out.len());
-    for (stage, out) in out.iter().enumerate() {
-        let [images, _, height, width] = out.shape();
-        let cached = BAND_BYTES / (width.max(1) * size_of::<Lanes<E::Compute>>());
-        let rows = cached.min(height.div_ceil(count.div_ceil(maps))).max(1);
-        let height = if width > 0 { height } else { 0 };
-        stages.push((bands.len(), height.div_ceil(rows), rows));
-        for image in 0..images {
-            bands.extend((0..height).step_by(rows).map(|first| {
-                let rows = first..height.min(first + rows);
-                Band { stage, image, rows, rois: Vec::new() }
-            }));
-        }
-    }
-    for at in 0..plan.boxes() {
-        let (roi, y, x) = plan.roi(at);
-        let (first, per_image, rows) = stages[roi.stage];
-        if roi.invalid == Invalid::Raise && !y.hull().is_empty() && !x.hull().is_empty() {
-            let first = first + roi.image * per_image;
-            let touched = first + y.hull().start / rows..=first + (y.hull().end - 1) / rows;
-            bands[touched].iter_mut().for_each(|band| band.rois.push(at as u32));
-        }
-    }
-    bands
 }

@@ -5,17 +5,18 @@
 
 #![allow(unsafe_code, reason = "the fork hook and the slot that it replaces")]
 
+mod float_control;
 mod help;
 
 use std::env;
-use std::iter;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::error::{Error, Result};
+use crate::cpu::Settings;
+use crate::error::{Error, Result, reserve};
 
 /// What the user asked for; 0 until then.
 static REQUESTED: AtomicUsize = AtomicUsize::new(0);
@@ -67,34 +68,70 @@ fn not_a_count(name: &'static str, got: String) -> Error {
     Error::Value { name, expected: "an integer between 1 and 1024", got }
 }
 
-/// Calls `work` with 0..count, on the calling thread and up to `threads - 1` others.
+/// Calls `work` with 0..count, on the calling thread and up to `settings.threads - 1` others, until all is done, one of them
+/// fails, or the call is interrupted.
 ///
 /// The caller takes part, and waits for nobody who has not begun. It starts with the first, the others with the last: call
 /// after call, most of the work is done where its data are in the cache.
-pub fn for_each(count: usize, threads: usize, work: impl Fn(usize) + Sync) {
+///
+/// # Errors
+/// The first one of `work`, or [`Error::Interrupted`].
+pub fn for_each(
+    count: usize,
+    settings: Settings<'_>,
+    work: impl Fn(usize) -> Result<()> + Sync,
+) -> Result<()> {
+    let Settings { threads, interrupt, .. } = settings;
     let helpers = threads.min(count).saturating_sub(1);
     let Some(pool) = (helpers > 0).then(|| pool(threads)).flatten() else {
-        return (0..count).for_each(work);
+        let mut watch = settings.watch();
+        return (0..count).try_for_each(|at| watch.step().and_then(|()| work(at)));
     };
     let [taken, from_front, from_back] = [const { AtomicUsize::new(0) }; 3];
-    let next = |end: &AtomicUsize| {
-        (taken.fetch_add(1, Ordering::Relaxed) < count).then(|| end.fetch_add(1, Ordering::Relaxed))
+    let error = OnceLock::new();
+    let part = |place: &dyn Fn() -> usize| {
+        let mut watch = settings.watch();
+        while error.get().is_none() && taken.fetch_add(1, Ordering::Relaxed) < count {
+            if let Err(new) = watch.step().and_then(|()| work(place())) {
+                // Another one came first.
+                let _ = error.set(new);
+            }
+        }
     };
-    let front = || iter::from_fn(|| next(&from_front)).for_each(&work);
-    let back = || iter::from_fn(|| next(&from_back)).for_each(|at| work(count - 1 - at));
-    help::with_help(&pool, helpers, front, &back);
+    let front = || part(&|| from_front.fetch_add(1, Ordering::Relaxed));
+    let back = || part(&|| count - 1 - from_back.fetch_add(1, Ordering::Relaxed));
+    help::with_help(&pool, helpers, interrupt, front, &back);
+    error.into_inner().map_or(Ok(()), Err)
 }
 
 /// As [`for_each`], keeping the results in order.
-pub fn map<R: Send + Sync>(count: usize, threads: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    if count <= 1 || threads <= 1 {
-        return (0..count).map(work).collect();
+///
+/// # Errors
+/// As there, or if there is no memory for the results.
+pub fn map<R: Send + Sync>(
+    count: usize,
+    settings: Settings<'_>,
+    work: impl Fn(usize) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    const RESULTS: &str = "results of tasks";
+    if count <= 1 || settings.threads <= 1 {
+        let mut results = Vec::new();
+        reserve(&mut results, count, RESULTS)?;
+        let mut watch = settings.watch();
+        for at in 0..count {
+            watch.step()?;
+            results.push(work(at)?);
+        }
+        return Ok(results);
     }
-    let results: Vec<OnceLock<R>> = (0..count).map(|_| OnceLock::new()).collect();
-    for_each(count, threads, |at| {
-        let _ = results[at].set(work(at));
-    });
-    results.into_iter().filter_map(OnceLock::into_inner).collect()
+    let mut results: Vec<OnceLock<R>> = Vec::new();
+    reserve(&mut results, count, RESULTS)?;
+    results.resize_with(count, OnceLock::new);
+    for_each(count, settings, |at| {
+        let _ = results[at].set(work(at)?);
+        Ok(())
+    })?;
+    Ok(results.into_iter().filter_map(OnceLock::into_inner).collect())
 }
 
 /// A pool with helpers for `threads` threads at least, or none if the system refuses to start them.
@@ -144,15 +181,43 @@ extern "C" fn forget() {
 mod tests {
     use super::*;
 
+    fn with_threads(threads: usize) -> Settings<'static> {
+        Settings { threads, ..Settings::current().unwrap() }
+    }
+
     #[test]
     fn results_come_in_order_for_any_number_of_threads() {
         for threads in [1, 2, 7] {
-            assert_eq!(map(100, threads, |i| i * i), (0..100).map(|i| i * i).collect::<Vec<_>>());
+            let squares: Vec<_> = (0..100).map(|i| i * i).collect();
+            assert_eq!(map(100, with_threads(threads), |i| Ok(i * i)), Ok(squares));
         }
     }
 
     #[test]
     fn nothing_to_do_is_fine() {
-        for_each(0, 4, |_| unreachable!());
+        assert_eq!(for_each(0, with_threads(4), |_| unreachable!()), Ok(()));
+    }
+
+    #[test]
+    fn an_error_ends_the_work() {
+        let error = Error::Conflict("as planned".to_owned());
+        for threads in [1, 2, 7] {
+            let done = AtomicUsize::new(0);
+            let work = |at| {
+                done.fetch_add(1, Ordering::Relaxed);
+                if at == 50 { Err(error.clone()) } else { Ok(()) }
+            };
+            assert_eq!(for_each(100, with_threads(threads), work), Err(error.clone()));
+            assert!(done.load(Ordering::Relaxed) <= 100);
+            assert_eq!(map(100, with_threads(threads), work), Err(error.clone()));
+        }
+    }
+
+    #[test]
+    fn more_results_than_memory_are_an_error() {
+        for threads in [1, 2] {
+            let results = map(usize::MAX / 128, with_threads(threads), |_| Ok([0u64; 8]));
+            assert!(matches!(results, Err(Error::NoMemory { .. })));
+        }
     }
 }

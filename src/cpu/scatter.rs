@@ -7,31 +7,25 @@
 
 use std::ops::Range;
 
+use crate::cpu::Settings;
+use crate::cpu::bands::Band;
 use crate::cpu::blocks::blocks;
 use crate::cpu::chosen::Chosen;
+use crate::cpu::interrupt::Watch;
 use crate::cpu::simd::clear::Clear;
 use crate::cpu::simd::outbox::{Deliver, Line, Outbox};
 use crate::cpu::simd::pack::Pack;
 use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::spread::Spread;
 use crate::cpu::simd::store::{MOST_BINS, Store};
-use crate::cpu::simd::{Isa, Kernel, Lanes, Level};
+use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::cpu::window::{COLUMNS, Source};
 use crate::element::{Element, Real};
-use crate::error::{Error, Result};
-use crate::scratch;
+use crate::error::{Error, Result, reserve};
+use crate::scratch::{self, bytes_of};
 use crate::taps::transposed::Transposed;
 use crate::taps::{AxisTaps, BOXES_PER_TABLE, Plan};
 use crate::view::{View, ViewMut};
-
-/// Some rows of the gradient of one image, and the boxes that read them, in the plan's order.
-#[derive(Debug, Clone)]
-pub struct Band {
-    pub stage: usize,
-    pub image: usize,
-    pub rows: Range<usize>,
-    pub rois: Vec<u32>,
-}
 
 /// What the tasks of a call have in common.
 pub struct Scatter<'a, E: Element> {
@@ -61,11 +55,20 @@ struct Scratch<T> {
     stages: [Vec<Line>; 2],
 }
 
+impl<T: Real> scratch::Scratch for Scratch<T> {
+    fn bytes(&self) -> usize {
+        let Self { band, touched, grads, row, stages } = self;
+        let lanes: usize = [band, grads, row].map(bytes_of).iter().sum();
+        lanes + bytes_of(touched) + stages.iter().map(bytes_of).sum::<usize>()
+    }
+}
+
 /// A task that has what it needs.
 struct Compute<'a, E: Element> {
     call: &'a Scatter<'a, E>,
-    band: &'a Band,
+    band: &'a Band<'a>,
     channels: &'a Range<usize>,
+    watch: Watch<'a>,
     scratch: &'a mut Scratch<E::Compute>,
 }
 
@@ -74,7 +77,7 @@ impl<E: Element> Kernel for Compute<'_, E> {
 
     #[inline(always)]
     fn run<I: Isa>(self) -> Result<()> {
-        let Self { call, band, channels, scratch } = self;
+        let Self { call, band, channels, mut watch, scratch } = self;
         let [_, _, _, width] = call.out[band.stage].shape();
         let missing = (blocks(channels).len() * band.rows.len() * width).saturating_sub(scratch.band.len());
         let no_memory = |_| Error::NoMemory { count: width, what: COLUMNS };
@@ -83,10 +86,11 @@ impl<E: Element> Kernel for Compute<'_, E> {
         scratch.touched.clear();
         scratch.touched.resize(band.rows.len(), false);
         for (i, &at) in band.rois.iter().enumerate() {
+            watch.step()?;
             let next = band.rois.get(i + 1);
             let ahead =
                 next.map_or_else(Prefetch::nothing, |&next| call.ahead(next as usize, band, channels));
-            call.roi::<I>(at as usize, band, channels, ahead, scratch);
+            call.roi::<I>(at as usize, band, channels, ahead, scratch)?;
         }
         call.store::<I>(band, channels, width, scratch);
         I::fence();
@@ -96,14 +100,14 @@ impl<E: Element> Kernel for Compute<'_, E> {
 
 impl<E: Element> Scatter<'_, E> {
     /// Computes one block of channels of a band.
-    pub fn run(&self, band: &Band, channels: &Range<usize>, level: Level) -> Result<()> {
+    pub fn run(&self, band: &Band<'_>, channels: &Range<usize>, settings: Settings<'_>) -> Result<()> {
         scratch::with(|scratch: &mut Scratch<E::Compute>| {
-            level.run(Compute { call: self, band, channels, scratch })
+            settings.level.run(Compute { call: self, band, channels, watch: settings.watch(), scratch })
         })
     }
 
     /// The gradients that a box has for the band.
-    fn ahead(&self, at: usize, band: &Band, channels: &Range<usize>) -> Prefetch {
+    fn ahead(&self, at: usize, band: &Band<'_>, channels: &Range<usize>) -> Prefetch {
         let (roi, y, _) = self.plan.roi(at);
         let whole = band.rows.start <= y.hull().start && y.hull().end <= band.rows.end;
         let bins = if whole { y.live() } else { bins_that_read(&y, &band.rows) };
@@ -116,11 +120,11 @@ impl<E: Element> Scatter<'_, E> {
     fn roi<I: Isa>(
         &self,
         at: usize,
-        band: &Band,
+        band: &Band<'_>,
         channels: &Range<usize>,
         mut ahead: Prefetch,
         scratch: &mut Scratch<E::Compute>,
-    ) {
+    ) -> Result<()> {
         let (roi, y, x) = self.plan.roi(at);
         let [_, _, _, width] = self.out[band.stage].shape();
         let Scratch { band: pixels, touched, grads, row, .. } = scratch;
@@ -139,7 +143,7 @@ impl<E: Element> Scatter<'_, E> {
         if let Some(argmax) = self.argmax {
             ahead.ask::<I>(ahead.lines());
             let bins = bins_that_read(&y, &band.rows);
-            load::<I, E>(&source, &bins, grads);
+            load::<I, E>(&source, &bins, grads)?;
             let (reduce, roi) = (self.plan.reduce, roi.roi);
             let count = bins.len() * x.bins();
             for (i, block) in blocks(channels).enumerate() {
@@ -151,7 +155,7 @@ impl<E: Element> Scatter<'_, E> {
                     pixels[i * apart + (y - band.rows.start) * width + x].0[lane] += value;
                 });
             }
-            return;
+            return Ok(());
         }
         let [y, x] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
         let y = y.within(&band.rows);
@@ -159,9 +163,9 @@ impl<E: Element> Scatter<'_, E> {
         let (rows, bins, first_row) = (y.bins(), self.plan.output.width, band.rows.start);
         if rows.is_empty() {
             // The box reads rows on either side of the band.
-            return;
+            return Ok(());
         }
-        load::<I, E>(&source, &rows, grads);
+        load::<I, E>(&source, &rows, grads)?;
         let lines = ahead.lines().div_ceil(y.pixels().len().max(1) * blocks(channels).len());
         for (grads, band) in grads.chunks(rows.len() * bins).zip(pixels.chunks_mut(apart)) {
             I::call(Spread {
@@ -178,13 +182,14 @@ impl<E: Element> Scatter<'_, E> {
                 lines,
             });
         }
+        Ok(())
     }
 
     /// Writes the band: rows that no box has touched are zeros.
     #[inline(always)]
     fn store<I: Isa>(
         &self,
-        band: &Band,
+        band: &Band<'_>,
         channels: &Range<usize>,
         width: usize,
         scratch: &mut Scratch<E::Compute>,
@@ -243,15 +248,19 @@ pub fn load<I: Isa, E: Element>(
     source: &Source<'_, E>,
     rows: &Range<usize>,
     to: &mut Vec<Lanes<E::Compute>>,
-) {
+) -> Result<()> {
     let bins = source.features.shape()[3];
     let apart = rows.len() * bins;
-    to.resize(blocks(&source.channels).len() * apart, Lanes::splat(Real::ZERO));
+    let count = blocks(&source.channels).len() * apart;
+    reserve(to, count, "gradients of bins")?;
+    to.resize(count, Lanes::splat(Real::ZERO));
     if let Some(merged) = source.features.in_one_row() {
         let source = Source { features: &merged, image: source.image, channels: source.channels.clone() };
-        return I::call(Pack::new(&source, 0, rows.start * bins..rows.end * bins, to, apart));
+        I::call(Pack::new(&source, 0, rows.start * bins..rows.end * bins, to, apart));
+        return Ok(());
     }
     for (i, row) in rows.clone().enumerate() {
         I::call(Pack::new(source, row, 0..bins, &mut to[i * bins..], apart));
     }
+    Ok(())
 }

@@ -17,6 +17,7 @@ use crate::cpu::simd::sum::TAPS_IN_REGISTERS;
 use crate::cpu::simd::{Isa, LANES, Lanes};
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
+use crate::scratch::bytes_of;
 use crate::view::View;
 
 /// A window never holds more than this, unless so few rows do not fit.
@@ -121,6 +122,11 @@ impl<T: Real> Window<T> {
             self.pixels = zeroed(pixels).ok_or(Error::NoMemory { count: self.width, what: COLUMNS })?;
         }
         Ok(())
+    }
+
+    /// Bytes on the heap, used or not.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.pixels) + bytes_of(&self.slots) + bytes_of(&self.offsets)
     }
 
     /// Rows that can be loaded together, whichever they are.

@@ -20,6 +20,7 @@ mod transfer;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::cpu::Settings;
 use crate::error::{Error, Result};
 use crate::taps::Plan;
 
@@ -58,8 +59,8 @@ impl Device {
     ///
     /// # Errors
     /// If the device cannot hold it.
-    pub fn upload<E: Transfer>(&self, view: &View<'_, E>) -> Result<Array> {
-        Array::upload(&self.0, view)
+    pub fn upload<E: Transfer>(&self, view: &View<'_, E>, settings: Settings<'_>) -> Result<Array> {
+        Array::upload(&self.0, view, settings)
     }
 
     /// Holds back submissions until [`Self::end_batch`].
@@ -82,9 +83,9 @@ impl Device {
     ///
     /// # Errors
     /// If the device is gone, or something failed.
-    pub fn synchronize(&self) -> Result<()> {
+    pub fn synchronize(&self, settings: Settings<'_>) -> Result<()> {
         self.0.check()?;
-        self.0.finish()
+        self.0.finish(settings)
     }
 
     /// Starts to measure device time.
@@ -153,6 +154,7 @@ pub(crate) fn gather<T: Weight>(
     maps: &[&Array],
     results: &Results,
     rows: &Range<usize>,
+    settings: Settings<'_>,
 ) -> Result<()> {
     let context = &results.values.context;
     let target = results.rows().iter().position(|all| all.contains(&rows.start)).unwrap_or(0);
@@ -188,6 +190,7 @@ pub(crate) fn gather<T: Weight>(
                     items: source.items,
                     target,
                 };
+                settings.look()?;
                 pass.record(plan, results)?;
             }
         }

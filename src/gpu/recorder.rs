@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cpu::{BETWEEN_QUESTIONS, Settings};
 use crate::error::Result;
 use crate::gpu::buffers::Buffer;
 use crate::gpu::context::{Context, lock};
@@ -116,15 +117,23 @@ impl Context {
     }
 
     /// Submits, and waits for all that was submitted.
-    pub fn finish(&self) -> Result<()> {
+    pub fn finish(&self, settings: Settings<'_>) -> Result<()> {
         self.submit()?;
-        self.wait(None)
+        self.wait(None, settings)
     }
 
-    /// Waits for a submission, or for all.
-    pub fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        let _ = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
-        self.check()
+    /// Waits for a submission, or for all, unless the call is ended before.
+    pub fn wait(&self, submission: Option<&wgpu::SubmissionIndex>, settings: Settings<'_>) -> Result<()> {
+        let timeout = settings.interrupt.map(|_| BETWEEN_QUESTIONS);
+        loop {
+            let submission_index = submission.cloned();
+            let waited = self.device.poll(wgpu::PollType::Wait { submission_index, timeout });
+            self.check()?;
+            if !matches!(waited, Err(wgpu::PollError::Timeout)) {
+                return Ok(());
+            }
+            settings.look()?;
+        }
     }
 
     /// Holds back submissions until [`Self::end_batch`].

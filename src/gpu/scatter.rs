@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::Settings;
 use crate::error::{Error, Result};
 use crate::geometry::Extent;
 use crate::gpu::array::{self, Array, Grid, Part, QUAD};
@@ -56,6 +57,7 @@ pub(crate) fn scatter<T: Weight>(
     out: &[&Array],
     accumulate: bool,
     rows: &Range<usize>,
+    settings: Settings<'_>,
 ) -> Result<()> {
     let context = &incoming.grads.context;
     let first_row = incoming.grads.rows().iter().find(|all| all.contains(&rows.start));
@@ -81,6 +83,7 @@ pub(crate) fn scatter<T: Weight>(
                     row: rows.start,
                     incoming,
                 };
+                settings.look()?;
                 step.record(map)?;
                 accumulate = true;
             }

@@ -1,5 +1,6 @@
 //! Device time, shader by shader, by timestamps around each pass.
 
+use crate::cpu::Settings;
 use crate::error::{Error, Result};
 use crate::gpu::buffers::Use;
 use crate::gpu::context::{Context, lock};
@@ -34,7 +35,7 @@ impl Timer {
 impl Context {
     /// Starts to time passes.
     pub fn start_timer(&self) -> Result<()> {
-        self.finish()?;
+        self.finish(Settings::current()?)?;
         if !self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             return Err(Error::Gpu(format!("{} has no timestamps", self.info.name)));
         }
@@ -68,7 +69,8 @@ impl Context {
             encoder.copy_buffer_to_buffer(&target, 0, staging.raw(), 0, bytes);
         });
         let submission = self.submit()?;
-        let ticks: Vec<u64> = self.read(&staging, bytes, submission, bytemuck::pod_collect_to_vec)?;
+        let ticks: Vec<u64> =
+            self.read(&staging, bytes, submission, Settings::current()?, bytemuck::pod_collect_to_vec)?;
         let seconds = f64::from(self.queue.get_timestamp_period()) * 1e-9;
         let spent = |ticks: &[u64]| ticks[1].wrapping_sub(ticks[0]) as f64 * seconds;
         Ok(passes.iter().map(|shader| shader.name()).zip(ticks.chunks_exact(2).map(spent)).collect())

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::cpu;
+use crate::cpu::{self, Settings};
 use crate::error::{Error, Result, tuple};
 use crate::gpu::array::{Array, Grid, Part, QUAD, Transfer};
 use crate::gpu::buffers::{Buffer, Use};
@@ -22,12 +22,15 @@ impl Array {
     ///
     /// # Errors
     /// If the device cannot hold it.
-    pub fn upload<E: Transfer>(context: &Arc<Context>, view: &View<'_, E>) -> Result<Self> {
+    pub fn upload<E: Transfer>(
+        context: &Arc<Context>,
+        view: &View<'_, E>,
+        settings: Settings<'_>,
+    ) -> Result<Self> {
         let storage = E::DTYPE.storage();
         let grid = Grid::of(view.shape(), storage.bytes(), context.max_binding_bytes)?;
         let array = Self::new(context, view.shape(), E::DTYPE, grid)?;
         let channels_last = view.strides()[1].unsigned_abs() < view.strides()[3].unsigned_abs();
-        let threads = cpu::num_threads()?;
         let mut slots = VecDeque::new();
         for part in array.parts() {
             for chunk in Chunk::all(
@@ -39,7 +42,8 @@ impl Array {
             ) {
                 let busy = if slots.len() == SLOTS { slots.pop_front() } else { None };
                 let bytes = chunk.bytes(size_of::<E::Word>());
-                let slot = context.upload_slot(busy, bytes, |slot| fill(&chunk, view, slot, threads))?;
+                let slot =
+                    context.upload_slot(busy, bytes, settings, |slot| fill(&chunk, view, slot, settings))?;
                 if chunk.channels_last {
                     let pixel = array.first_pixel(&part, &chunk) * u64::from(part.quads());
                     let at = pixel * QUAD as u64 * storage.bytes();
@@ -64,7 +68,7 @@ impl Array {
     ///
     /// # Errors
     /// If the shapes differ, or the device fails.
-    pub fn download<E: Transfer>(&self, out: &ViewMut<'_, E>) -> Result<()> {
+    pub fn download<E: Transfer>(&self, out: &ViewMut<'_, E>, settings: Settings<'_>) -> Result<()> {
         if self.shape() != out.shape() {
             let (expected, got) = (tuple(&self.shape()), tuple(&out.shape()));
             return Err(Error::Shape { name: "out", expected, got });
@@ -72,12 +76,11 @@ impl Array {
         let context = &self.context;
         context.submit()?;
         let channels_last = out.strides()[1].unsigned_abs() < out.strides()[3].unsigned_abs();
-        let threads = cpu::num_threads()?;
         let mut slots = VecDeque::new();
         let empty_oldest = |slots: &mut VecDeque<(Chunk, Arc<Buffer>, Option<wgpu::SubmissionIndex>)>| {
             let Some((chunk, slot, submission)) = slots.pop_front() else { return Ok(()) };
             let bytes = chunk.bytes(size_of::<E::Word>());
-            context.read(&slot, bytes, submission, |mapped| empty(&chunk, mapped, out, threads))
+            context.read(&slot, bytes, submission, settings, |mapped| empty(&chunk, mapped, out, settings))?
         };
         for part in self.parts() {
             for chunk in
@@ -144,12 +147,17 @@ impl Array {
 }
 
 /// Writes a chunk into mapped staging memory.
-fn fill<E: Transfer>(chunk: &Chunk, view: &View<'_, E>, slot: &wgpu::Buffer, threads: usize) {
+fn fill<E: Transfer>(
+    chunk: &Chunk,
+    view: &View<'_, E>,
+    slot: &wgpu::Buffer,
+    settings: Settings<'_>,
+) -> Result<()> {
     let unit_bytes = (chunk.unit() * size_of::<E::Word>()) as u64;
-    cpu::pool::for_each(chunk.units(), threads, |at| {
+    cpu::pool::for_each(chunk.units(), settings, |at| {
         let start = at as u64 * unit_bytes;
         // A range that is not mapped means that the device is lost, which the caller finds out next.
-        let Ok(mut mapped) = slot.get_mapped_range_mut(start..start + unit_bytes) else { return };
+        let Ok(mut mapped) = slot.get_mapped_range_mut(start..start + unit_bytes) else { return Ok(()) };
         // Run by run, so that the memory between stays in the first cache.
         let (mut run, mut words) = (Vec::new(), Vec::new());
         for (to, index, axis) in chunk.runs(at) {
@@ -160,13 +168,19 @@ fn fill<E: Transfer>(chunk: &Chunk, view: &View<'_, E>, slot: &wgpu::Buffer, thr
             let [start, end] = [to.start, to.end].map(|word| word * size_of::<E::Word>());
             mapped.slice(start..end).copy_from_slice(bytemuck::cast_slice(&words));
         }
-    });
+        Ok(())
+    })
 }
 
 /// Reads a chunk from staging memory.
-fn empty<E: Transfer>(chunk: &Chunk, mapped: &[u8], out: &ViewMut<'_, E>, threads: usize) {
+fn empty<E: Transfer>(
+    chunk: &Chunk,
+    mapped: &[u8],
+    out: &ViewMut<'_, E>,
+    settings: Settings<'_>,
+) -> Result<()> {
     let unit_bytes = chunk.unit() * size_of::<E::Word>();
-    cpu::pool::for_each(chunk.units(), threads, |at| {
+    cpu::pool::for_each(chunk.units(), settings, |at| {
         let words: &[E::Word] = bytemuck::cast_slice(&mapped[at * unit_bytes..(at + 1) * unit_bytes]);
         let mut run = Vec::new();
         for (from, index, axis) in chunk.runs(at) {
@@ -174,7 +188,8 @@ fn empty<E: Transfer>(chunk: &Chunk, mapped: &[u8], out: &ViewMut<'_, E>, thread
             run.extend(words[from].iter().map(|&word| E::load(word)));
             out.write_run(index, axis, &run);
         }
-    });
+        Ok(())
+    })
 }
 
 /// A staging buffer, and when its copy has been made.
@@ -186,18 +201,19 @@ impl Context {
         &self,
         busy: Option<Slot>,
         bytes: u64,
-        fill: impl FnOnce(&wgpu::Buffer),
+        settings: Settings<'_>,
+        fill: impl FnOnce(&wgpu::Buffer) -> Result<()>,
     ) -> Result<Arc<Buffer>> {
         let (slot, submission) = match busy {
             Some((slot, submission)) if slot.raw().size() >= bytes => (slot, submission),
             _ => (self.buffer(Use::Upload, bytes)?, None),
         };
         slot.raw().map_async(wgpu::MapMode::Write, ..bytes, |_| {});
-        self.wait(submission)?;
-        fill(slot.raw());
+        self.wait(submission.as_ref(), settings)?;
+        let filled = fill(slot.raw());
         slot.raw().unmap();
         self.check()?;
-        Ok(slot)
+        filled.map(|()| slot)
     }
 
     /// Reads a staging buffer once a submission is done.
@@ -206,10 +222,11 @@ impl Context {
         slot: &Buffer,
         bytes: u64,
         submission: Option<wgpu::SubmissionIndex>,
+        settings: Settings<'_>,
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<R> {
         slot.raw().map_async(wgpu::MapMode::Read, ..bytes, |_| {});
-        self.wait(submission)?;
+        self.wait(submission.as_ref(), settings)?;
         let mapped = slot.raw().get_mapped_range(..bytes);
         let mapped = mapped.map_err(|error| Error::Gpu(format!("{}: {error}", self.info.name)))?;
         let result = read(&mapped);

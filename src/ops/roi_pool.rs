@@ -91,8 +91,8 @@ impl RoiOp for RoiPool {
     }
 }
 
-/// Beyond any map, and far from overflowing when multiplied by a number of bins.
-const FAR: i64 = 1 << 37;
+/// Beyond any map, and far enough from overflowing that two of them can be added.
+const FAR: i64 = 1 << 61;
 
 impl Quantization {
     /// The cells of each bin on one axis, not clipped to the map. `ends` are image pixels.
@@ -132,7 +132,11 @@ impl Quantization {
                 whole(edge(i).floor())..whole(edge(i + 1).ceil())
             }
             Self::Mmcv => first..first,
-            Self::Floor => first + i * size / count..first + (i + 1) * size / count,
+            Self::Floor => {
+                // i * size / count, which could overflow.
+                let edge = |i: i64| first + i * (size / count) + i * (size % count) / count;
+                edge(i)..edge(i + 1)
+            }
             Self::Truncate => first + i * size..first + (i + 1) * size,
         })
     }
@@ -159,6 +163,19 @@ mod tests {
     #[test]
     fn truncate_drops_what_does_not_divide() {
         assert_eq!(windows(Quantization::Truncate, [6.0, 10.53], 3), [6..7, 7..8, 8..9]);
+    }
+
+    #[test]
+    fn boxes_of_any_size_keep_their_bins() {
+        let huge = [-1e13, 7e10];
+        let [first, last] = [-10_000_000_000_000, 70_000_000_000];
+        assert_eq!(windows(Quantization::Caffe, huge, 1), [first..last + 1]);
+        assert_eq!(windows(Quantization::Floor, huge, 2)[0], first..(first + last) / 2);
+        assert_eq!(windows(Quantization::Truncate, huge, 2)[1], (first + last) / 2..last);
+        for rule in [Quantization::Caffe, Quantization::Mmcv, Quantization::Floor, Quantization::Truncate] {
+            let cells = windows(rule, [-1e300, 1e300], 1 << 24);
+            assert!(cells.iter().all(|cells| cells.start <= cells.end), "{rule:?}");
+        }
     }
 
     #[test]

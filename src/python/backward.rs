@@ -18,6 +18,7 @@ use crate::python::arrays::{
     AnyBoxes, Array4, BoxTable, Indices4, Layout, Output, WithFeatures, with_features,
 };
 use crate::python::gpu::{self, Device, DeviceArray};
+use crate::python::interrupt::interruptible;
 use crate::python::ops::{Int, align_mode, invalid, layout, pair, placement, pool_mode, quantization};
 use crate::run::{self, Invalid, Pyramid};
 use crate::view::{View, ViewMut};
@@ -201,7 +202,7 @@ struct Backward<'a, 'py, O> {
     outs: &'a [Output<'py>],
     accumulate: bool,
     invalid: Invalid,
-    settings: Settings,
+    settings: Settings<'a>,
 }
 
 impl<'py, O: RoiOp> WithFeatures<'py> for Backward<'_, 'py, O> {
@@ -213,7 +214,7 @@ impl<'py, O: RoiOp> WithFeatures<'py> for Backward<'_, 'py, O> {
         let outs: Vec<ViewMut<'_, E>> = outs.iter().map(|out| unsafe { out.view::<E>() }).collect();
         let argmax = argmax.map(Indices4::view);
         let argmax = argmax.as_ref();
-        py.detach(|| match rois {
+        interruptible(py, settings, |settings| match rois {
             AnyBoxes::F32(boxes) => {
                 run::backward(pyramid, &grads, argmax, &boxes, &outs, accumulate, invalid, settings)
             }

@@ -11,6 +11,7 @@ use crate::geometry::Extent;
 use crate::geometry::grid::Placement;
 use crate::ops::{Mode, RoiAlign, RoiSlopes};
 use crate::python::arrays::{AnyBoxes, Array4, BoxOutput, BoxTable, WithFeatures, with_features};
+use crate::python::interrupt::interruptible;
 use crate::python::ops::{invalid, layout, pair};
 use crate::run::{self, Invalid, Pyramid};
 use crate::view::View;
@@ -58,7 +59,7 @@ struct BoxGradient<'a, 'py, O> {
     grads: &'a Array4<'py>,
     rois: &'a AnyBoxes,
     invalid: Invalid,
-    settings: Settings,
+    settings: Settings<'a>,
 }
 
 impl<'py, O: RoiSlopes> WithFeatures<'py> for BoxGradient<'_, 'py, O> {
@@ -69,10 +70,9 @@ impl<'py, O: RoiSlopes> WithFeatures<'py> for BoxGradient<'_, 'py, O> {
         // SAFETY: the gradients were checked to have the dtype of the result for these features.
         let grads = unsafe { grads.view::<E::Output>() };
         let (pyramid, features) = (Pyramid::one(op), [features]);
-        let gradients = py.detach(|| match rois {
+        interruptible(py, settings, |settings| match rois {
             AnyBoxes::F32(boxes) => run::box_gradient(pyramid, &grads, &features, boxes, invalid, settings),
             AnyBoxes::F64(boxes) => run::box_gradient(pyramid, &grads, &features, boxes, invalid, settings),
-        });
-        Ok(gradients?)
+        })
     }
 }

@@ -11,9 +11,11 @@ use half::{bf16, f16};
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
 
+use crate::cpu::Settings;
 use crate::error::Result;
 use crate::gpu::{self, Dtype, Options};
 use crate::python::arrays::{self, Array4, Layout, Output};
+use crate::python::interrupt::interruptible;
 use crate::view::{View, ViewMut};
 
 pub use calls::{backward, backward_once, forward, forward_once, on_device};
@@ -67,8 +69,8 @@ impl Device {
         py.detach(|| self.0.end_batch())
     }
 
-    fn synchronize(&self, py: Python<'_>) -> Result<()> {
-        py.detach(|| self.0.synchronize())
+    fn synchronize(&self, py: Python<'_>) -> PyResult<()> {
+        interruptible(py, Settings::current()?, |settings| self.0.synchronize(settings))
     }
 
     fn start_timer(&self, py: Python<'_>) -> Result<()> {
@@ -146,7 +148,7 @@ impl DeviceArray {
 }
 
 fn send<E: gpu::Transfer>(py: Python<'_>, device: &gpu::Device, view: View<'_, E>) -> PyResult<gpu::Array> {
-    Ok(py.detach(|| device.upload(&view))?)
+    interruptible(py, Settings::current()?, |settings| device.upload(&view, settings))
 }
 
 /// Uploads an array as what it is.
@@ -166,7 +168,7 @@ fn upload(py: Python<'_>, device: &gpu::Device, array: &Array4<'_>) -> PyResult<
 /// Downloads an array into one that was made for its dtype.
 fn download(py: Python<'_>, array: &gpu::Array, out: &Output<'_>) -> PyResult<()> {
     fn fetch<E: gpu::Transfer>(py: Python<'_>, array: &gpu::Array, view: &ViewMut<'_, E>) -> PyResult<()> {
-        Ok(py.detach(|| array.download(view))?)
+        interruptible(py, Settings::current()?, |settings| array.download(view, settings))
     }
     // SAFETY: each arm names the type that the dtype stands for.
     unsafe {

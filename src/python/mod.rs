@@ -8,6 +8,7 @@ mod errors;
 mod explain;
 #[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 mod gpu;
+mod interrupt;
 mod multiscale;
 mod ops;
 mod recycle;
@@ -32,10 +33,15 @@ mod _core {
     #[pymodule_export]
     use super::multiscale::{assign_stages, multiscale_roi_align, multiscale_roi_align_backward};
     #[pymodule_export]
-    use super::ops::{get_num_threads, pair, roi_align, roi_pool, set_num_threads, simd_level};
+    use super::ops::{
+        get_num_threads, pair, release_memory, roi_align, roi_pool, set_num_threads, simd_level,
+    };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // NumPy's table of functions is looked up on first use, under a lock: a process that forks while another thread
+        // does so would have a child that waits for ever.
+        numpy::dtype::<f32>(module.py());
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

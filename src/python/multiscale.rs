@@ -21,6 +21,7 @@ use crate::ops::{Mode, RoiAlign};
 use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Output, WithFeatures, integers, with_features};
 use crate::python::backward::{Grads, Shape, backward_pyramid};
 use crate::python::gpu::{self, Device};
+use crate::python::interrupt::interruptible;
 use crate::python::ops::{Int, choose, extent, invalid, layout, pair};
 use crate::run::{self, Invalid, Pyramid, Stages};
 use crate::view::View;
@@ -133,7 +134,7 @@ struct Forward<'a, 'py> {
     rois: AnyBoxes,
     out: &'a Output<'py>,
     invalid: Invalid,
-    settings: Settings,
+    settings: Settings<'a>,
 }
 
 impl<'py> WithFeatures<'py> for Forward<'_, 'py> {
@@ -146,7 +147,7 @@ impl<'py> WithFeatures<'py> for Forward<'_, 'py> {
         let (maps, out) = unsafe {
             (arrays.iter().map(|map| map.view::<E>()).collect::<Vec<_>>(), out.view::<E::Output>())
         };
-        py.detach(|| match rois {
+        interruptible(py, settings, |settings| match rois {
             AnyBoxes::F32(boxes) => {
                 run::forward_pyramid(pyramid, &maps, &boxes, &out, None, invalid, settings)
             }

@@ -20,7 +20,10 @@ use crate::geometry::grid::Placement;
 use crate::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
 use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Layout, Output, WithFeatures, with_features};
 use crate::python::gpu::{self, Device};
+use crate::python::interrupt::interruptible;
+use crate::python::recycle;
 use crate::run::{self, Invalid, Pyramid};
+use crate::scratch;
 use crate::view::View;
 
 /// Picks a variant by its name.
@@ -209,7 +212,7 @@ struct Forward<'a, 'py, O> {
     out: &'a Output<'py>,
     argmax: Option<&'a Output<'py>>,
     invalid: Invalid,
-    settings: Settings,
+    settings: Settings<'a>,
 }
 
 impl<'py, O: RoiOp> WithFeatures<'py> for Forward<'_, 'py, O> {
@@ -220,7 +223,7 @@ impl<'py, O: RoiOp> WithFeatures<'py> for Forward<'_, 'py, O> {
         // SAFETY: `Output` made or checked the arrays for this type of features.
         let (out, argmax) = unsafe { (out.view::<E::Output>(), argmax.map(|argmax| argmax.view::<i64>())) };
         let argmax = argmax.as_ref();
-        py.detach(|| match rois {
+        interruptible(py, settings, |settings| match rois {
             AnyBoxes::F32(boxes) => run::forward(op, &features, &boxes, &out, argmax, invalid, settings),
             AnyBoxes::F64(boxes) => run::forward(op, &features, &boxes, &out, argmax, invalid, settings),
         })?;
@@ -236,6 +239,28 @@ pub fn get_num_threads() -> Result<usize> {
 #[pyfunction]
 pub fn set_num_threads(n: Int) -> Result<()> {
     cpu::set_num_threads(n.0)
+}
+
+/// Give back memory that is kept for later calls and that nothing uses now.
+///
+/// Result buffers of 1 MB and more are kept when their array is gone (256 MB at most, or ``ROIALIGN_RECYCLE_MB``), and each
+/// thread keeps scratch memory (256 MB at most in all threads together). Arrays that are alive, and calls that other
+/// threads are in, keep theirs. The next call is a little slower.
+///
+/// Returns
+/// -------
+/// int
+///     Bytes released.
+///
+/// Examples
+/// --------
+/// >>> import roialign_rs as ra
+/// >>> released = ra.release_memory()
+/// >>> ra.release_memory()
+/// 0
+#[pyfunction]
+pub fn release_memory(py: Python<'_>) -> usize {
+    py.detach(|| recycle::release() + scratch::release())
 }
 
 #[pyfunction]

@@ -1,6 +1,6 @@
 //! The backward pass: check → plan → the same taps, transposed.
 
-use super::{Boxes, Invalid, Pyramid, check_shape};
+use super::{Boxes, Invalid, Pyramid, check_shape, wide};
 use crate::cpu;
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
@@ -26,16 +26,21 @@ pub fn backward<E: Element, B: Real>(
     out: &[ViewMut<'_, E>],
     accumulate: bool,
     invalid: Invalid,
-    settings: cpu::Settings,
+    settings: cpu::Settings<'_>,
 ) -> Result<()> {
     let shapes: Vec<_> = out.iter().map(ViewMut::shape).collect();
-    check_backward(pyramid, &shapes, grad_output.shape(), argmax, boxes, invalid, settings.threads)?;
+    check_backward(pyramid, &shapes, grad_output.shape(), argmax, boxes, invalid, settings)?;
     if shapes[0][0] == 0 || shapes[0][1] == 0 {
         return Ok(());
     }
+    let passes: Vec<_> = pyramid.passes(&shapes, boxes, 0..boxes.corners.len()).collect();
+    if passes.len() > 1 && size_of::<E>() < size_of::<E::Compute>() {
+        let plans = passes.into_iter().map(|rows| pyramid.plan(&shapes, boxes, rows, invalid, settings));
+        return wide::backward(plans, grad_output, argmax, out, accumulate, settings);
+    }
     let mut accumulate = accumulate;
-    for rows in pyramid.passes(&shapes, boxes.corners.len()) {
-        let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings.threads)?;
+    for rows in passes {
+        let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings)?;
         cpu::scatter(&plan, grad_output, argmax, out, accumulate, settings)?;
         accumulate = true;
     }
@@ -53,17 +58,17 @@ pub fn check_backward<B: Real>(
     argmax: Option<&View<'_, i64>>,
     boxes: &Boxes<B>,
     invalid: Invalid,
-    threads: usize,
+    settings: cpu::Settings<'_>,
 ) -> Result<()> {
     let count = boxes.corners.len();
     check_incoming(&pyramid, maps, count, grads, argmax.map(View::shape))?;
     pyramid.check_boxes(maps, boxes, invalid)?;
     let Some(argmax) = argmax.filter(|argmax| !argmax.shape().contains(&0)) else { return Ok(()) };
     let widths: Vec<_> = maps.iter().map(|[.., width]| *width).collect();
-    pyramid.passes(maps, count).try_for_each(|rows| {
+    pyramid.passes(maps, boxes, 0..count).try_for_each(|rows| {
         // Weights do not matter here.
-        let plan = pyramid.plan::<B, f32>(maps, boxes, rows, invalid, threads)?;
-        cpu::check_argmax(&plan, argmax, &widths, threads)
+        let plan = pyramid.plan::<B, f32>(maps, boxes, rows, invalid, settings)?;
+        cpu::check_argmax(&plan, argmax, &widths, settings)
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{Boxes, Invalid, Pyramid, check_shape};
 use crate::cpu;
 use crate::element::{Element, Real};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, reserve};
 use crate::ops::RoiSlopes;
 use crate::view::View;
 
@@ -22,7 +22,7 @@ pub fn box_gradient<E: Element, B: Real>(
     features: &[View<'_, E>],
     boxes: &Boxes<B>,
     invalid: Invalid,
-    settings: cpu::Settings,
+    settings: cpu::Settings<'_>,
 ) -> Result<Vec<[f64; 4]>> {
     let shapes: Vec<_> = features.iter().map(View::shape).collect();
     let shape = pyramid.output_shape(&shapes, boxes.corners.len())?;
@@ -31,10 +31,12 @@ pub fn box_gradient<E: Element, B: Real>(
         return Err(Error::Conflict("boxes have a gradient only where a mean is taken".to_owned()));
     }
     pyramid.check_boxes(&shapes, boxes, invalid)?;
-    let mut gradients = vec![[0.0; 4]; shape[0]];
+    let mut gradients = Vec::new();
+    reserve(&mut gradients, shape[0], "gradients of boxes")?;
+    gradients.resize(shape[0], [0.0; 4]);
     if shape[0] > 0 {
-        for rows in pyramid.passes(&shapes, shape[0]) {
-            let plan = pyramid.plan_with_slopes(&shapes, boxes, rows, invalid, settings.threads);
+        for rows in pyramid.passes(&shapes, boxes, 0..shape[0]) {
+            let plan = pyramid.plan_with_slopes(&shapes, boxes, rows, invalid, settings);
             cpu::contract(&plan?, grad_output, features, &mut gradients, settings)?;
         }
     }

@@ -1,9 +1,8 @@
 //! Calls whose arrays lie on a device.
 
-use std::ops::Range;
-
 use super::backward::check_incoming;
 use super::{Boxes, Invalid, Pyramid};
+use crate::cpu;
 use crate::element::Real;
 use crate::error::{Error, Result};
 use crate::gpu::{self, Array, Dtype};
@@ -19,20 +18,20 @@ pub fn forward_on_device<B: Real>(
     boxes: &Boxes<B>,
     argmax: bool,
     invalid: Invalid,
-    threads: usize,
+    settings: cpu::Settings<'_>,
 ) -> Result<(Array, Option<Array>)> {
     let maps: Vec<_> = features.iter().map(|map| map.shape()).collect();
     let shape = pyramid.output_shape(&maps, boxes.corners.len())?;
     check_together("features_list", features)?;
     pyramid.check_boxes(&maps, boxes, invalid)?;
     let results = gpu::Results::new(features, shape, argmax)?;
-    for rows in pieces(results.rows(), pyramid.boxes_per_pass(&maps)) {
+    for rows in results.rows().iter().flat_map(|rows| pyramid.passes(&maps, boxes, rows.clone())) {
         if features[0].dtype() == Dtype::F64 {
-            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, threads)?;
-            gpu::gather(&plan, features, &results, &rows)?;
+            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, settings)?;
+            gpu::gather(&plan, features, &results, &rows, settings)?;
         } else {
-            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, threads)?;
-            gpu::gather(&plan, features, &results, &rows)?;
+            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, settings)?;
+            gpu::gather(&plan, features, &results, &rows, settings)?;
         }
     }
     Ok((results.values, results.argmax))
@@ -55,7 +54,7 @@ pub fn backward_on_device<B: Real>(
     out: &[&Array],
     accumulate: bool,
     invalid: Invalid,
-    threads: usize,
+    settings: cpu::Settings<'_>,
 ) -> Result<()> {
     let maps: Vec<_> = out.iter().map(|map| map.shape()).collect();
     check_incoming(&pyramid, &maps, boxes.corners.len(), grads.shape(), argmax.map(Array::shape))?;
@@ -72,25 +71,21 @@ pub fn backward_on_device<B: Real>(
     let incoming = gpu::Incoming { grads, argmax };
     let mut accumulate = accumulate;
     // Without boxes there is still a gradient to be written, of zeros.
-    let together = incoming.rows();
-    let none = together.is_empty().then_some(0..0);
-    for rows in pieces(&together, pyramid.boxes_per_pass(&maps)).chain(none) {
+    let mut together = incoming.rows();
+    if together.is_empty() {
+        together.push(0..0);
+    }
+    for rows in together.into_iter().flat_map(|rows| pyramid.passes(&maps, boxes, rows)) {
         if grads.dtype() == Dtype::F64 {
-            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, threads)?;
-            gpu::scatter(&plan, incoming, out, accumulate, &rows)?;
+            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, settings)?;
+            gpu::scatter(&plan, incoming, out, accumulate, &rows, settings)?;
         } else {
-            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, threads)?;
-            gpu::scatter(&plan, incoming, out, accumulate, &rows)?;
+            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, settings)?;
+            gpu::scatter(&plan, incoming, out, accumulate, &rows, settings)?;
         }
         accumulate = true;
     }
     Ok(())
-}
-
-/// Rows that lie together, no more of them than memory for their plan allows.
-fn pieces(together: &[Range<usize>], most: usize) -> impl Iterator<Item = Range<usize>> {
-    let piece = move |first: usize, end: usize| first..end.min(first + most);
-    together.iter().flat_map(move |rows| rows.clone().step_by(most).map(move |first| piece(first, rows.end)))
 }
 
 fn check_together(name: &'static str, arrays: &[&Array]) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The maps of a call, and which of them each box is pooled from.
 
+use std::iter;
 use std::ops::Range;
 use std::slice;
 use std::sync::{Mutex, PoisonError};
@@ -126,23 +127,46 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         Ok(stage)
     }
 
-    /// Boxes whose plan memory allows at once.
-    pub(super) fn boxes_per_pass(&self, maps: &[[usize; 4]]) -> usize {
-        let taps = |map: &[usize; 4]| {
-            self.ops[0].most_taps(Axis::Y, map[2]) + self.ops[0].most_taps(Axis::X, map[3])
+    /// About how many taps a box has on both axes together, at most.
+    fn most_taps<B: Real>(&self, corners: [B; 4], stage: usize, map: [usize; 4]) -> usize {
+        let op = &self.ops[stage];
+        let on_axis = |axis: Axis, side: usize| {
+            let [start, end] = axis.ends(corners).map(Real::to_f64);
+            // Rounding, the half-pixel shift and the neighbour of the last sample move a box by less.
+            let reach = (end - start).abs() * op.spatial_scale() + MARGIN * op.spatial_scale().max(1.0);
+            op.most_taps(axis, side.min(reach as usize))
         };
-        let taps = maps.iter().map(taps).max().unwrap_or(1);
-        (PLAN_BYTES / (16 * taps)).max(BOXES_PER_TABLE)
+        on_axis(Axis::Y, map[2]) + on_axis(Axis::X, map[3])
     }
 
-    /// Cuts the boxes into as few runs as memory for their plans allows; no boxes are one run.
-    pub(super) fn passes(
+    /// Cuts boxes into runs whose plans memory allows, as few as possible; no boxes are one run.
+    pub(super) fn passes<B: Real>(
         &self,
         maps: &[[usize; 4]],
-        boxes: usize,
-    ) -> impl Iterator<Item = Range<usize>> + use<O> {
-        let pass = self.boxes_per_pass(maps);
-        (0..boxes.max(1)).step_by(pass).map(move |first| first..boxes.min(first + pass))
+        boxes: &Boxes<B>,
+        rows: Range<usize>,
+    ) -> impl Iterator<Item = Range<usize>> {
+        let bytes = move |row: usize| {
+            let of_stage =
+                |(stage, map): (usize, &[usize; 4])| self.most_taps(boxes.corners[row], stage, *map);
+            let taps = maps.iter().enumerate().map(of_stage).max().unwrap_or(0);
+            BOX_BYTES + BYTES_PER_TAP * taps
+        };
+        let mut next = Some(rows.start);
+        iter::from_fn(move || {
+            let first = next?;
+            let (mut end, mut left) = (first, PLAN_BYTES);
+            while end < rows.end {
+                let needed = bytes(end);
+                if needed > left && end > first {
+                    break;
+                }
+                left = left.saturating_sub(needed);
+                end += 1;
+            }
+            next = (end < rows.end).then_some(end);
+            Some(first..end)
+        })
     }
 
     /// Turns boxes into taps, if there is memory for them.
@@ -152,30 +176,34 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         boxes: &Boxes<B>,
         rows: Range<usize>,
         invalid: Invalid,
-        threads: usize,
+        settings: cpu::Settings<'_>,
     ) -> Result<Plan<T>> {
-        self.plan_by(maps, boxes, rows, invalid, threads, O::axis)
+        self.plan_by(maps, boxes, rows, invalid, settings, false, O::axis)
     }
 
     /// As [`Self::plan`], `axis` being what writes the taps.
+    #[allow(clippy::too_many_arguments, reason = "those of a plan, and the two kinds of it")]
     fn plan_by<B: Real, T: Real>(
         &self,
         maps: &[[usize; 4]],
         boxes: &Boxes<B>,
         rows: Range<usize>,
         invalid: Invalid,
-        threads: usize,
+        settings: cpu::Settings<'_>,
+        has_slopes: bool,
         axis: impl Fn(&O, Axis, [B; 2], usize, AxisWriter<'_, T>) -> AxisSpan + Sync,
     ) -> Result<Plan<T>> {
         let (reduce, output) = (self.ops[0].reduce(), self.ops[0].output());
         let order = self.order(maps, boxes, rows, invalid);
         let spare = Mutex::new(Plan::spare_tables());
-        let tables = cpu::pool::map(order.len().div_ceil(BOXES_PER_TABLE), threads, |at| {
+        let tables = cpu::pool::map(order.len().div_ceil(BOXES_PER_TABLE), settings, |at| {
             let first = at * BOXES_PER_TABLE;
             let places = &order[first..order.len().min(first + BOXES_PER_TABLE)];
             let memory = spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-            let mut table = Table::new(reduce, places.len(), output, memory)?;
+            let mut table = Table::new(reduce, has_slopes, places.len(), output, memory)?;
+            let mut watch = settings.watch();
             for &Place { stage, image, row, valid, .. } in places {
+                watch.step()?;
                 if !valid {
                     table.push_invalid(row, invalid);
                     continue;
@@ -183,16 +211,17 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
                 let (op, [_, _, height, width]) = (&self.ops[stage as usize], maps[stage as usize]);
                 let corners = boxes.corners[row];
                 table.push(
+                    self.most_taps(corners, stage as usize, maps[stage as usize]),
                     row,
                     stage as usize,
-                    image as usize,
+                    image,
                     |taps| axis(op, Axis::Y, Axis::Y.ends(corners), height, taps),
                     |taps| axis(op, Axis::X, Axis::X.ends(corners), width, taps),
-                );
+                )?;
             }
             Ok(table)
-        });
-        Ok(Plan::new(reduce, output, tables.into_iter().collect::<Result<_>>()?))
+        })?;
+        Ok(Plan::new(reduce, output, tables))
     }
 
     /// The boxes in the order of a plan.
@@ -209,7 +238,7 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
             Some(stage) => {
                 let [first, second] = Axis::Y.ends(boxes.corners[row]).map(Real::to_f64);
                 let bottom = (first.max(second) * self.ops[stage].spatial_scale()) as u32;
-                let (stage, image) = (stage as u32, boxes.images[row] as u32);
+                let (stage, image) = (stage as u32, boxes.images[row] as usize);
                 Place { stage, image, bottom, row, valid: true }
             }
             None => Place { stage: 0, image: 0, bottom: 0, row, valid: false },
@@ -228,9 +257,9 @@ impl<O: RoiSlopes> Pyramid<'_, O> {
         boxes: &Boxes<B>,
         rows: Range<usize>,
         invalid: Invalid,
-        threads: usize,
+        settings: cpu::Settings<'_>,
     ) -> Result<Plan<T>> {
-        self.plan_by(maps, boxes, rows, invalid, threads, |op, axis, ends, side, taps| {
+        self.plan_by(maps, boxes, rows, invalid, settings, true, |op, axis, ends, side, taps| {
             op.slopes(axis, ends, side, SlopeWriter::new(taps))
         })
     }
@@ -240,7 +269,7 @@ impl<O: RoiSlopes> Pyramid<'_, O> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     stage: u32,
-    image: u32,
+    image: usize,
     /// About the last row that it reads: an order that is not quite that of the rows costs a little time, no more.
     bottom: u32,
     row: usize,
@@ -249,3 +278,10 @@ struct Place {
 
 /// A plan may take this much memory; boxes that need more are pooled in several passes.
 const PLAN_BYTES: usize = 64 << 20;
+
+/// Bytes of a tap, and of a box besides.
+const BYTES_PER_TAP: usize = 16;
+const BOX_BYTES: usize = 256;
+
+/// Cells by which the taps of a box reach over its ends, and those that "mmcv" adds to it in image pixels.
+const MARGIN: f64 = 4.0;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{AxisTaps, Reduce, RoiTaps, Table};
 use crate::element::Real;
 use crate::geometry::Extent;
-use crate::scratch;
+use crate::scratch::{self, Scratch};
 
 /// Boxes that follow each other and belong to one image of one map.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ impl<T: Real> Plan<T> {
     /// The tables of the thread's last plan, as memory for the next one's: filling fresh memory takes a third longer, for the
     /// pages that the system has to find.
     pub fn spare_tables() -> Vec<Table<T>> {
-        scratch::with(mem::take::<Vec<Table<T>>>)
+        scratch::take::<Spare<T>>().0
     }
 
     /// Number of boxes.
@@ -107,7 +107,22 @@ impl<T: Real> Drop for Plan<T> {
             left -= if fits { table.capacity() } else { 0 };
             fits
         });
-        scratch::with(|spare| *spare = mem::take(&mut self.tables));
+        scratch::keep(Box::new(Spare(mem::take(&mut self.tables))));
+    }
+}
+
+/// Tables of a plan that is gone.
+struct Spare<T>(Vec<Table<T>>);
+
+impl<T> Default for Spare<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Real> Scratch for Spare<T> {
+    fn bytes(&self) -> usize {
+        self.0.iter().map(Table::capacity).sum()
     }
 }
 
@@ -127,10 +142,10 @@ mod tests {
         for boxes in [0, 1, 3, BOXES_PER_TABLE, BOXES_PER_TABLE + 1, 3 * BOXES_PER_TABLE - 1] {
             let rows: Vec<_> = (0..boxes).collect();
             let table = |rows: &[usize]| {
-                let mut table = Table::new(Reduce::Sum, rows.len(), output, Table::default()).unwrap();
+                let mut table = Table::new(Reduce::Sum, false, rows.len(), output, Table::default()).unwrap();
                 // Two images, of which the first one has a third of the boxes.
                 for &row in rows {
-                    table.push(row, 0, usize::from(3 * row >= boxes), axis, axis);
+                    table.push(16, row, 0, usize::from(3 * row >= boxes), axis, axis).unwrap();
                 }
                 table
             };

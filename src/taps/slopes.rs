@@ -104,7 +104,8 @@ mod tests {
     #[test]
     fn samples_of_a_bin_share_their_pixels() {
         let output = Extent { height: 2, width: 2 };
-        let mut table = Table::<f64>::new(Reduce::Sum, 1, output, Table::default()).expect("it is small");
+        let mut table =
+            Table::<f64>::new(Reduce::Sum, true, 1, output, Table::default()).expect("it is small");
         let axis = |taps: AxisWriter<'_, f64>| {
             let mut taps = SlopeWriter::new(taps);
             taps.sample((2, 0.25), [(2, 1.0), (0, 0.0)], [4.0, 0.0], 0.5);
@@ -115,7 +116,7 @@ mod tests {
             taps.end_bin();
             taps.finish()
         };
-        table.push(0, 0, 0, axis, axis);
+        table.push(16, 0, 0, 0, axis, axis).unwrap();
         let plan = Plan::new(Reduce::Sum, output, vec![table]);
         let (_, y, _) = plan.roi(0);
         assert_eq!(y.pixels(0..2), [2, 3, 4, 3, 4, 5]);
@@ -130,7 +131,8 @@ mod tests {
     #[test]
     fn padding_keeps_slopes_with_the_first_half() {
         let output = Extent { height: 2, width: 2 };
-        let mut table = Table::<f64>::new(Reduce::Sum, 1, output, Table::default()).expect("it is small");
+        let mut table =
+            Table::<f64>::new(Reduce::Sum, true, 1, output, Table::default()).expect("it is small");
         let axis = |taps: AxisWriter<'_, f64>| {
             let mut taps = SlopeWriter::new(taps);
             taps.sample((0, 0.0), [(0, 0.0); 2], [1.0, 1.0], 1.0);
@@ -139,7 +141,7 @@ mod tests {
             taps.end_bin();
             taps.finish()
         };
-        table.push(0, 0, 0, axis, axis);
+        table.push(16, 0, 0, 0, axis, axis).unwrap();
         let plan = Plan::new(Reduce::Sum, output, vec![table]);
         let (_, y, _) = plan.roi(0);
         assert_eq!((y.uniform(), y.pixels(0..2)), (2, [0, 0, 0, 1].as_slice()));

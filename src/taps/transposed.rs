@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::{AxisTaps, Plan};
 use crate::element::Real;
+use crate::error::{Result, reserve_more};
 
 /// One axis of one box: where it lies in the table.
 #[derive(Debug, Clone)]
@@ -33,7 +34,10 @@ pub struct Transposed<T> {
 impl<T: Real> Transposed<T> {
     /// Turns the sums of some boxes round, counted as the plan counts. Columns have equally many readers where none has more
     /// than so many.
-    pub fn new(plan: &Plan<T>, rois: Range<usize>, most_unrolled: usize) -> Self {
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub fn new(plan: &Plan<T>, rois: Range<usize>, most_unrolled: usize) -> Result<Self> {
         let mut table = Self {
             pixels: Vec::new(),
             bounds: Vec::new(),
@@ -45,10 +49,10 @@ impl<T: Real> Transposed<T> {
         let mut next = Vec::new();
         for at in rois {
             let (_, y, x) = plan.roi(at);
-            let spans = [table.push(&y, 0, &mut next), table.push(&x, most_unrolled, &mut next)];
+            let spans = [table.push(&y, 0, &mut next)?, table.push(&x, most_unrolled, &mut next)?];
             table.rois.push(spans);
         }
-        table
+        Ok(table)
     }
 
     /// The readers of a box on y and x.
@@ -64,10 +68,12 @@ impl<T: Real> Transposed<T> {
     }
 
     /// Sorts the taps of an axis by their pixels. `next` is only memory.
-    fn push(&mut self, taps: &AxisTaps<'_, T>, most_unrolled: usize, next: &mut Vec<usize>) -> Span {
+    fn push(&mut self, taps: &AxisTaps<'_, T>, most_unrolled: usize, next: &mut Vec<usize>) -> Result<Span> {
+        const READERS: &str = "taps, by their pixels";
         let hull = taps.hull();
         // First the number of each pixel's readers, then where its next reader goes.
         next.clear();
+        reserve_more(next, hull.len(), READERS)?;
         next.resize(hull.len(), 0);
         for bin in taps.live() {
             let pixels = taps.pixels(bin..bin + 1);
@@ -78,15 +84,26 @@ impl<T: Real> Transposed<T> {
         let most = next.iter().copied().max().unwrap_or(0);
         let all_weigh = !taps.have_slopes() || taps.weights(taps.live()).iter().all(|&w| w != T::ZERO);
         let uniform = if most <= most_unrolled && all_weigh { most } else { 0 };
+        let room = |readers: usize| if uniform > 0 { uniform } else { readers };
+        let (mut pixels, mut readers) = (0, 0);
+        for &count in next.iter().filter(|&&count| count > 0) {
+            pixels += 1;
+            readers += room(count);
+        }
+        reserve_more(&mut self.pixels, pixels, READERS)?;
+        reserve_more(&mut self.bounds, pixels + 1, READERS)?;
+        reserve_more(&mut self.bins, readers, READERS)?;
+        reserve_more(&mut self.weights, readers, READERS)?;
+        reserve_more(&mut self.slopes, if taps.have_slopes() { readers } else { 0 }, READERS)?;
         let (first, bounds) = (self.pixels.len(), self.bounds.len());
         let mut end = self.bins.len();
         for (pixel, next) in hull.clone().zip(&mut *next) {
             if *next > 0 {
                 self.pixels.push(pixel as u32);
                 self.bounds.push(end);
-                let room = if uniform > 0 { uniform } else { *next };
+                let after = end + room(*next);
                 *next = end;
-                end += room;
+                end = after;
             }
         }
         self.bounds.push(end);
@@ -114,7 +131,7 @@ impl<T: Real> Transposed<T> {
         if uniform > 0 {
             self.pad(&span, hull.start, next);
         }
-        span
+        Ok(span)
     }
 
     /// Gives each pixel as many readers as the others have, by halving its last one: exact, and without giving
@@ -201,7 +218,7 @@ mod tests {
     #[test]
     fn each_pixel_finds_the_bins_that_read_it() {
         let output = Extent { height: 3, width: 3 };
-        let mut table = Table::<f64>::new(Reduce::Sum, 1, output, Table::default()).unwrap();
+        let mut table = Table::<f64>::new(Reduce::Sum, false, 1, output, Table::default()).unwrap();
         let axis = |mut taps: AxisWriter<'_, f64>| {
             taps.merge(2, 0.25, 1.0);
             taps.end_merged(1.0);
@@ -211,9 +228,9 @@ mod tests {
             taps.end_merged(1.0);
             taps.finish()
         };
-        table.push(0, 0, 0, axis, axis);
+        table.push(16, 0, 0, 0, axis, axis).unwrap();
         let plan = Plan::new(Reduce::Sum, output, vec![table]);
-        let transposed = Transposed::new(&plan, 0..1, 2);
+        let transposed = Transposed::new(&plan, 0..1, 2).unwrap();
         let [y, x] = transposed.roi(0);
         assert_eq!(y.pixels(), [2, 3, 5, 6]);
         assert_eq!((y.uniform(), x.uniform()), (0, 2));

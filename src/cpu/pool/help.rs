@@ -14,6 +14,9 @@ use std::thread::{self, Thread};
 
 use rayon::ThreadPool;
 
+use super::float_control::FloatControl;
+use crate::cpu::interrupt::{BETWEEN_QUESTIONS, Interrupt};
+
 /// Says that nobody may begin any more.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
@@ -27,6 +30,7 @@ struct Help {
     /// How many are at work besides the caller, and whether it is [`CLOSED`].
     helpers: AtomicUsize,
     caller: Thread,
+    control: FloatControl,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
@@ -37,19 +41,29 @@ unsafe impl Sync for Help {}
 
 /// Does `own` on this thread and, meanwhile, `work` on up to `helpers` others. It ends when all who have begun have ended:
 /// between them they must leave nothing undone, however few they are.
-pub fn with_help(pool: &ThreadPool, helpers: usize, own: impl FnOnce(), work: &Work<'_>) {
+///
+/// Helpers round as this thread does. While it waits for them it asks whether the call is to end: that is for the work to
+/// see.
+pub fn with_help(
+    pool: &ThreadPool,
+    helpers: usize,
+    interrupt: Option<&Interrupt<'_>>,
+    own: impl FnOnce(),
+    work: &Work<'_>,
+) {
     let help = Arc::new(Help {
         // SAFETY: only the lifetime changes, and nobody calls the work after `Closing` is dropped.
         work: unsafe { std::mem::transmute::<&Work<'_>, *const Work<'static>>(work) },
         helpers: AtomicUsize::new(0),
         caller: thread::current(),
+        control: FloatControl::current(),
         panic: Mutex::new(None),
     });
     for _ in 0..helpers {
         let help = Arc::clone(&help);
         pool.spawn(move || help.give());
     }
-    let closing = Closing(&help);
+    let closing = Closing { help: &help, interrupt };
     own();
     drop(closing);
     if let Some(panic) = help.panic.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -64,7 +78,8 @@ impl Help {
             return;
         }
         // SAFETY: the caller waits for all who entered.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| unsafe { (*self.work)() })) {
+        let work = || self.control.with(|| unsafe { (*self.work)() });
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
             *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
         }
         if self.helpers.fetch_sub(1, Ordering::AcqRel) == CLOSED | 1 {
@@ -74,12 +89,15 @@ impl Help {
 }
 
 /// Closes the work, and waits for those who are at it: even if the caller's own part panics.
-struct Closing<'a>(&'a Help);
+struct Closing<'a> {
+    help: &'a Help,
+    interrupt: Option<&'a Interrupt<'a>>,
+}
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        self.0.helpers.fetch_or(CLOSED, Ordering::AcqRel);
-        let is_done = || self.0.helpers.load(Ordering::Acquire) == CLOSED;
+        self.help.helpers.fetch_or(CLOSED, Ordering::AcqRel);
+        let is_done = || self.help.helpers.load(Ordering::Acquire) == CLOSED;
         for _ in 0..SPINS {
             if is_done() {
                 return;
@@ -87,7 +105,13 @@ impl Drop for Closing<'_> {
             hint::spin_loop();
         }
         while !is_done() {
-            thread::park();
+            let Some(interrupt) = self.interrupt else {
+                thread::park();
+                continue;
+            };
+            thread::park_timeout(BETWEEN_QUESTIONS);
+            // Whether the call ends early is what the work reads between its steps.
+            let _ = interrupt.look();
         }
     }
 }
@@ -111,11 +135,26 @@ mod tests {
             until.wait();
         });
         let came_too_late = AtomicBool::new(false);
-        with_help(&pool, 1, || (), &|| came_too_late.store(true, Ordering::Relaxed));
+        with_help(&pool, 1, None, || (), &|| came_too_late.store(true, Ordering::Relaxed));
         end.wait();
         // Behind the help that came too late.
         pool.install(|| ());
         assert!(!came_too_late.load(Ordering::Relaxed));
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn helpers_take_subnormals_for_what_their_caller_does() {
+        let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let half_of_the_smallest = || std::hint::black_box(f32::MIN_POSITIVE) * std::hint::black_box(0.5);
+        for flush in [false, true, false] {
+            let both = Barrier::new(2);
+            let check = || {
+                both.wait();
+                assert_eq!(half_of_the_smallest() == 0.0, flush);
+            };
+            FloatControl::current().flushing(flush).with(|| with_help(&pool, 1, None, check, &check));
+        }
     }
 
     #[test]
@@ -129,7 +168,7 @@ mod tests {
                 thread::sleep(std::time::Duration::from_millis(20));
                 ended.store(true, Ordering::Relaxed);
             };
-            let call = || with_help(&pool, 1, || part(own_panics), &|| part(!own_panics));
+            let call = || with_help(&pool, 1, None, || part(own_panics), &|| part(!own_panics));
             assert!(panic::catch_unwind(AssertUnwindSafe(call)).is_err());
             assert!(ended.load(Ordering::Relaxed));
         }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result, tuple};
 use crate::gpu;
 use crate::ops::RoiOp;
 use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Indices4, Layout, Output};
+use crate::python::interrupt::interruptible;
 use crate::run::{self, Invalid, Pyramid};
 
 /// The arrays, if they lie on a device.
@@ -73,7 +74,7 @@ pub fn forward<'py>(
     maps.iter().try_for_each(|map| map.get().check(layout, device))?;
     let maps: Vec<_> = maps.iter().map(|map| &*map.get().array).collect();
     let rois = BoxTable::new(boxes, batch_indices, maps[0].shape()[0])?.read()?;
-    let (values, argmax) = py.detach(|| run_forward(pyramid, &maps, &rois, return_argmax, invalid))?;
+    let (values, argmax) = run_forward(py, pyramid, &maps, &rois, return_argmax, invalid)?;
     let array = |array| DeviceArray { array: Arc::new(array), layout };
     Ok(match argmax {
         Some(argmax) => (array(values), array(argmax)).into_pyobject(py)?.into_any().unbind(),
@@ -95,23 +96,23 @@ pub fn forward_once(
     let maps = maps.iter().map(|map| upload(py, &device.0, map)).collect::<PyResult<Vec<_>>>()?;
     let maps: Vec<_> = maps.iter().collect();
     let return_argmax = argmax.is_some();
-    let (values, sources) = py.detach(|| run_forward(pyramid, &maps, rois, return_argmax, invalid))?;
+    let (values, sources) = run_forward(py, pyramid, &maps, rois, return_argmax, invalid)?;
     download(py, &values, out)?;
     sources.iter().zip(argmax).try_for_each(|(sources, argmax)| download(py, sources, argmax))
 }
 
 fn run_forward(
+    py: Python<'_>,
     pyramid: Pyramid<'_, impl RoiOp>,
     maps: &[&gpu::Array],
     rois: &AnyBoxes,
     argmax: bool,
     invalid: Invalid,
-) -> Result<(gpu::Array, Option<gpu::Array>)> {
-    let threads = Settings::current()?.threads;
-    match rois {
-        AnyBoxes::F32(boxes) => run::forward_on_device(pyramid, maps, boxes, argmax, invalid, threads),
-        AnyBoxes::F64(boxes) => run::forward_on_device(pyramid, maps, boxes, argmax, invalid, threads),
-    }
+) -> PyResult<(gpu::Array, Option<gpu::Array>)> {
+    interruptible(py, Settings::current()?, |settings| match rois {
+        AnyBoxes::F32(boxes) => run::forward_on_device(pyramid, maps, boxes, argmax, invalid, settings),
+        AnyBoxes::F64(boxes) => run::forward_on_device(pyramid, maps, boxes, argmax, invalid, settings),
+    })
 }
 
 /// Gradients for maps of these shapes from gradients that lie on a device, where the result stays.
@@ -153,7 +154,7 @@ pub fn backward<'py>(
         });
     }
     let maps: Vec<_> = results.iter().map(|map| &*map.get().array).collect();
-    py.detach(|| run_backward(pyramid, &grads.array, argmax.as_deref(), rois, &maps, accumulate, invalid))?;
+    run_backward(py, pyramid, &grads.array, argmax.as_deref(), rois, &maps, accumulate, invalid)?;
     Ok(results.into_iter().map(|map| map.into_any().unbind()).collect())
 }
 
@@ -207,7 +208,7 @@ pub fn backward_once(
     };
     let maps = outs.iter().map(room).collect::<PyResult<Vec<_>>>()?;
     let references: Vec<_> = maps.iter().collect();
-    py.detach(|| run_backward(pyramid, &grads, argmax.as_ref(), rois, &references, accumulate, invalid))?;
+    run_backward(py, pyramid, &grads, argmax.as_ref(), rois, &references, accumulate, invalid)?;
     maps.iter().zip(outs).try_for_each(|(map, out)| download(py, map, out))
 }
 
@@ -220,17 +221,17 @@ fn check(
     argmax: Option<&Indices4<'_>>,
     rois: &AnyBoxes,
     invalid: Invalid,
-) -> Result<()> {
-    let threads = Settings::current()?.threads;
+) -> PyResult<()> {
     let argmax = argmax.map(Indices4::view);
     let argmax = argmax.as_ref();
-    py.detach(|| match rois {
-        AnyBoxes::F32(boxes) => run::check_backward(pyramid, shapes, grads, argmax, boxes, invalid, threads),
-        AnyBoxes::F64(boxes) => run::check_backward(pyramid, shapes, grads, argmax, boxes, invalid, threads),
+    interruptible(py, Settings::current()?, |settings| match rois {
+        AnyBoxes::F32(boxes) => run::check_backward(pyramid, shapes, grads, argmax, boxes, invalid, settings),
+        AnyBoxes::F64(boxes) => run::check_backward(pyramid, shapes, grads, argmax, boxes, invalid, settings),
     })
 }
 
 fn run_backward(
+    py: Python<'_>,
     pyramid: Pyramid<'_, impl RoiOp>,
     grads: &gpu::Array,
     argmax: Option<&gpu::Array>,
@@ -238,14 +239,13 @@ fn run_backward(
     maps: &[&gpu::Array],
     accumulate: bool,
     invalid: Invalid,
-) -> Result<()> {
-    let threads = Settings::current()?.threads;
-    match rois {
+) -> PyResult<()> {
+    interruptible(py, Settings::current()?, |settings| match rois {
         AnyBoxes::F32(boxes) => {
-            run::backward_on_device(pyramid, grads, argmax, boxes, maps, accumulate, invalid, threads)
+            run::backward_on_device(pyramid, grads, argmax, boxes, maps, accumulate, invalid, settings)
         }
         AnyBoxes::F64(boxes) => {
-            run::backward_on_device(pyramid, grads, argmax, boxes, maps, accumulate, invalid, threads)
+            run::backward_on_device(pyramid, grads, argmax, boxes, maps, accumulate, invalid, settings)
         }
-    }
+    })
 }

@@ -1,0 +1,109 @@
+"""Memory beside the result is bounded, asked for before it is used, and given back."""
+
+import sys
+
+import pytest
+from subprocesses import python
+
+import roialign_rs as ra
+
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited and measured in Linux's way")
+
+RESIDENT = """
+import resource
+import numpy as np, roialign_rs as ra
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() >> 20
+def most_resident():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+"""
+
+
+@ON_LINUX
+def test_maxima_of_many_samples_take_memory_for_a_few_boxes():
+    code = f"""{RESIDENT}
+boxes = np.repeat(np.float32([[0, 0, 8, 8]]), 64, 0)
+ra.roi_align(np.ones((1, 1, 8, 8), np.float32), boxes, (1, 1000), sampling_ratio=(1, 4096), mode="max")
+print(most_resident())
+"""
+    assert int(python(code)) < 700
+
+
+@ON_LINUX
+def test_gradients_of_many_small_images_take_memory_for_their_bands():
+    code = f"""{RESIDENT}
+boxes = np.float32([[7, 0, 0, 1, 1]])
+gradient = ra.roi_align_backward(np.ones((1, 1, 1, 1), np.float32), boxes, (10_000_000, 1, 1, 1))
+print(most_resident(), gradient.sum(), gradient[7].item())
+"""
+    most, total, there = python(code).split()
+    assert int(most) < 500
+    assert total == there == "1.0"
+
+
+def test_box_gradients_of_more_channels_than_memory():
+    """Arrays that repeat one plane have no limit; a list of their channels has."""
+    code = """
+import numpy as np, roialign_rs as ra
+shape = (1, 2**40, 2, 2)
+features, grads = (np.broadcast_to(np.float32(1), shape) for _ in range(2))
+try:
+    ra.roi_align_box_gradient(grads, features, np.float32([[0, 0, 2, 2]]))
+except MemoryError as error:
+    print(error)
+"""
+    assert python(code).startswith("not enough memory for ")
+
+
+@ON_LINUX
+@pytest.mark.parametrize("left", [8, 32, 128])
+@pytest.mark.parametrize("call", ["forward", "backward", "box_gradient"])
+def test_a_limit_on_memory_is_a_memory_error(call, left):
+    code = f"""{RESIDENT}
+features = np.ones((1, 16, 1, 2_000_000), np.float32)
+boxes = np.repeat(np.float32([[0, 0, 2e6, 1]]), 8, 0)
+grads = np.ones((8, 16, 1, 7), np.float32)
+out = np.empty_like(grads)
+calls = {{
+    "forward": lambda: ra.roi_align(features, boxes, (1, 7), out=out),
+    "backward": lambda: ra.roi_align_backward(grads, boxes, features.shape, out=features),
+    "box_gradient": lambda: ra.roi_align_box_gradient(grads, features, boxes),
+}}
+ra.roi_align(np.ones((1, 64, 64, 64), np.float32), np.ones((200, 4), np.float32), 7)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + ({left} << 20),) * 2)
+try:
+    calls[{call!r}]()
+    print("done")
+except MemoryError as error:
+    print("MemoryError")
+"""
+    assert python(code, ROIALIGN_NUM_THREADS="4") in ("MemoryError", "done")
+
+
+@ON_LINUX
+def test_scratch_of_one_wide_box_is_given_back():
+    code = f"""{RESIDENT}
+before = resident()
+ra.roi_align(np.ones((1, 1, 1, 4_000_000), np.float32), np.float32([[0, 0, 4e6, 1]]), 1)
+print(resident() - before)
+"""
+    assert int(python(code, ROIALIGN_RECYCLE_MB="0")) < 300
+
+
+def test_released_memory_is_counted_once():
+    code = """
+import numpy as np, roialign_rs as ra
+features, boxes = np.ones((1, 64, 64, 64), np.float32), np.repeat(np.float32([[0, 0, 40, 40]]), 200, 0)
+ra.roi_align(features, boxes, 7)
+print(ra.release_memory() >= 200 * 64 * 49 * 4, ra.release_memory())
+kept = ra.roi_align(features, boxes, 7)
+ra.release_memory()
+print(np.ptp(kept) < 1e-6)
+"""
+    assert python(code, ROIALIGN_NUM_THREADS="2").split() == ["True", "0", "True"]
+
+
+def test_release_memory_returns_bytes():
+    ra.release_memory()
+    assert ra.release_memory() == 0
