@@ -19,6 +19,8 @@ import roialign_rs as ra
         ({"box": (1, 2, 3)}, ValueError, r"box: expected four numbers x1, y1, x2, y2, got shape \(3,\)"),
         ({"box": (1, 2, float("nan"), 4)}, ValueError, r"box: coordinates must be finite, got \[1.0, 2.0, nan, 4.0\]"),
         ({"box": (1, 2, float("inf"), 4)}, ValueError, "box: coordinates must be finite"),
+        ({"box": (1, 2, 3, "four")}, TypeError, r"box: expected four numbers x1, y1, x2, y2, got \(1, 2, 3, 'four'\)"),
+        ({"box": np.ma.masked_equal([1, 2, 3, 4], 3)}, TypeError, "box: masked arrays are not supported"),
         ({"output_size": (0, 7)}, ValueError, r"output_size: must be at least 1, got \(0, 7\)"),
         ({"output_size": 2.5}, TypeError, "output_size must be an integer or a pair of integers, got 2.5"),
         ({"map_size": 0}, ValueError, "map_size: must be at least 1, got 0"),
@@ -29,6 +31,9 @@ import roialign_rs as ra
         ({"features": np.zeros((8, 0))}, ValueError, r"features: expected one map of .* got \(8, 0\)"),
         ({"features": np.zeros((8, 8), int)}, TypeError, "features: dtype int64 is not supported"),
         ({"spatial_scale": 0.0}, ValueError, "spatial_scale: must be finite and positive, got 0.0"),
+        ({"spatial_scale": (1, 1)}, TypeError, r"spatial_scale must be a number, got \(1, 1\)"),
+        ({"aligned": 2}, TypeError, "aligned must be True or False, got 2"),
+        ({"aligned": "yes"}, TypeError, "aligned must be True or False, got 'yes'"),
         ({"spatial_scale": float("nan")}, ValueError, "spatial_scale: must be finite and positive, got nan"),
         ({"sampling_ratio": 10**9}, ValueError, "explain shows at most 1048576 points, this box takes 2e"),
         ({"sampling_ratio": (1, 65537)}, ValueError, "sampling_ratio must be at most 65536, got 65537"),
@@ -96,6 +101,12 @@ def test_any_sequence_is_a_box():
     expected = explain((3, 5, 71, 60)).bins
     for box in ([3, 5, 71, 60], np.array([3, 5, 71, 60], np.float32), np.array([3, 5, 71, 60], np.uint8)):
         assert_array_equal(explain(box).bins, expected)
+
+
+@pytest.mark.parametrize("aligned", [False, np.False_, 0, True, np.True_, 1])
+def test_aligned_is_any_kind_of_truth_value(aligned):
+    e = explain((3, 5, 71, 60), aligned=aligned)
+    assert e.settings.aligned is bool(aligned)
 
 
 # Memory.

@@ -109,14 +109,8 @@ def explain(
     >>> e.pooled_values[0], e.aligned_values[0].round(2)
     (array([11., 14., 15.]), array([ 9.79, 11.88, 13.96]))
     """
-    corners = np.asarray(box, dtype=np.float64)
-    if corners.shape != (4,):
-        raise ValueError(f"box: expected four numbers x1, y1, x2, y2, got shape {corners.shape}")
-    if not np.isfinite(corners).all():
-        raise ValueError(f"box: coordinates must be finite, got {corners.tolist()}")
-    if not 0.0 < spatial_scale < np.inf:
-        raise ValueError(f"spatial_scale: must be finite and positive, got {spatial_scale}")
-    spatial_scale = float(spatial_scale)
+    corners = _corners(box)
+    spatial_scale = _scale(spatial_scale)
     x1, y1, x2, y2 = corners.tolist()
     if not math.isfinite((x2 * spatial_scale - x1 * spatial_scale) * (y2 * spatial_scale - y1 * spatial_scale)):
         raise ValueError(f"box: {(x1, y1, x2, y2)} has no finite area when multiplied by spatial_scale")
@@ -124,7 +118,7 @@ def explain(
     plane = None if features is None else array(features)
     map_height, map_width = _map_size(map_size, plane)
     ratio_y, ratio_x = pair("sampling_ratio", sampling_ratio)
-    settings = Settings(spatial_scale, (ratio_y, ratio_x), aligned, sample_points, quantization)
+    settings = Settings(spatial_scale, (ratio_y, ratio_x), _flag("aligned", aligned), sample_points, quantization)
     axis_y = _axis((y1, y2), height, map_height, ratio_y, settings)
     axis_x = _axis((x1, x2), width, map_width, ratio_x, settings)
     _check_points(_points(axis_y) * _points(axis_x))
@@ -135,6 +129,36 @@ def explain(
         _y=axis_y,
         _readings=None if plane is None else _readings(plane, corners, (height, width), settings),
     )
+
+
+def _corners(box: ArrayLike) -> NDArray[np.float64]:
+    if np.ma.isMaskedArray(box):
+        raise TypeError("box: masked arrays are not supported; use box.filled(...)")
+    try:
+        corners = np.asarray(box, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"box: expected four numbers x1, y1, x2, y2, got {box!r}") from None
+    if corners.shape != (4,):
+        raise ValueError(f"box: expected four numbers x1, y1, x2, y2, got shape {corners.shape}")
+    if not np.isfinite(corners).all():
+        raise ValueError(f"box: coordinates must be finite, got {corners.tolist()}")
+    return corners
+
+
+def _scale(spatial_scale: float) -> float:
+    try:
+        scale = float(spatial_scale)
+    except (TypeError, ValueError):
+        raise TypeError(f"spatial_scale must be a number, got {spatial_scale!r}") from None
+    if not 0.0 < scale < math.inf:
+        raise ValueError(f"spatial_scale: must be finite and positive, got {spatial_scale}")
+    return scale
+
+
+def _flag(name: str, value: bool) -> bool:
+    if not isinstance(value, (bool, np.bool_, int)) or value not in (0, 1):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def _axis(ends: tuple[float, float], bins: int, extent: int, sampling_ratio: int, settings: Settings) -> Axis:
