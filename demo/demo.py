@@ -117,8 +117,7 @@ def print_row(name: str, method: Method, features: Array, boxes: Array, stride: 
         seconds.append(time.perf_counter() - start)
     difference = np.abs(result - onnx_result(method, features, boxes, stride)).max()
     explanations = [
-        ra.explain(box, OUTPUT_SIZE, spatial_scale=1 / stride, map_size=features.shape[2:], quantization="caffe")
-        for box in boxes
+        ra.explain(box, OUTPUT_SIZE, spatial_scale=1 / stride, map_size=features.shape[2:]) for box in boxes
     ]
     areas = np.mean([(e.roi_area, e.loss_area, e.gain_area) for e in explanations], axis=0)
     if method.run is ra.roi_align:

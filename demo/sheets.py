@@ -21,8 +21,14 @@ def draw_explanation(picture: NDArray[np.uint8], pyramid: Mapping[int, Array], b
     """Show the photograph with the cells of the coarsest map, and what both operators do to the face."""
     stride = 32
     features = pyramid[stride]
+    # Four points a bin, and the rounding that loses most: a picture that can be read at a glance.
     explanation = ra.explain(
-        boxes["face"], 3, spatial_scale=1 / stride, map_size=features.shape[2:], quantization="truncate"
+        boxes["face"],
+        3,
+        spatial_scale=1 / stride,
+        sampling_ratio=2,
+        quantization="truncate",
+        features=features[0, 0],
     )
     figure = plt.figure(figsize=(19, 7.4))
     panels = figure.subplots(1, 3, width_ratios=(0.9, 1.2, 1.2))
@@ -39,7 +45,7 @@ def draw_explanation(picture: NDArray[np.uint8], pyramid: Mapping[int, Array], b
     panels[0].set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
     panels[0].set_title(f"The boxes, and the cells of stride {stride}", fontsize=13, fontweight="bold")
     panels[0].set_xlabel("numbers in the cells: channel 0, blurred brightness", fontsize=11)
-    explanation.plot(panels[1:], values=features[0, 0])
+    explanation.plot(panels[1:])
     return figure
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import json
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,7 @@ import roialign_rs as ra
 
 BOX = (296, 192, 496, 337)
 ON_MAP: dict[str, Any] = {"spatial_scale": 1 / 32, "map_size": 16}
+ARTICLE: dict[str, Any] = {"sampling_ratio": 2, "sample_points": "interior", "quantization": "truncate"}
 VALUES = """
 0.88 0.44 0.14 0.16 0.37 0.77 0.96 0.27
 0.19 0.45 0.57 0.16 0.63 0.29 0.71 0.70
@@ -55,9 +57,11 @@ def random_boxes(side: float) -> NDArray[np.float64]:
     return 32 * np.hstack([corners, corners + side * random.uniform(0.75, 1.25, (BOXES, 2))])
 
 
-def paragraphs(prose: str) -> str:
-    """Break the lines of each paragraph."""
-    return "\n\n".join(textwrap.fill(paragraph, 120) for paragraph in prose.strip().split("\n\n"))
+def filled(part: str) -> str:
+    """Break the lines of each paragraph, and leave alone what is none."""
+    if part.startswith(("#", "|", "```", "!", "<")):
+        return part
+    return "\n\n".join(textwrap.fill(paragraph, 120) for paragraph in part.strip().split("\n\n"))
 
 
 def example(names: dict[str, Any], code: str) -> str:
@@ -68,6 +72,11 @@ def example(names: dict[str, Any], code: str) -> str:
         exec(code, names)
     shown = f"```python\n{code}\n```"
     return f"{shown}\n\n```text\n{printed.getvalue().rstrip()}\n```" if printed.getvalue() else shown
+
+
+def as_code(options: dict[str, Any]) -> str:
+    """Write options as a call of dict."""
+    return "dict(" + ", ".join(f"{name}={json.dumps(value)}" for name, value in options.items()) + ")"
 
 
 def table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -95,10 +104,10 @@ def draw_pictures(folder: Path) -> None:
 
     folder.mkdir(exist_ok=True)
     save = {"dpi": 80, "pil_kwargs": {"optimize": True}}
-    ra.explain(BOX, 3, **ON_MAP, sample_points="interior").plot().savefig(folder / "box.png", **save)
+    ra.explain(BOX, 3, **ON_MAP, **ARTICLE).plot().savefig(folder / "box.png", **save)
     values = np.array(VALUES.split(), float).reshape(8, 8)
-    first_figure = ra.explain((0, 3, 7, 8), 2, map_size=8, sample_points="interior", quantization="floor")
-    first_figure.plot(values=values).savefig(folder / "values.png", **save)
+    first_figure = ra.explain((0, 3, 7, 8), 2, features=values, **{**ARTICLE, "quantization": "floor"})
+    first_figure.plot().savefig(folder / "values.png", **save)
 
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained", sharex=True)
     for title, part, panel in zip(("lost", "gained"), (0, 1), panels, strict=True):

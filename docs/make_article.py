@@ -12,15 +12,17 @@ from typing import Any
 
 import numpy as np
 from article_parts import (
+    ARTICLE,
     BOX,
     BOXES,
     ON_MAP,
     RULES,
     SIDES,
     VALUES,
+    as_code,
     draw_pictures,
     example,
-    paragraphs,
+    filled,
     region,
     rounding_cost,
     size,
@@ -31,8 +33,6 @@ from article_parts import (
 import roialign_rs as ra
 
 DOCS = Path(__file__).parent
-MARKDOWN = ("#", "|", "```", "!", "<")
-"""How a part begins that is not a paragraph."""
 
 
 def main() -> None:
@@ -45,8 +45,7 @@ def page() -> str:
     parts: list[str] = []
     for section in (introduction, mapping, pooling, aligning, coverage, small_objects, values):
         parts += section(names)
-    texts = (part if part.startswith(MARKDOWN) else paragraphs(part) for part in parts)
-    return "\n\n".join(texts) + "\n"
+    return "\n\n".join(map(filled, parts)) + "\n"
 
 
 def introduction(names: dict[str, Any]) -> Iterator[str]:
@@ -61,11 +60,14 @@ between the four nearest cell centres, and pools what it reads.
 This page follows "the article", a Chinese explanation of RoI Align "in 10 seconds, 1 minute, 10 minutes", with this
 library. Every example was run when the page was made, and what it printed is shown below it. Coordinates are cells of
 the map with x before y: cell 9 covers [9, 10), its centre is 9.5, and ends are exclusive."""
-    yield example(names, "import numpy as np\nimport roialign_rs as ra")
+    yield """
+The article's rules are not the defaults: it drops the cells that do not divide evenly among the bins (`"truncate"`), and
+reads each bin at 2 x 2 points that stand at its thirds (`"interior"`)."""
+    yield example(names, f"import numpy as np\nimport roialign_rs as ra\n\narticle = {as_code(ARTICLE)}")
 
 
 def mapping(names: dict[str, Any]) -> Iterator[str]:
-    e = ra.explain(BOX, 3, **ON_MAP, sample_points="interior")
+    e = ra.explain(BOX, 3, **ON_MAP, **ARTICLE)
     width, height = e.mapped_box[2:] - e.mapped_box[:2]
     yield "## The box on the map"
     yield f"""
@@ -76,7 +78,7 @@ The picture has 512 x 512 pixels, the map 16 x 16 cells, so one cell stands for 
     yield example(
         names,
         f"""
-        e = ra.explain({BOX}, 3, spatial_scale=1 / 32, map_size=16, sample_points="interior")
+        e = ra.explain({BOX}, 3, spatial_scale=1 / 32, map_size=16, **article)
         print(e.mapped_box, e.roi_area)
         """,
     )
@@ -150,12 +152,12 @@ exact x of the bin's centre, and the maximum, which the article takes, is the x 
         print(ra.roi_align(features, [{BOX}], 3, mode="max", **options).shape)
         """,
     )
-    centred = ra.explain(BOX, 3, **ON_MAP).sample_points[0, 0]
+    centred = ra.explain(BOX, 3, **ON_MAP, sampling_ratio=2).sample_points[0, 0]
     yield f"""
 Thirds are the article's. Released libraries put two points at one quarter and three quarters, here x =
 {centred[0, 0, 0]:.2f} and {centred[0, 1, 0]:.2f}, y = {centred[0, 0, 1]:.2f} and {centred[1, 0, 1]:.2f}, and take their
 mean unless told otherwise. So does this library: `sample_points="center"`, `mode="avg"`."""
-    shifted = ra.explain(BOX, 3, **ON_MAP, sample_points="interior", aligned=False).sample_points[0, 0, 0, 0]
+    shifted = ra.explain(BOX, 3, **ON_MAP, **ARTICLE, aligned=False).sample_points[0, 0, 0, 0]
     yield f"""
 That the centre of a cell is at one half is `aligned=True`. With `aligned=False`, the older rule and torchvision's
 default, every point lies half a cell further right and down: the first at ({shifted[0]:.2f}, {shifted[1]:.2f})."""
@@ -164,7 +166,7 @@ default, every point lies half a cell further right and down: the first at ({shi
 def coverage(names: dict[str, Any]) -> Iterator[str]:
     e = names["e"]
     empty = np.argwhere((e.box_cells > 0) & (e.sample_cells == 0))
-    columns, rows = sorted(set(empty[:, 1].tolist())), sorted(set(empty[:, 0].tolist()))
+    rows, columns = (np.unique(part).tolist() for part in empty.T)
     yield "## Cells without a point still count"
     yield f"""
 Not every cell of the box has a point inside. {len(empty)} have none: those of columns
@@ -182,7 +184,7 @@ neighbouring cells: the point ({e.sample_points[0, 0, 0, 1, 0]:.2f}, {e.sample_p
         print(e.aligned_weight[6:11, 9:16].round(2))
         """,
     )
-    quarters = ra.explain(BOX, 3, **ON_MAP)
+    quarters = ra.explain(BOX, 3, **ON_MAP, sampling_ratio=2)
     without, unweighted = (
         np.count_nonzero((quarters.box_cells > 0) & (plane == 0))
         for plane in (quarters.sample_cells, quarters.aligned_weight)
@@ -201,7 +203,7 @@ reach at most 4 cells each way, and a bin can be larger. This is the part of a b
         ],
     )
     yield """
-The adaptive rule, one point per cell, is the default of `roi_align` and leaves nothing out. The whole explanation also
+The adaptive rule, one point per cell, is the default of `roi_align` and of `explain` and leaves nothing out. The whole explanation also
 prints as text, and `python -m roialign_rs explain` does so for a picture of yours:"""
     yield example(names, "print(e)")
 
@@ -227,8 +229,7 @@ RoI Align rounds nothing, so it neither loses nor gains by rounding at any size.
 
 def values(names: dict[str, Any]) -> Iterator[str]:
     yield "## Values: one region, four roundings"
-    rows = VALUES.split("\n")[1:-1]
-    code = "\n".join(f"    {row}" for row in rows)
+    code = "\n".join(f"    {row}" for row in VALUES.split("\n")[1:-1])
     yield "One of the article's figures pools a region 7 wide and 5 high, the box (0, 3)-(7, 8) of this map, to 2 x 2:"
     yield example(
         names,
@@ -239,17 +240,14 @@ def values(names: dict[str, Any]) -> Iterator[str]:
 That is the figure's result. Other roundings see other cells, even though the box lies on the grid:"""
     lines = []
     features = names["values"]
-    for box, rule in (
-        *(((0, 3, 7, 8), rule) for rule in ("floor", "truncate", "caffe", "mmcv")),
-        ((0, 3, 6, 7), "caffe"),
-    ):
+    for box, rule in [((0, 3, 7, 8), rule) for rule in ("floor", "truncate", "caffe", "mmcv")] + [
+        ((0, 3, 6, 7), "caffe")
+    ]:
         pooled = ra.roi_pool(features, [box], 2, quantization=rule)[0, 0]
         bins = ra.explain(box, 2, map_size=8, quantization=rule).pooled_bins
-        columns, rows_ = (
-            " ".join(f"[{b[i]}, {b[i + 2]})" for b in part) for i, part in ((0, bins[0]), (1, bins[:, 0]))
-        )
+        columns, rows = (" ".join(f"[{b[i]}, {b[i + 2]})" for b in part) for i, part in ((0, bins[0]), (1, bins[:, 0])))
         lines.append(
-            (str(box), f"`{rule}`", columns, rows_, " / ".join(" ".join(f"{v:.2f}" for v in row) for row in pooled))
+            (str(box), f"`{rule}`", columns, rows, " / ".join(" ".join(f"{v:.2f}" for v in row) for row in pooled))
         )
     yield table(("box", "`quantization`", "columns of the bins", "rows of the bins", "result"), lines)
     yield """
@@ -277,7 +275,7 @@ For (0, 3, 7, 8) the lower bins begin at row 6 and miss it, which leaves 0.91.""
     box = (1.75, 3, 6.75, 6.5)
     pooled = ra.roi_pool(features, [box], 2, quantization="floor")[0, 0, 0, 0]
     aligned = ra.roi_align(features, [box], 2, sampling_ratio=2, mode="max", sample_points="interior")[0, 0, 0, 0]
-    f = ra.explain(box, 2, map_size=8, quantization="floor", sample_points="interior")
+    f = ra.explain(box, 2, map_size=8, sampling_ratio=2, quantization="floor", sample_points="interior")
     yield f"""
 The article says of another figure, whose map it does not give, that interpolation raises the top-left value from 0.8 to
 0.88. The same happens here. Rounding moves the box {box} so that its first bin covers only cells

@@ -24,7 +24,7 @@
 //! ```
 //! use roialign_rs::cpu::Settings;
 //! use roialign_rs::geometry::Extent;
-//! use roialign_rs::geometry::grid::Placement;
+//! use roialign_rs::geometry::grid::SamplePoints;
 //! use roialign_rs::ops::{Mode, RoiAlign};
 //! use roialign_rs::run::{Boxes, Invalid, forward};
 //! use roialign_rs::view::{View, ViewMut};
@@ -36,7 +36,7 @@
 //!     sampling_ratio: [2, 2],
 //!     aligned: true,
 //!     mode: Mode::Avg,
-//!     placement: Placement::Center,
+//!     sample_points: SamplePoints::Center,
 //! };
 //! let boxes = Boxes { corners: vec![[1.0f32, 1.0, 3.0, 3.0]], images: vec![0.0] };
 //! let mut out = [0.0f32; 4];

@@ -4,7 +4,7 @@
 
 use roialign_rs::cpu::Settings;
 use roialign_rs::geometry::Extent;
-use roialign_rs::geometry::grid::Placement;
+use roialign_rs::geometry::grid::SamplePoints;
 use roialign_rs::gpu::{Array, Device, Options};
 use roialign_rs::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
 use roialign_rs::run::{Boxes, Invalid, Pyramid, backward_on_device, forward_on_device};
@@ -96,7 +96,7 @@ fn roi_align() {
                 sampling_ratio,
                 aligned: true,
                 mode,
-                placement: Placement::Center,
+                sample_points: SamplePoints::Center,
             });
         }
     }

@@ -1,5 +1,6 @@
 """The command line: explain a box of a picture in words, and as a picture."""
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 import roialign_rs as ra
-from roialign_rs.__main__ import block_means, main
+from roialign_rs.__main__ import main
+from roialign_rs._picture import block_means
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,7 @@ def test_explain_prints_what_both_operators_return(picture, capsys):
     lines = capsys.readouterr().out.splitlines()
     # Cells are means of ten columns, 9, 29, 49, ... over 255; the bins end with columns 3 and 7.
     assert lines[lines.index("RoI pooling, the largest of each bin") + 1].split() == ["0.271", "0.584"]
+    # On a ramp, a mean of points is the value in their middle.
     x = np.array([10 + 70.5 / 4, 10 + 70.5 * 3 / 4])
     expected = [f"{value:.3f}" for value in (2 * x - 1) / 255]
     assert lines[lines.index("RoI Align, the mean of each bin") + 1].split() == expected
@@ -74,6 +77,46 @@ def test_save_writes_a_picture(picture, tmp_path, capsys):
     assert f"wrote {target}" in capsys.readouterr().out
     with Image.open(target) as saved:
         assert min(saved.size) > 500
+    first, *others = plt.gcf().axes
+    assert [panel.get_title() for panel in (first, *others)] == [
+        "The picture, in cells of 16 pixels",
+        'RoI pooling rounds twice ("caffe")',
+        'RoI Align rounds nothing ("center")',
+    ]
+    assert first.images[0].get_array().shape == (70, 100, 3)
+    assert tuple(first.patches[0].get_bbox().extents) == (10, 5, 80.5, 60)
+
+
+def test_a_small_box_is_enlarged(picture, tmp_path):
+    main(
+        [
+            "explain",
+            str(picture),
+            "--box",
+            *["40", "30", "48", "41"],
+            "--stride",
+            "4",
+            "--save",
+            str(tmp_path / "x.png"),
+        ]
+    )
+    first, pooling, _, whole = plt.gcf().axes
+    assert first.get_title() == "The picture, enlarged, in cells of 4 pixels"
+    assert first.get_xlim() == tuple(4 * end for end in pooling.get_xlim())
+    assert first.get_ylim() == tuple(4 * end for end in pooling.get_ylim())
+    assert whole.get_xlim() == (0, 100)
+
+
+@pytest.mark.parametrize("save", [False, True])
+def test_a_box_outside_is_said_to_be_there(save, picture, tmp_path, capsys):
+    to = ["--save", str(tmp_path / "x.png")] if save else []
+    main(["explain", str(picture), "--box", "120", "10", "150", "40", "--stride", "10", *to])
+    assert "outside the map  the whole box" in capsys.readouterr().out
+    if save:
+        panels = plt.gcf().axes
+        notices = [text.get_text() for panel in panels for text in panel.texts if "outside" in text.get_text()]
+        assert notices == ["The box lies outside the picture", *["The box lies outside the map"] * 2]
+        assert panels[0].get_xlim() == (0, 150)
 
 
 def test_block_means_of_a_size_that_stride_does_not_divide():
@@ -143,3 +186,20 @@ def test_python_m_runs_it(picture):
     command = [sys.executable, "-m", "roialign_rs", "explain", str(picture), "--box", "10", "5", "80", "60"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "RoI Align rounds nothing" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes there end otherwise")
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_closed_pipe_is_no_mistake(buffered, picture, tmp_path):
+    """As with `| head`, which goes when it has seen enough."""
+    target = tmp_path / "explained.png"
+    command = [sys.executable, *([] if buffered else ["-u"]), "-m", "roialign_rs", "explain", str(picture)]
+    command += ["--box", "10", "5", "80", "60", "--save", str(target)]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        command, stdout=write, stderr=subprocess.PIPE, text=True, env=os.environ | {"MPLBACKEND": "Agg"}
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert target.exists()

@@ -2,7 +2,7 @@
 
 use roialign_rs::cpu::Settings;
 use roialign_rs::geometry::Extent;
-use roialign_rs::geometry::grid::Placement;
+use roialign_rs::geometry::grid::SamplePoints;
 use roialign_rs::ops::{Mode, RoiAlign};
 use roialign_rs::run::{self, Boxes, Invalid};
 use roialign_rs::view::{View, ViewMut};
@@ -79,6 +79,6 @@ pub fn roi_align(row: &Workload, mode: Mode) -> RoiAlign {
         sampling_ratio: [row.sampling_ratio; 2],
         aligned: true,
         mode,
-        placement: Placement::Center,
+        sample_points: SamplePoints::Center,
     }
 }

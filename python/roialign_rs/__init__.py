@@ -9,6 +9,7 @@ roi_align_box_gradient : the gradient of RoI Align for its boxes
 multiscale_roi_align, multiscale_roi_align_backward : RoI Align on a feature pyramid, and its gradients
 assign_stages : the map of a pyramid that fits each box
 explain : what either of them does with one box, cell by cell
+check_boxes : what looks like a mistake in boxes
 get_num_threads, set_num_threads : how many threads a call may use
 release_memory : give back what is kept for later calls
 simd_level : the instruction set in use
@@ -22,6 +23,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from roialign_rs._backward import roi_align_backward, roi_align_box_gradient, roi_pool_backward
+from roialign_rs._check_boxes import BoxReport, check_boxes
 from roialign_rs._core import GpuError, __version__, get_num_threads, release_memory, set_num_threads, simd_level
 from roialign_rs._explain import Explanation, explain
 from roialign_rs._multiscale import assign_stages, multiscale_roi_align, multiscale_roi_align_backward
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     from roialign_rs import gpu
 
 __all__ = [
+    "BoxReport",
     "Explanation",
     "GpuError",
     "__version__",
     "assign_stages",
+    "check_boxes",
     "explain",
     "get_num_threads",
     "gpu",

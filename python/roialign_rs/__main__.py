@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
-from roialign_rs import explain, roi_align, roi_pool
+from roialign_rs import _picture, explain
 from roialign_rs._bench import cli as bench
-
-if TYPE_CHECKING:
-    from roialign_rs._explanation import Explanation, Floats
 
 Subcommands = Any
 """What `argparse.ArgumentParser.add_subparsers` returns; its type has no public name."""
@@ -32,9 +29,9 @@ def add_explain(subcommands: Subcommands) -> None:
     add("--box", nargs=4, type=float, required=True, metavar=("X1", "Y1", "X2", "Y2"), help="corners, in pixels")
     add("--stride", type=_positive, default=32, metavar="N", help="pixels per cell of the map (32)")
     add("--output-size", type=_size, default=(3, 3), metavar="SIZE", help="bins, 3 or 2x5 for height x width (3)")
-    add("--sampling-ratio", type=_size, default=(2, 2), metavar="SIZE", help="points per bin; 0: by its size (2)")
+    add("--sampling-ratio", type=_size, default=(0, 0), metavar="SIZE", help="points per bin; 0: one per cell (0)")
     add("--sample-points", choices=("center", "interior"), default="center", help="their places in a bin (center)")
-    add("--quantization", choices=("caffe", "mmcv", "floor", "truncate"), default="truncate", help="(truncate)")
+    add("--quantization", choices=("caffe", "mmcv", "floor", "truncate"), default="caffe", help="(caffe)")
     add("--aligned", action=argparse.BooleanOptionalAction, default=True, help="half-pixel shift in RoI Align (on)")
     add("--save", type=Path, metavar="PICTURE", help="write a picture too; its ending chooses the format")
     parser.set_defaults(run=run_explain, parser=parser)
@@ -42,69 +39,22 @@ def add_explain(subcommands: Subcommands) -> None:
 
 def run_explain(arguments: argparse.Namespace) -> None:
     """Print the explanation of one box, and save its picture if asked to."""
-    values = block_means(read_luminance(arguments.image), arguments.stride)
+    picture = _picture.read(arguments.image)
     explanation = explain(
         arguments.box,
         arguments.output_size,
         spatial_scale=1 / arguments.stride,
-        map_size=values.shape,
         sampling_ratio=arguments.sampling_ratio,
         aligned=arguments.aligned,
         sample_points=arguments.sample_points,
         quantization=arguments.quantization,
+        features=_picture.block_means(picture.luminance, arguments.stride),
     )
-    print(explanation)
-    print(pooled_values(explanation, values, arguments.sampling_ratio))
     if arguments.save:
-        explanation.plot(values=values).savefig(arguments.save, dpi=110)
+        _picture.plot_on_picture(explanation, picture.pixels).savefig(arguments.save, dpi=110)
+    print(explanation)
+    if arguments.save:
         print(f"\nwrote {arguments.save}")
-
-
-def read_luminance(path: Path) -> Floats:
-    """Read a picture upright as grey values from 0 to 1, (H, W)."""
-    try:
-        from PIL import Image, ImageOps
-    except ImportError:
-        raise ImportError("reading a picture needs Pillow: pip install 'roialign_rs[plot]'") from None
-    with Image.open(path) as picture:
-        upright = ImageOps.exif_transpose(picture)
-        # Sixteen bits, which conversion to "L" would clip to the eight lowest.
-        most = 65535 if upright.mode.startswith("I") else 255
-        return np.asarray(upright if most > 255 else upright.convert("L"), dtype=np.float64) / most
-
-
-def block_means(picture: Floats, stride: int) -> Floats:
-    """Average blocks of `stride` x `stride` pixels; the last ones in a row or column may be smaller."""
-    sums, counts = picture, np.ones_like(picture)
-    for axis, extent in enumerate(picture.shape):
-        sums, counts = (np.add.reduceat(part, np.arange(0, extent, stride), axis) for part in (sums, counts))
-    return sums / counts
-
-
-def pooled_values(explanation: Explanation, values: Floats, sampling_ratio: tuple[int, int]) -> str:
-    """Tabulate what the two operators return for the box."""
-    features, scale = values[None, None], explanation.spatial_scale
-    pooled = roi_pool(
-        features,
-        [explanation.box],
-        explanation.output_size,
-        spatial_scale=scale,
-        quantization=explanation.quantization,
-    )
-    aligned = roi_align(
-        features,
-        [explanation.box],
-        explanation.output_size,
-        spatial_scale=scale,
-        sampling_ratio=sampling_ratio,
-        aligned=explanation.aligned,
-        sample_points=explanation.placement,
-    )
-    results = {"RoI pooling, the largest of each bin": pooled, "RoI Align, the mean of each bin": aligned}
-    lines: list[str] = []
-    for title, result in results.items():
-        lines += ["", title, *("  " + " ".join(f"{value:.3f}" for value in row) for row in result[0, 0])]
-    return "\n".join(lines)
 
 
 def add_bench(subcommands: Subcommands) -> None:
@@ -139,7 +89,7 @@ COMMANDS = (add_explain, add_bench)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one subcommand; an error of the user's ends with one line and exit status 2."""
+    """Run one subcommand; an error of the user's ends with one line and exit status 2, a closed pipe with nothing."""
     parser = argparse.ArgumentParser(
         prog="python -m roialign_rs", description="RoI pooling and RoI Align, explained and timed."
     )
@@ -149,6 +99,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads, as `head` does, has read enough; what is still buffered has to go somewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ImportError, OSError, ValueError) as error:
         arguments.parser.exit(2, f"{arguments.parser.prog}: error: {error}\n")
 

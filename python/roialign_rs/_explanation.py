@@ -8,59 +8,42 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+
+from roialign_rs._axis import Axis, Bools, Cells, Floats, Ints
+from roialign_rs._rectangles import area, common, rectangle, without
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 SamplePoints = Literal["center", "interior"]
 Quantization = Literal["caffe", "mmcv", "floor", "truncate"]
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The arguments of `explain` that are options of the operators."""
+
+    spatial_scale: float
+    """Cells per image pixel."""
+    sampling_ratio: tuple[int, int]
+    """Points of RoI Align per bin along y and x, 0 or less for one per cell."""
+    aligned: bool
+    """Whether RoI Align shifts the box by half a pixel."""
+    sample_points: SamplePoints
+    """Where the points of RoI Align stand in a bin."""
+    quantization: Quantization
+    """How RoI pooling rounds."""
+
+
 @dataclass(frozen=True, eq=False)
-class Axis:
-    """Both operators along one axis, in cells: cell `i` covers [i, i + 1) and its centre is `i + 0.5`."""
+class Readings:
+    """The map, and what the operators return for the box."""
 
-    extent: int
-    mapped: Floats  # (2,) ends of the exact box
-    quantised: Ints  # (2,) first cell and end of the box after the first rounding, not clipped to the map
-    pooled: Ints  # (P, 2) first cell and end of every bin of RoI pooling, clipped to the map
-    edges: Floats  # (P + 1,) edges of the bins of RoI Align
-    points: Floats  # (P, n) where RoI Align reads the map
-    tap_index: Ints  # (P, n, 2) the two cells each point is interpolated from
-    tap_weight: Floats  # (P, n, 2) the share of each, both 0 where the point is too far off the map to count
-
-    @property
-    def covered(self) -> Floats:
-        """The fraction of each cell inside the exact box, (extent,)."""
-        ends = np.clip(self.mapped[:, None] - np.arange(self.extent), 0.0, 1.0)
-        fractions: Floats = np.maximum(ends[1] - ends[0], 0.0)
-        return fractions
-
-    @property
-    def kept(self) -> Bools:
-        """Whether each cell is in the quantised box, (extent,)."""
-        return _contains(self.quantised[None], self.extent)
-
-    @property
-    def used(self) -> Bools:
-        """Whether each cell is in a bin of RoI pooling, (extent,)."""
-        return _contains(self.pooled, self.extent)
-
-    @property
-    def point_count(self) -> Ints:
-        """The number of points inside each cell, (extent,)."""
-        on_map = self.points[(self.points >= 0) & (self.points < self.extent)]
-        return np.bincount(on_map.astype(np.int64), None, self.extent).astype(np.int64)
-
-    @property
-    def weight(self) -> Floats:
-        """The share of each cell, summed over all points, (extent,)."""
-        return np.bincount(self.tap_index.ravel(), self.tap_weight.ravel(), self.extent).astype(np.float64)
+    features: NDArray[Any]
+    pooled: NDArray[Any]
+    aligned: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,22 +51,17 @@ class Explanation:
     """One box as RoI pooling and RoI Align see it, made by `explain`.
 
     Coordinates are feature cells, x before y: cell `i` covers [i, i + 1), its centre is `i + 0.5`, and ends are
-    exclusive. Arrays over the map are `(H, W)`; arrays over the output grid start with `(PH, PW)`.
-    ``print(explanation)`` tells the story in words and `plot` draws it.
+    exclusive. Arrays over the map are `(H, W)` and take their memory when they are first asked for; arrays over the
+    output grid start with `(PH, PW)`. ``print(explanation)`` tells the story in words and `plot` draws it.
     """
 
     box: tuple[float, float, float, float]
     """The box as given, `x1, y1, x2, y2` in image pixels."""
-    spatial_scale: float
-    """Cells per image pixel."""
-    aligned: bool
-    """Whether RoI Align shifts the box by half a pixel."""
-    placement: SamplePoints
-    """Where the points stand in a bin, the argument `sample_points`."""
-    quantization: Quantization
-    """How RoI pooling rounds."""
+    settings: Settings
+    """The options as given, by the names that they have in `explain`."""
     _x: Axis
     _y: Axis
+    _readings: Readings | None = None
 
     @property
     def output_size(self) -> tuple[int, int]:
@@ -108,7 +86,7 @@ class Explanation:
     @cached_property
     def pooled_region(self) -> Ints:
         """The hull of all cells that RoI pooling uses, (4,); it has no area when RoI pooling uses none."""
-        return _rectangles(_hull(self._x.pooled), _hull(self._y.pooled))
+        return _rectangles(self._x.region, self._y.region)
 
     @cached_property
     def pooled_bins(self) -> Ints:
@@ -138,40 +116,74 @@ class Explanation:
         weights: Floats = (x * y).reshape(*x.shape[:4], 4)
         return weights
 
+    @property
+    def features(self) -> NDArray[Any] | None:
+        """The map as given, (H, W), not copied."""
+        return None if self._readings is None else self._readings.features
+
+    @cached_property
+    def values(self) -> Floats:
+        """What RoI Align reads at its points, (PH, PW, ry, rx); 0 where a point is too far off the map to count.
+
+        Like `pooled_values` and `aligned_values` an AttributeError without ``features=``.
+        """
+        features = self._reading("values").features
+        x, y = np.moveaxis(self.tap_indices, -1, 0)
+        # The operators never read a cell without weight, so NaN and infinity there change nothing.
+        weighted = np.zeros(x.shape)
+        np.multiply(features[y, x].astype(np.float64), self.tap_weights, out=weighted, where=self.tap_weights > 0)
+        total: Floats = weighted.sum(axis=-1)
+        return total
+
+    @property
+    def pooled_values(self) -> NDArray[Any]:
+        """What `roi_pool` returns for the box, the largest cell of each bin, (PH, PW)."""
+        return self._reading("pooled_values").pooled
+
+    @property
+    def aligned_values(self) -> NDArray[Any]:
+        """What `roi_align` returns for the box, the mean of the points of each bin, (PH, PW)."""
+        return self._reading("aligned_values").aligned
+
+    @property
+    def touched(self) -> Cells:
+        """The arrays over the map that follow, for the cells alone that the box or a point has to do with."""
+        return Cells(self._x, self._y)
+
     @cached_property
     def sample_cells(self) -> Ints:
         """The number of points inside each cell, (H, W)."""
-        return np.outer(self._y.point_count, self._x.point_count)
+        return self.touched.on_map(self.touched.samples)
 
     @cached_property
     def aligned_weight(self) -> Floats:
         """The weight that RoI Align gives each cell, `tap_weights` summed over all points, (H, W)."""
-        return np.outer(self._y.weight, self._x.weight)
+        return self.touched.on_map(self.touched.weight)
 
     @cached_property
     def roi_area(self) -> float:
         """Area of the whole box in cells, any part off the map included; 0 for an inverted box."""
-        return float(np.prod(np.maximum([axis.mapped[1] - axis.mapped[0] for axis in (self._x, self._y)], 0.0)))
+        return area([rectangle(self.mapped_box)])
 
     @cached_property
     def loss_area(self) -> float:
         """Area of the box, on the map, that RoI pooling leaves out."""
-        return float(self.loss_mask.sum())
+        return area(without(self._on_map(self.mapped_box), rectangle(self.pooled_region)))
 
     @cached_property
     def gain_area(self) -> float:
         """Area outside the box that RoI pooling takes in."""
-        return float(self.gain_mask.sum())
+        return area(without(rectangle(self.pooled_region), rectangle(self.mapped_box)))
 
     @cached_property
     def first_loss_area(self) -> float:
         """Area of the box, on the map, that the first rounding leaves out."""
-        return float(self.box_cells[~self.quantised_cells].sum())
+        return area(without(self._on_map(self.mapped_box), rectangle(self.quantised_box)))
 
     @cached_property
     def first_gain_area(self) -> float:
         """Area outside the box, on the map, that the first rounding takes in."""
-        return float((1.0 - self.box_cells)[self.quantised_cells].sum())
+        return area(without(self._on_map(self.quantised_box), rectangle(self.mapped_box)))
 
     @cached_property
     def second_loss_area(self) -> float:
@@ -179,42 +191,53 @@ class Explanation:
 
         Bins may pass the quantised box, so `loss_area` can be less than the two losses together.
         """
-        return float(self.box_cells[self.quantised_cells & ~self.pooled_cells].sum())
+        kept = common(self._on_map(self.mapped_box), rectangle(self.quantised_box))
+        return area(without(kept, rectangle(self.pooled_region)))
 
     @cached_property
     def loss_mask(self) -> Floats:
         """The fraction of each cell that `loss_area` counts, (H, W)."""
-        return self.box_cells * ~self.pooled_cells
+        return self.touched.on_map(self.touched.box * ~self.touched.pooled)
 
     @cached_property
     def gain_mask(self) -> Floats:
         """The fraction of each cell that `gain_area` counts, (H, W)."""
-        return (1.0 - self.box_cells) * self.pooled_cells
+        return self.touched.on_map((1.0 - self.touched.box) * self.touched.pooled)
 
     @cached_property
     def box_cells(self) -> Floats:
         """The fraction of each cell inside the exact box, (H, W)."""
-        return np.outer(self._y.covered, self._x.covered)
+        return self.touched.on_map(self.touched.box)
 
     @cached_property
     def quantised_cells(self) -> Bools:
         """Whether each cell is in the quantised box, (H, W)."""
-        return np.logical_and.outer(self._y.kept, self._x.kept)
+        return self.touched.on_map(self.touched.quantised)
 
     @cached_property
     def pooled_cells(self) -> Bools:
         """Whether each cell is in a bin of RoI pooling, (H, W)."""
-        return np.logical_and.outer(self._y.used, self._x.used)
+        return self.touched.on_map(self.touched.pooled)
 
-    def plot(self, ax: Axes | Sequence[Axes] | None = None, *, values: ArrayLike | None = None) -> Figure:
+    @cached_property
+    def off_map_area(self) -> float:
+        """Area of the box that is not on the map."""
+        return area(without(rectangle(self.mapped_box), self._map))
+
+    @cached_property
+    def is_outside(self) -> bool:
+        """Whether no part of the box is on the map."""
+        return any(max(axis.mapped) <= 0 or min(axis.mapped) >= axis.extent for axis in (self._x, self._y))
+
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> Figure:
         """Draw RoI pooling and RoI Align side by side over the map.
+
+        With features, their values are written into the cells where there is room.
 
         Parameters
         ----------
         ax : Axes or two Axes, optional
             Where to draw: two axes, one that is split in two, or a new figure.
-        values : (H, W) array_like, optional
-            The map. Its cells are shaded and, where there is room, its values are written into them.
 
         Returns
         -------
@@ -228,12 +251,12 @@ class Explanation:
         """
         from roialign_rs._plot import plot_explanation
 
-        return plot_explanation(self, ax, values)
+        return plot_explanation(self, ax)
 
     def __repr__(self) -> str:
         x1, y1, x2, y2 = self.box
         return (
-            f"<Explanation of box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) at scale {self.spatial_scale:g}: "
+            f"<Explanation of box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) at scale {self.settings.spatial_scale:g}: "
             f"{self.roi_area:.3f} cells, RoI pooling loses {self.loss_area:.3f} and gains {self.gain_area:.3f}>"
         )
 
@@ -242,13 +265,17 @@ class Explanation:
 
         return report(self)
 
+    @property
+    def _map(self) -> tuple[float, float, float, float]:
+        return 0.0, 0.0, float(self._x.extent), float(self._y.extent)
 
-def _contains(intervals: Ints, extent: int) -> Bools:
-    """Whether each cell of the map is in any of the intervals, (K, 2) to (extent,)."""
-    inside = np.zeros(extent, dtype=np.bool_)
-    for start, end in intervals.clip(0, extent):
-        inside[start:end] = True
-    return inside
+    def _on_map(self, part: NDArray[Any]) -> tuple[float, float, float, float]:
+        return common(rectangle(part), self._map)
+
+    def _reading(self, name: str) -> Readings:
+        if self._readings is None:
+            raise AttributeError(f"Explanation.{name} needs the map: explain(..., features=...)", name=name, obj=self)
+        return self._readings
 
 
 def _cross(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -263,11 +290,3 @@ def _rectangles(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
     x1, y1 = _cross(x[..., 0], y[..., 0])
     x2, y2 = _cross(x[..., 1], y[..., 1])
     return np.stack([x1, y1, x2, y2], axis=-1)
-
-
-def _hull(intervals: Ints) -> Ints:
-    """Return the smallest interval around all that are not empty; an empty one if all are."""
-    taken = intervals[intervals[:, 0] < intervals[:, 1]]
-    if len(taken) == 0:
-        return intervals[[0, 0], [0, 0]]
-    return np.array([taken[:, 0].min(), taken[:, 1].max()])

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from roialign_rs._explanation import Explanation, Ints
+    from roialign_rs._axis import Cells, Ints
+    from roialign_rs._explanation import Explanation
 
 _MOST_CELLS = 40
 """Boxes up to so many cells across are drawn, one character per cell."""
@@ -19,21 +20,20 @@ def report(e: Explanation) -> str:
     x1, y1, x2, y2 = e.box
     rows, columns, ry, rx = e.sample_points.shape[:4]
     share = f" ({e.loss_area / e.roi_area:.1%} of the box)" if e.roi_area else ""
-    in_box = e.box_cells > 0
-    without_point, without_weight = (np.count_nonzero(in_box & (p == 0)) for p in (e.sample_cells, e.aligned_weight))
     lines = [
-        f"box ({x1:g}, {y1:g})-({x2:g}, {y2:g}), scale {e.spatial_scale:g}, map {e.map_size[0]} x {e.map_size[1]}, "
-        f"output {rows} x {columns}",
+        f"box ({x1:g}, {y1:g})-({x2:g}, {y2:g}), scale {e.settings.spatial_scale:g}, "
+        f"map {e.map_size[0]} x {e.map_size[1]}, output {rows} x {columns}",
         f"  exact box        {_region(e.mapped_box)}  {_size(e.mapped_box)} = {e.roi_area:.3f} cells",
+        *_outside(e),
         "",
-        f'RoI pooling rounds twice ("{e.quantization}")',
+        f'RoI pooling rounds twice ("{e.settings.quantization}")',
         f"  first rounding   {_region(e.quantised_box)}  {_size(e.quantised_box)} cells",
         f"                   loses {e.first_loss_area:.3f}, gains {e.first_gain_area:.3f}",
         f"  second rounding  {_region(e.pooled_region)}  bins of {_bin_sizes(e.pooled_bins)} cells",
         f"                   loses {e.second_loss_area:.3f} more",
         f"  together         loses {e.loss_area:.3f}{share}, gains {e.gain_area:.3f}",
         "",
-        f'RoI Align rounds nothing (aligned={e.aligned}, "{e.placement}")',
+        f'RoI Align rounds nothing (aligned={e.settings.aligned}, "{e.settings.sample_points}")',
         f"  bins             {_size(e.bins[0, 0])} cells, {ry} x {rx} points in each",
     ]
     if e.sample_points.size:
@@ -42,31 +42,44 @@ def report(e: Explanation) -> str:
         parts = [f"{'':19}({column}, {row}) times {weight:.3f}" for (column, row), weight in taps if weight > 0]
         source = "interpolated from the cells" if parts else "too far off the map, counts as 0"
         lines += [f"  first point      ({x:.3f}, {y:.3f}), {source}", *parts]
-    lines += [
-        f"  cells of the box {np.count_nonzero(in_box)}, of which {without_point} hold no point "
-        f"and {without_weight} have no weight",
-        *_drawing(e),
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, _cells_of_the_box(e.touched), *_drawing(e), *_results(e)])
+
+
+def _outside(e: Explanation) -> list[str]:
+    """Say how much of the box is not on the map, if any is."""
+    if e.is_outside:
+        return ["  outside the map  the whole box"]
+    if e.off_map_area:
+        return [f"  outside the map  {e.off_map_area:.3f} cells ({e.off_map_area / e.roi_area:.1%} of the box)"]
+    return []
+
+
+def _cells_of_the_box(cells: Cells) -> str:
+    """Count the cells of the box that RoI Align gives no point or no weight: those of a row or a column without."""
+    x, y = cells.x, cells.y
+    all_cells = np.diff(x.box).item() * np.diff(y.box).item()
+    without_point = all_cells - x.in_box(x.point_cells) * y.in_box(y.point_cells)
+    without_weight = all_cells - x.in_box(x.tap_cells) * y.in_box(y.tap_cells)
+    return f"  cells of the box {all_cells}, of which {without_point} hold no point and {without_weight} have no weight"
 
 
 def _drawing(e: Explanation) -> list[str]:
     """Both operators side by side, one character per cell."""
-    pooling = np.full(e.map_size, ".")
-    pooling[e.box_cells > 0] = "2"
-    pooling[(e.box_cells > 0) & ~e.quantised_cells] = "1"
-    pooling[e.pooled_cells] = "#"
-    pooling[e.pooled_cells & (e.box_cells == 0)] = "+"
-    align = np.where(e.aligned_weight > 0, "~", ".")
-    align[e.sample_cells > 0] = "o"
-
-    rows, columns = (_span((pooling != ".").any(axis) | (align != ".").any(axis)) for axis in (1, 0))
+    columns, rows = (range(axis.touched.start, axis.touched.stop) for axis in (e.touched.x, e.touched.y))
     if not 0 < max(len(rows), len(columns)) <= _MOST_CELLS or min(len(rows), len(columns)) == 0:
         return []
+    box, pooled = e.touched.box, e.touched.pooled
+    pooling = np.full(box.shape, ".")
+    pooling[box > 0] = "2"
+    pooling[(box > 0) & ~e.touched.quantised] = "1"
+    pooling[pooled] = "#"
+    pooling[pooled & (box == 0)] = "+"
+    align = np.where(e.touched.weight > 0, "~", ".")
+    align[e.touched.samples > 0] = "o"
+
     heading = "".join(f"{column % 100:3d}" for column in columns)
     lines = ["", f"     {heading}       {heading}"]
-    for row in rows:
-        marks = (plane[row, columns[0] : columns[-1] + 1] for plane in (pooling, align))
+    for row, *marks in zip(rows, pooling, align, strict=True):
         lines.append("  ".join(f"{row:5d}" + "".join(f"{mark:>3}" for mark in cells) for cells in marks))
     lines += [
         "",
@@ -76,9 +89,18 @@ def _drawing(e: Explanation) -> list[str]:
     return lines
 
 
-def _span(marked: NDArray[np.bool_]) -> range:
-    at = np.flatnonzero(marked)
-    return range(at[0], at[-1] + 1) if at.size else range(0)
+def _results(e: Explanation) -> list[str]:
+    """Tabulate what the two operators return, if the map is known."""
+    if e.features is None:
+        return []
+    tables = {
+        "RoI pooling, the largest of each bin": e.pooled_values,
+        "RoI Align, the mean of each bin": e.aligned_values,
+    }
+    lines: list[str] = []
+    for title, table in tables.items():
+        lines += ["", title, *("  " + " ".join(f"{value:.3f}" for value in row) for row in table.astype(float))]
+    return lines
 
 
 def _region(rectangle: NDArray[Any]) -> str:

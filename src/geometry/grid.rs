@@ -6,7 +6,7 @@ use crate::element::Real;
 
 /// Where the samples of a bin lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Placement {
+pub enum SamplePoints {
     /// Sample i of n at (i + 1/2) / n of the bin, as in every library.
     #[default]
     Center,
@@ -28,7 +28,7 @@ pub struct Grid<B> {
     bin: B,
     bins: usize,
     samples: i64,
-    placement: Placement,
+    sample_points: SamplePoints,
     /// Cells of the map per image pixel.
     scale: f64,
     /// Whether the box was too small and got a side of one cell.
@@ -45,7 +45,7 @@ impl<B: Real> Grid<B> {
         spatial_scale: B,
         sampling_ratio: u32,
         aligned: bool,
-        placement: Placement,
+        sample_points: SamplePoints,
     ) -> Self {
         let shift = B::from_f64(if aligned { 0.5 } else { 0.0 });
         let start = ends[0] * spatial_scale - shift;
@@ -62,7 +62,7 @@ impl<B: Real> Grid<B> {
         };
         let scale = spatial_scale.to_f64();
         let offsets = [B::default(); KEPT_OFFSETS];
-        let mut grid = Self { start, bin, bins, samples, placement, scale, widened, offsets };
+        let mut grid = Self { start, bin, bins, samples, sample_points, scale, widened, offsets };
         for i in 0..grid.samples.min(KEPT_OFFSETS as i64) {
             grid.offsets[i as usize] = grid.offset(i);
         }
@@ -92,9 +92,9 @@ impl<B: Real> Grid<B> {
         if self.widened {
             return [self.scale, 0.0];
         }
-        let of_bin = match self.placement {
-            Placement::Center => (sample as f64 + 0.5) / self.samples as f64,
-            Placement::Interior => (sample + 1) as f64 / (self.samples + 1) as f64,
+        let of_bin = match self.sample_points {
+            SamplePoints::Center => (sample as f64 + 0.5) / self.samples as f64,
+            SamplePoints::Interior => (sample + 1) as f64 / (self.samples + 1) as f64,
         };
         let of_box = (bin as f64 + of_bin) / self.bins as f64;
         [self.scale * (1.0 - of_box), self.scale * of_box]
@@ -131,11 +131,11 @@ impl<B: Real> Grid<B> {
     }
 
     fn offset(&self, sample: i64) -> B {
-        match self.placement {
-            Placement::Center => {
+        match self.sample_points {
+            SamplePoints::Center => {
                 (B::from_i64(sample) + B::from_f64(0.5)) * self.bin / B::from_i64(self.samples)
             }
-            Placement::Interior => B::from_i64(sample + 1) * self.bin / B::from_i64(self.samples + 1),
+            SamplePoints::Interior => B::from_i64(sample + 1) * self.bin / B::from_i64(self.samples + 1),
         }
     }
 
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn grid(ends: [f64; 2], bins: usize, ratio: u32) -> Grid<f64> {
-        Grid::new(ends, bins, 1.0, ratio, false, Placement::Center)
+        Grid::new(ends, bins, 1.0, ratio, false, SamplePoints::Center)
     }
 
     #[test]
@@ -170,16 +170,16 @@ mod tests {
 
     #[test]
     fn samples_move_with_the_ends_of_the_box() {
-        let slopes = |ends, aligned, placement| {
-            let at = |ends| Grid::new(ends, 2, 0.5, 2, aligned, placement);
+        let slopes = |ends, aligned, sample_points| {
+            let at = |ends| Grid::new(ends, 2, 0.5, 2, aligned, sample_points);
             let [low, high]: [f64; 2] = ends;
             let moved = [at([low + 1.0, high]), at([low, high + 1.0])].map(|grid| grid.position(1, 0));
             let grid = at(ends);
             (grid.slopes(1, 0), moved.map(|position| position - grid.position(1, 0)))
         };
-        for placement in [Placement::Center, Placement::Interior] {
+        for sample_points in [SamplePoints::Center, SamplePoints::Interior] {
             for (ends, aligned) in [([0.0, 8.0], false), ([6.0, 3.0], true), ([3.0, 0.0], false)] {
-                let (slopes, moved) = slopes(ends, aligned, placement);
+                let (slopes, moved) = slopes(ends, aligned, sample_points);
                 assert!((0..2).all(|end| (slopes[end] - moved[end]).abs() < 1e-12), "{slopes:?} {moved:?}");
             }
         }
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn interior_samples_lie_at_the_thirds() {
-        let grid = Grid::new([0.0, 9.0], 3, 1.0, 2, false, Placement::Interior);
+        let grid = Grid::new([0.0, 9.0], 3, 1.0, 2, false, SamplePoints::Interior);
         assert_eq!([0, 1].map(|i| grid.position(1, i)), [4.0, 5.0]);
     }
 
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn an_empty_aligned_box_has_no_samples() {
-        let grid = Grid::new([3.0, 3.0], 2, 1.0, 0, true, Placement::Center);
+        let grid = Grid::new([3.0, 3.0], 2, 1.0, 0, true, SamplePoints::Center);
         assert_eq!(grid.samples(), 0);
         assert_eq!(grid.inside(0, 5), 0..0);
     }
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn an_inverted_box_falls() {
-        let grid = Grid::new([8.0, -8.0], 1, 1.0, 16, true, Placement::Center);
+        let grid = Grid::new([8.0, -8.0], 1, 1.0, 16, true, SamplePoints::Center);
         let inside = grid.inside(0, 4);
         assert!(!grid.ascending());
         assert_eq!(inside.map(|i| grid.position(0, i)).collect::<Vec<_>>(), [4.0, 3.0, 2.0, 1.0, 0.0, -1.0]);

@@ -6,7 +6,7 @@ use super::{RoiOp, RoiSlopes, check_common};
 use crate::element::Real;
 use crate::error::{Error, Result};
 use crate::geometry::bilinear;
-use crate::geometry::grid::{Grid, Placement};
+use crate::geometry::grid::{Grid, SamplePoints};
 use crate::geometry::{Axis, Extent};
 use crate::taps::{AxisSpan, AxisWriter, Reduce, SlopeWriter};
 
@@ -37,7 +37,7 @@ pub struct RoiAlign {
     /// Mean or maximum.
     pub mode: Mode,
     /// Where samples lie inside a bin.
-    pub placement: Placement,
+    pub sample_points: SamplePoints,
 }
 
 /// More samples than this along a bin is a mistake, and would only cost time.
@@ -149,7 +149,7 @@ impl RoiAlign {
     #[must_use]
     pub fn grid<B: Real>(&self, axis: Axis, ends: [B; 2]) -> Grid<B> {
         let scale = B::from_f64(self.spatial_scale);
-        Grid::new(ends, self.output.side(axis), scale, self.ratio(axis), self.aligned, self.placement)
+        Grid::new(ends, self.output.side(axis), scale, self.ratio(axis), self.aligned, self.sample_points)
     }
 
     /// Samples of a bin along an axis, 0 for one a pixel.

@@ -19,7 +19,7 @@ use crate::python::arrays::{
 };
 use crate::python::gpu::{self, Device, DeviceArray};
 use crate::python::interrupt::interruptible;
-use crate::python::ops::{Int, align_mode, invalid, layout, pair, placement, pool_mode, quantization};
+use crate::python::ops::{Int, align_mode, invalid, layout, pair, pool_mode, quantization, sample_points};
 use crate::run::{self, Invalid, Pyramid};
 use crate::view::{View, ViewMut};
 
@@ -51,7 +51,7 @@ pub fn roi_align_backward<'py>(
         sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
         aligned,
         mode: align_mode(mode)?,
-        placement: placement(sample_points)?,
+        sample_points: self::sample_points(sample_points)?,
     };
     let invalid = self::invalid(invalid)?;
     backward(&op, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, invalid, device)

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use crate::cpu::Settings;
 use crate::element::Element;
 use crate::geometry::Extent;
-use crate::geometry::grid::Placement;
+use crate::geometry::grid::SamplePoints;
 use crate::ops::{Mode, RoiAlign, RoiSlopes};
 use crate::python::arrays::{AnyBoxes, Array4, BoxOutput, BoxTable, WithFeatures, with_features};
 use crate::python::interrupt::interruptible;
@@ -41,7 +41,7 @@ pub fn roi_align_box_gradient<'py>(
         sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
         aligned,
         mode: Mode::Avg,
-        placement: Placement::Center,
+        sample_points: SamplePoints::Center,
     };
     let table = BoxTable::new(boxes, batch_indices, maps.shape()[0])?;
     run::output_shape(&op, maps.shape(), table.len())?;

@@ -14,7 +14,10 @@ create_exception!(
 
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
-        let message = error.to_string();
+        let mut message = error.to_string();
+        if has_bad_row(&error) {
+            message.push_str("; roialign_rs.check_boxes reports all such boxes");
+        }
         match error {
             Error::Dtype { .. } | Error::NotAPair { .. } => PyTypeError::new_err(message),
             Error::TooLarge { .. } | Error::NoMemory { .. } => PyMemoryError::new_err(message),
@@ -22,4 +25,15 @@ impl From<Error> for PyErr {
             _ => PyValueError::new_err(message),
         }
     }
+}
+
+/// Whether `check_boxes` would find this row, and others like it.
+fn has_bad_row(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::BatchIndex { .. }
+            | Error::FractionalBatchIndex { .. }
+            | Error::NotFinite { .. }
+            | Error::NoArea { .. }
+    )
 }

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::geometry::grid::Grid;
 use crate::geometry::{Axis, Extent, bilinear};
 use crate::ops::{Mode, RoiAlign, RoiOp};
-use crate::python::ops::{placement, quantization};
+use crate::python::ops::{quantization, sample_points};
 
 type Samples<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray3<i64>>, Bound<'py, PyArray3<f64>>);
 
@@ -31,7 +31,7 @@ pub fn sample_axis<'py>(
         sampling_ratio: [sampling_ratio; 2],
         aligned,
         mode: Mode::Avg,
-        placement: placement(sample_points)?,
+        sample_points: self::sample_points(sample_points)?,
     };
     op.check()?;
     let grid: Grid<f64> = op.grid(Axis::X, [ends.0, ends.1]);

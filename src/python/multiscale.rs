@@ -15,7 +15,7 @@ use crate::cpu::Settings;
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::geometry::Extent;
-use crate::geometry::grid::Placement;
+use crate::geometry::grid::SamplePoints;
 use crate::geometry::stages::{Rounding, StageRule};
 use crate::ops::{Mode, RoiAlign};
 use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Output, WithFeatures, integers, with_features};
@@ -50,9 +50,9 @@ impl Levels {
         stages: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let sampling_ratio = pair("sampling_ratio", sampling_ratio)?.into();
-        let (mode, placement) = (Mode::Avg, Placement::Center);
+        let (mode, sample_points) = (Mode::Avg, SamplePoints::Center);
         let op =
-            |&spatial_scale| RoiAlign { output, spatial_scale, sampling_ratio, aligned, mode, placement };
+            |&spatial_scale| RoiAlign { output, spatial_scale, sampling_ratio, aligned, mode, sample_points };
         let ops: Vec<_> = spatial_scales.iter().map(op).collect();
         let given = stages.map(|stages| integers("stages", stages)).transpose()?;
         let rounding = rounding(rule)?;

@@ -16,7 +16,7 @@ use crate::cpu::{self, Level, Settings};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::geometry::Extent;
-use crate::geometry::grid::Placement;
+use crate::geometry::grid::SamplePoints;
 use crate::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
 use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Layout, Output, WithFeatures, with_features};
 use crate::python::gpu::{self, Device};
@@ -37,8 +37,8 @@ pub fn choose<T: Copy>(
     found.map(|&(_, value)| value).ok_or_else(|| Error::Value { name, expected, got: format!("{got:?}") })
 }
 
-pub fn placement(got: &str) -> Result<Placement> {
-    let choices = [("center", Placement::Center), ("interior", Placement::Interior)];
+pub fn sample_points(got: &str) -> Result<SamplePoints> {
+    let choices = [("center", SamplePoints::Center), ("interior", SamplePoints::Interior)];
     choose("sample_points", got, &choices, "\"center\" or \"interior\"")
 }
 
@@ -134,7 +134,7 @@ pub fn roi_align<'py>(
         sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
         aligned,
         mode: align_mode(mode)?,
-        placement: placement(sample_points)?,
+        sample_points: self::sample_points(sample_points)?,
     };
     forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid, device)
 }

@@ -1,0 +1,243 @@
+"""Look boxes over for what operators cannot know to be a mistake. No other function does this by itself."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal, SupportsIndex, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from roialign_rs._args import Boxes, Pair, boxes as as_boxes
+from roialign_rs._core import pair
+
+BoxFormat: TypeAlias = Literal["xyxy", "yxyx", "xywh", "cxcywh"]
+OnProblem: TypeAlias = Literal["report", "warn", "raise"]
+
+_MEANINGS = {
+    "NOT_FINITE": "has a coordinate that is not finite",
+    "INVERTED": "ends before it begins",
+    "EMPTY": "has no area",
+    "OUTSIDE": "lies outside the image",
+    "NO_IMAGE": "belongs to no image",
+    "NORMALISED": "lies within [0, 1], where pixels are expected: multiply by the size of the image",
+    "XYWH": "is inverted as x1, y1, x2, y2 but inside the image as x, y, width, height",
+}
+"""What each problem says of a box, by the name of its constant."""
+_FORMATS = ("xyxy", "yxyx", "xywh", "cxcywh")
+_SMALL_IMAGE = 16
+"""On an image with a side up to this many pixels, a box within [0, 1] may well be meant."""
+_LISTED = 5
+"""So many rows are named for each problem in a summary."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BoxReport:
+    """What `check_boxes` found; ``print(report)`` sums it up."""
+
+    NOT_FINITE: ClassVar[int] = 1
+    """A coordinate is NaN or infinite; nothing else is said of the box."""
+    INVERTED: ClassVar[int] = 2
+    """A side is negative."""
+    EMPTY: ClassVar[int] = 4
+    """A side is 0."""
+    OUTSIDE: ClassVar[int] = 8
+    """No part of the box is on the image."""
+    NO_IMAGE: ClassVar[int] = 16
+    """The batch index is no integer in [0, images), or missing though there is a choice."""
+    NORMALISED: ClassVar[int] = 32
+    """All coordinates are within [0, 1], and the image is larger than 16 pixels each way."""
+    XYWH: ClassVar[int] = 64
+    """The box is inverted, and most boxes are, but inside the image as x, y, width, height."""
+
+    rows: NDArray[np.uint8]
+    """The problems of each box, (K,): a sum of the constants above, 0 for a box without any."""
+    _boxes: NDArray[np.float64]
+    _indices: NDArray[Any] | None
+
+    @cached_property
+    def problems(self) -> list[tuple[int, str, str]]:
+        """Row, name of the constant and message of every problem, row by row."""
+        return [
+            (row, name, f"boxes[{row}]: {self._described(row, name)} {meaning}")
+            for row in np.flatnonzero(self.rows).tolist()
+            for name, meaning in _MEANINGS.items()
+            if self.rows[row] & getattr(BoxReport, name)
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(self._summary())
+
+    def __repr__(self) -> str:
+        return f"<BoxReport: {next(self._summary())}>"
+
+    def _summary(self) -> Iterator[str]:
+        bad = np.count_nonzero(self.rows)
+        yield f"{bad or 'none'} of {len(self.rows)} boxes {'has' if bad == 1 else 'have'} problems"
+        for name, meaning in _MEANINGS.items():
+            found = np.flatnonzero(self.rows & getattr(BoxReport, name)).tolist()
+            if found:
+                listed = ", ".join(map(str, found[:_LISTED])) + (", ..." if len(found) > _LISTED else "")
+                yield f"  {name}: {len(found)} (rows {listed}), a box that {meaning}"
+
+    def _described(self, row: int, name: str) -> str:
+        if name == "NO_IMAGE":
+            return "no batch index" if self._indices is None else f"batch index {self._indices[row]:g}"
+        return f"({', '.join(f'{value:g}' for value in self._boxes[row])})"
+
+
+def check_boxes(
+    boxes: Boxes,
+    image_size: Pair,
+    *,
+    images: SupportsIndex | None = None,
+    batch_indices: ArrayLike | None = None,
+    box_format: BoxFormat = "xyxy",
+    on_problem: OnProblem = "report",
+) -> BoxReport:
+    """Look boxes over for common mistakes: NaN, inverted, empty or outside boxes, wrong images, wrong units or columns.
+
+    The operators accept most such boxes, because nothing is wrong with them for sure. No operator calls this function.
+
+    Parameters
+    ----------
+    boxes : (K, 4) or (K, 5) array, or a sequence of N (K_i, 4) arrays
+        As for `roi_align`, in pixels of the image. Rows of the arrays of a sequence are counted through.
+    image_size : (int, int) or int
+        Height and width of the images.
+    images : int, optional
+        Number of images. Without it, batch indices are not looked at.
+    batch_indices : (K,) array of integers, optional
+        As for `roi_align`.
+    box_format : {"xyxy", "yxyx", "xywh", "cxcywh"}
+        What the four columns are: two corners, or the first corner or the centre, and width and height.
+    on_problem : {"report", "warn", "raise"}
+        Whether to only return the report, to warn once as well, or to raise an error.
+
+    Returns
+    -------
+    BoxReport
+        ``rows``, (K,) uint8, has a bit for each problem of a box; ``problems`` lists them with a message.
+
+    Raises
+    ------
+    ValueError
+        For a shape or value that does not fit; with ``on_problem="raise"`` if there is a problem.
+    TypeError
+        For a dtype that is not supported.
+
+    Warns
+    -----
+    UserWarning
+        With ``on_problem="warn"`` if there is a problem.
+
+    Notes
+    -----
+    That boxes are `x, y, width, height` although `box_format` is "xyxy" can only be told from many: if more than half
+    of the rows are inverted as they are and inside the image if read that way, all inverted rows are marked.
+
+    Examples
+    --------
+    >>> import roialign_rs as ra
+    >>> report = ra.check_boxes([[10, 10, 50, 40], [30, 20, 30, 60], [700, 0, 750, 50]], (480, 640))
+    >>> print(report)
+    2 of 3 boxes have problems
+      EMPTY: 1 (rows 1), a box that has no area
+      OUTSIDE: 1 (rows 2), a box that lies outside the image
+    >>> report.problems[0]
+    (1, 'EMPTY', 'boxes[1]: (30, 20, 30, 60) has no area')
+    >>> report.rows & ra.BoxReport.OUTSIDE
+    array([0, 0, 8], dtype=uint8)
+    """
+    _check_choice("box_format", box_format, _FORMATS)
+    _check_choice("on_problem", on_problem, ("report", "warn", "raise"))
+    height, width = pair("image_size", image_size)
+    if min(height, width) < 1:
+        raise ValueError(f"image_size: must be at least 1, got {image_size}")
+    table, indices = _table(boxes, batch_indices)
+    size = np.array([width, height])
+    problems = _geometry(table, size, box_format)
+    if images is not None:
+        problems["NO_IMAGE"] = _no_image(indices, images.__index__(), len(table))
+    rows = np.zeros(len(table), np.uint8)
+    for name, found in problems.items():
+        rows[found] |= getattr(BoxReport, name)
+    report = BoxReport(rows, table, indices)
+    if rows.any() and on_problem == "raise":
+        raise ValueError(str(report))
+    if rows.any() and on_problem == "warn":
+        warnings.warn(str(report), UserWarning, stacklevel=2)
+    return report
+
+
+def _table(boxes: Boxes, batch_indices: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[Any] | None]:
+    """Take apart the coordinates, (K, 4), and the images, (K,) or None."""
+    table, indices = as_boxes(boxes, batch_indices, len(boxes) if isinstance(boxes, (list, tuple)) else 1)
+    if table.ndim == 1 and table.size in (4, 5):
+        table = table[None]
+    if table.ndim != 2 or table.shape[1] not in (4, 5):
+        raise ValueError(f"boxes: expected shape (K, 4) or (K, 5), got {table.shape}")
+    if table.dtype.char not in "fd":
+        raise TypeError(f"boxes: dtype {table.dtype} is not supported; use float32 or float64")
+    if table.shape[1] == 5:
+        if indices is not None:
+            raise ValueError("batch_indices cannot be given with boxes that have a batch index column")
+        return table[:, 1:].astype(np.float64), table[:, 0]
+    return table.astype(np.float64), indices
+
+
+def _geometry(
+    table: NDArray[np.float64], size: NDArray[np.int64], box_format: BoxFormat
+) -> dict[str, NDArray[np.bool_]]:
+    """Tell for each problem of coordinates which rows have it."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        starts, ends = _corners(table, box_format)
+        finite = np.isfinite(table).all(axis=1)
+        inverted = finite & (ends < starts).any(axis=1)
+        low, high = np.minimum(starts, ends), np.maximum(starts, ends)
+        # A side of no length is outside beyond the edge of the image, any other one on it too.
+        beyond = np.where(low < high, (high <= 0) | (low >= size), (high < 0) | (low > size))
+        problems = {
+            "NOT_FINITE": ~finite,
+            "INVERTED": inverted,
+            "EMPTY": finite & (starts == ends).any(axis=1),
+            "OUTSIDE": finite & beyond.any(axis=1),
+        }
+        if size.min() > _SMALL_IMAGE:
+            problems["NORMALISED"] = ((table >= 0) & (table <= 1)).all(axis=1)
+        if box_format == "xyxy":
+            corner, sides = table[:, :2], table[:, 2:]
+            inside = ((corner >= 0) & (sides > 0) & (corner + sides <= size)).all(axis=1)
+            if 2 * np.count_nonzero(inverted & inside) > len(table):
+                problems["XYWH"] = inverted
+    return problems
+
+
+def _corners(table: NDArray[np.float64], box_format: BoxFormat) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both corners of each box, x before y, (K, 2) each."""
+    first, second = table[:, :2], table[:, 2:]
+    if box_format == "yxyx":
+        return first[:, ::-1], second[:, ::-1]
+    if box_format == "xywh":
+        return first, first + second
+    if box_format == "cxcywh":
+        return first - second / 2, first + second / 2
+    return first, second
+
+
+def _no_image(indices: NDArray[Any] | None, images: int, count: int) -> NDArray[np.bool_]:
+    """Tell which rows belong to none of so many images."""
+    if indices is None:
+        return np.full(count, images != 1)
+    with np.errstate(invalid="ignore"):
+        known: NDArray[np.bool_] = (indices >= 0) & (indices < images) & (indices == np.floor(indices))
+    return ~known
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        expected = ", ".join(f'"{choice}"' for choice in choices[:-1]) + f' or "{choices[-1]}"'
+        raise ValueError(f"{name} must be {expected}, got {value!r}")
