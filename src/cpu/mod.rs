@@ -28,7 +28,7 @@ use blocks::{blocks, groups, groups_by_lines, is_interleaved};
 pub(crate) use chosen::check as check_argmax;
 use contract::Contract;
 use dots::Dots;
-pub use pool::{num_threads, set_num_threads};
+pub use pool::{limit_threads, num_threads, set_num_threads};
 use scatter::{Band, Scatter};
 use simd::Lanes;
 pub use simd::Level;

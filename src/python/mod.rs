@@ -32,7 +32,9 @@ mod _core {
     #[pymodule_export]
     use super::multiscale::{assign_stages, multiscale_roi_align, multiscale_roi_align_backward};
     #[pymodule_export]
-    use super::ops::{get_num_threads, pair, roi_align, roi_pool, set_num_threads, simd_level};
+    use super::ops::{
+        get_num_threads, limit_threads, pair, roi_align, roi_pool, set_num_threads, simd_level,
+    };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

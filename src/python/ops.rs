@@ -238,6 +238,12 @@ pub fn set_num_threads(n: Int) -> Result<()> {
     cpu::set_num_threads(n.0)
 }
 
+/// Limits the threads of calls from the calling Python thread; gives the limit before.
+#[pyfunction]
+pub fn limit_threads(n: usize) -> usize {
+    cpu::limit_threads(n)
+}
+
 #[pyfunction]
 pub fn simd_level() -> Result<&'static str> {
     Level::current().map(Level::name)
