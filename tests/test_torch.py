@@ -6,7 +6,8 @@ import pytest
 from subprocesses import python
 from torch_support import assert_same, draw, gradients, split, torch, torchvision
 
-from roialign_rs.torch import MultiScaleRoIAlign, _kernels, roi_align, roi_pool
+import roialign_rs.torch
+from roialign_rs.torch import MultiScaleRoIAlign, RoIAlign, RoIPool, _kernels, roi_align, roi_pool
 
 OPTIONS = [
     {},
@@ -22,7 +23,12 @@ def positional(function):
     return [(p.name, p.kind, p.default) for p in kept]
 
 
-@pytest.mark.parametrize("ours", [roi_align, roi_pool, MultiScaleRoIAlign.__init__, MultiScaleRoIAlign.forward])
+MODULES = [RoIAlign, RoIPool, MultiScaleRoIAlign]
+
+
+@pytest.mark.parametrize(
+    "ours", [roi_align, roi_pool, *[method for one in MODULES for method in (one.__init__, one.forward)]]
+)
 def test_signatures_are_torchvisions(ours):
     theirs = torchvision.ops
     for name in ours.__qualname__.split("."):
@@ -53,6 +59,26 @@ def test_roi_pool(dtype, size, scale):
     assert_same(roi_pool(features, boxes, size, scale), theirs[0], 0, "without a gradient")
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("RoIAlign", (7, 0.25, 2)),
+        ("RoIAlign", ((2, 3), 0.5, -1, True)),
+        ("RoIPool", (7, 0.25)),
+        ("RoIPool", ([2, 3], 1.0)),
+        ("MultiScaleRoIAlign", (["0", "1"], 7, 2)),
+    ],
+)
+def test_modules_read_as_torchvisions(name, options):
+    ours, theirs = (getattr(library, name)(*options) for library in (roialign_rs.torch, torchvision.ops))
+    assert repr(ours) == repr(theirs)
+    if name != "MultiScaleRoIAlign":
+        features, boxes = draw()
+        for rois in (boxes, split(boxes)[0]):
+            assert_same(ours(features, rois), theirs(features, rois))
+    assert ours.box_grad is False
+
+
 @pytest.mark.parametrize("function", [roi_align, roi_pool])
 def test_boxes_as_a_list(function):
     features, boxes = draw()
@@ -67,6 +93,16 @@ def test_no_boxes(function):
     pooled, gradient = gradients(lambda one: function(one, boxes[:0], 3), features)
     assert pooled.shape == (0, 20, 3, 3)
     assert not gradient.any()
+
+
+def test_a_module_gives_boxes_their_gradient():
+    features, boxes = draw()
+    boxes.requires_grad_()
+    RoIAlign(3, 1.0, 2, box_grad=True)(features, boxes).sum().backward()
+    (expected,) = torch.autograd.grad(roi_align(features, boxes, 3, 1.0, 2, box_grad=True).sum(), boxes)
+    assert_same(boxes.grad, expected, 0)
+    with pytest.raises(ValueError, match="use roi_align"):
+        RoIPool(3, 1.0, box_grad=True)(features, boxes)
 
 
 def test_boxes_have_no_gradient_unless_asked():
@@ -177,27 +213,6 @@ def test_autocast_as_torchvision(dtype):
         assert roi_align(features.float(), boxes, 3).dtype == torch.float32
     for actual, expected in zip(ours, theirs, strict=True):
         assert_same(actual, expected, torch.finfo(dtype).eps)
-
-
-@pytest.mark.parametrize("function", [roi_align, roi_pool])
-def test_what_cannot_be_pooled_says_what_to_do(function):
-    features, boxes = draw()
-    with pytest.raises(NotImplementedError, match="to_dense"):
-        function(features.to_sparse(), boxes, 3)
-    with pytest.raises(NotImplementedError, match=r"input is on cuda.*cpu"), torch._subclasses.FakeTensorMode():
-        function(torch.empty(1, 1, 4, 4, device="cuda"), torch.empty(1, 5, device="cuda"), 3)
-    with pytest.raises(ValueError, match="4 dimensions"):
-        function(features[0], boxes, 3)
-    with pytest.raises(ValueError, match=r"\(K, 5\)"):
-        function(features, boxes[:, 1:], 3)
-    with pytest.raises(ValueError, match=r"boxes\[1\]"):
-        function(features, [boxes[:, 1:], boxes], 3)
-    with pytest.raises(TypeError, match="list of one"):
-        function(features, boxes.numpy(), 3)
-    with pytest.raises(ValueError, match="output_size"):
-        function(features, boxes, (1, 2, 3))
-    with pytest.raises(ValueError, match="batch index 2 is out of range"):
-        function(features, torch.tensor([[2.0, 0, 0, 1, 1]]), 3)
 
 
 @pytest.mark.parametrize("function", [roi_align, roi_pool])

@@ -38,6 +38,18 @@ def test_compile_serves_any_number_of_boxes():
         assert_same(compiled(features, boxes[:count]), roi_align(features, boxes[:count], 3), 0)
 
 
+def test_compile_with_numbers_that_it_keeps_as_symbols():
+    features, boxes = draw()
+
+    def pool(features, boxes, image):
+        return roi_align(features, boxes, features.shape[2] // 4, features.shape[2] / image.shape[2], 2)
+
+    compiled = torch.compile(pool, fullgraph=True, dynamic=True, backend="aot_eager")
+    for height in (13, 9):
+        part, image = features[:, :, :height], torch.ones(1, 1, 4 * height, 1)
+        assert_same(compiled(part, boxes, image), pool(part, boxes, image), 0)
+
+
 def test_compile_gives_boxes_their_gradient():
     features, boxes = draw()
 

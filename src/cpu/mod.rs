@@ -35,7 +35,7 @@ use dots::Dots;
 pub(crate) use interrupt::BETWEEN_QUESTIONS;
 use interrupt::Watch;
 pub use interrupt::{Answer, Interrupt};
-pub use pool::{num_threads, set_num_threads};
+pub use pool::{limit_threads, num_threads, set_num_threads};
 use scatter::Scatter;
 pub use simd::Level;
 use simd::dot::FEWEST_CHANNELS;

@@ -8,6 +8,7 @@
 mod float_control;
 mod help;
 
+use std::cell::Cell;
 use std::env;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
@@ -21,6 +22,11 @@ use crate::error::{Error, Result, reserve};
 /// What the user asked for; 0 until then.
 static REQUESTED: AtomicUsize = AtomicUsize::new(0);
 
+thread_local! {
+    /// Most threads of a call from this thread.
+    static LIMIT: Cell<usize> = const { Cell::new(MOST_THREADS) };
+}
+
 type Slot = Mutex<Option<Arc<ThreadPool>>>;
 
 /// The process's pool. The slot is leaked, so that a fork while another thread holds the lock costs the child
@@ -28,13 +34,13 @@ type Slot = Mutex<Option<Arc<ThreadPool>>>;
 static SLOT: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Threads that a call may use: set by [`set_num_threads`], else by `ROIALIGN_NUM_THREADS`, else the cores that
-/// affinity and cgroup allow.
+/// affinity and cgroup allow; at most what [`limit_threads`] allows the calling thread.
 ///
 /// # Errors
 /// If the environment variable is not a positive integer.
 pub fn num_threads() -> Result<usize> {
     static DEFAULT: OnceLock<Result<usize>> = OnceLock::new();
-    match REQUESTED.load(Ordering::Relaxed) {
+    let count = match REQUESTED.load(Ordering::Relaxed) {
         0 => DEFAULT
             .get_or_init(|| match env::var("ROIALIGN_NUM_THREADS") {
                 Ok(text) => match text.trim().parse() {
@@ -43,9 +49,10 @@ pub fn num_threads() -> Result<usize> {
                 },
                 Err(_) => Ok(available_parallelism().map_or(1, usize::from)),
             })
-            .clone(),
-        count => Ok(count),
-    }
+            .clone()?,
+        count => count,
+    };
+    Ok(count.min(LIMIT.get()))
 }
 
 /// Sets the number of threads for all later calls of the process.
@@ -60,6 +67,13 @@ pub fn set_num_threads(count: i64) -> Result<()> {
         }
         _ => Err(not_a_count("number of threads", count.to_string())),
     }
+}
+
+/// Limits the threads of later calls from the calling thread, for callers that follow another library's setting.
+///
+/// Returns the limit before, to be set again afterwards. 0 counts as 1.
+pub fn limit_threads(count: usize) -> usize {
+    LIMIT.replace(count.max(1))
 }
 
 const MOST_THREADS: usize = 1024;
@@ -191,6 +205,15 @@ mod tests {
             let squares: Vec<_> = (0..100).map(|i| i * i).collect();
             assert_eq!(map(100, with_threads(threads), |i| Ok(i * i)), Ok(squares));
         }
+    }
+
+    #[test]
+    fn a_limit_is_the_threads_own() {
+        let before = limit_threads(0);
+        assert_eq!(before, MOST_THREADS);
+        assert_eq!(num_threads(), Ok(1));
+        assert_eq!(std::thread::spawn(|| LIMIT.get()).join().unwrap(), MOST_THREADS);
+        assert_eq!(limit_threads(before), 1);
     }
 
     #[test]

@@ -34,7 +34,8 @@ mod _core {
     use super::multiscale::{assign_stages, multiscale_roi_align, multiscale_roi_align_backward};
     #[pymodule_export]
     use super::ops::{
-        get_num_threads, pair, release_memory, roi_align, roi_pool, set_num_threads, simd_level,
+        get_num_threads, limit_threads, pair, release_memory, roi_align, roi_pool, set_num_threads,
+        simd_level,
     };
 
     #[pymodule_init]

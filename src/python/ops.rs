@@ -263,6 +263,12 @@ pub fn release_memory(py: Python<'_>) -> usize {
     py.detach(|| recycle::release() + scratch::release())
 }
 
+/// Limits the threads of calls from the calling Python thread; gives the limit before.
+#[pyfunction]
+pub fn limit_threads(n: usize) -> usize {
+    cpu::limit_threads(n)
+}
+
 #[pyfunction]
 pub fn simd_level() -> Result<&'static str> {
     Level::current().map(Level::name)

@@ -70,16 +70,45 @@ def accelerate() -> Acceleration:
     torchvision's kernels refuse, they still refuse; boxes that are not finite or of an image that does not exist,
     which they read out of bounds for, are a ValueError. float16 is computed in float32, and bfloat16 works.
 
+    A call uses at most ``torch.get_num_threads()`` threads. Processes that are forked inherit acceleration; spawned
+    ones, such as the workers of a DataLoader, begin without it: see `accelerate_worker`.
+
     Examples
     --------
-    >>> import torch, torchvision
-    >>> from roialign_rs.torch import accelerate
-    >>> with accelerate():
+    >>> import torch, torchvision, roialign_rs.torch
+    >>> with roialign_rs.torch.accelerate():
     ...     pooled = torchvision.ops.roi_align(torch.ones(1, 1, 8, 8), [torch.tensor([[1.0, 1.0, 5.0, 5.0]])], 2)
     >>> pooled.flatten()
     tensor([1., 1., 1., 1.])
     """
     return Acceleration()
+
+
+def accelerate_worker(worker_id: int) -> None:
+    """Call `accelerate` for the life of a DataLoader's worker: ``worker_init_fn=roialign_rs.torch.accelerate_worker``.
+
+    Parameters
+    ----------
+    worker_id : int
+        What a DataLoader passes. Not used.
+
+    Raises
+    ------
+    ImportError
+        As for `accelerate`.
+
+    Examples
+    --------
+    >>> import roialign_rs.torch
+    >>> from torch.utils.data import DataLoader
+    >>> loader = DataLoader(
+    ...     range(8),
+    ...     num_workers=2,
+    ...     multiprocessing_context="spawn",
+    ...     worker_init_fn=roialign_rs.torch.accelerate_worker,
+    ... )
+    """
+    accelerate()
 
 
 def _install() -> None:

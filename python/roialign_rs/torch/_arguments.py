@@ -1,15 +1,25 @@
-"""What these functions take: torchvision's forms of boxes and sizes, dense CPU tensors."""
+"""What these functions take: torchvision's forms of boxes and sizes, dense CPU tensors.
+
+The dispatcher answers a wrong kind of argument with the operator's schema; these checks name the argument. While
+PyTorch traces, numbers may be its symbols, which pass.
+"""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 
 def check_input(name: str, tensor: Tensor) -> None:
     """Refuse what is not a dense (N, C, H, W) tensor on the CPU, and say what to do instead."""
+    if not isinstance(tensor, Tensor):
+        hint = ": call torch.from_numpy on it" if isinstance(tensor, np.ndarray) else ""
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(tensor).__name__}{hint}")
     if tensor.layout != torch.strided:
         raise NotImplementedError(f"{name} is sparse: call .to_dense() on it")
     check_device(name, tensor)
@@ -50,5 +60,41 @@ def as_size(output_size: int | Sequence[int]) -> tuple[int, int]:
     if isinstance(output_size, (list, tuple)):
         if len(output_size) != 2:
             raise ValueError(f"output_size: expected one integer or (height, width), got {tuple(output_size)}")
-        return output_size[0], output_size[1]
-    return output_size, output_size  # type: ignore[return-value]  # a sequence of another kind is no size
+        return as_integer("output_size", output_size[0]), as_integer("output_size", output_size[1])
+    side = as_integer("output_size", output_size)
+    return side, side
+
+
+def as_integer(name: str, value: Any) -> int:
+    """Make an integer of 64 bits of anything that is one."""
+    if isinstance(value, torch.SymInt):
+        return value
+    try:
+        number = operator.index(value)
+    except TypeError:
+        pair = " or a pair of integers" if name == "output_size" else ""
+        raise TypeError(f"{name} must be an integer{pair}, got {value!r}") from None
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{name} must fit in 64 bits, got {number}")
+    return number
+
+
+def as_number(name: str, value: Any) -> float:
+    """Make a float of anything that is a number."""
+    if isinstance(value, (float, torch.SymFloat, torch.SymInt)):
+        return value
+    if not hasattr(value, "__float__") and not hasattr(value, "__index__"):  # float() would read a string
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be finite and positive, got an integer beyond the range of a float") from None
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
+
+
+def as_flag(name: str, value: Any) -> bool:
+    """Make a bool of a bool, NumPy's too, 0 or 1."""
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, int) and value in (0, 1)):
+        return bool(value)
+    raise TypeError(f"{name} must be True or False, got {value!r}")

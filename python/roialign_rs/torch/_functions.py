@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from roialign_rs.torch import _align, _pool
-from roialign_rs.torch._arguments import as_boxes, as_size, check_input
+from roialign_rs.torch._arguments import as_boxes, as_flag, as_integer, as_number, as_size, check_input
 
 
 def roi_align(
@@ -52,6 +52,8 @@ def roi_align(
         For tensors that are sparse, quantized or not on the CPU.
     ValueError
         For a shape or value that does not fit, such as a box that is not finite or of an image that does not exist.
+    TypeError
+        For a wrong kind of argument, such as an array in place of a tensor.
 
     Notes
     -----
@@ -70,7 +72,16 @@ def roi_align(
     """
     check_input("input", input)
     height, width = as_size(output_size)
-    return _align.roi_align(input, as_boxes(boxes), spatial_scale, height, width, sampling_ratio, aligned, box_grad)
+    return _align.roi_align(
+        input,
+        as_boxes(boxes),
+        as_number("spatial_scale", spatial_scale),
+        height,
+        width,
+        as_integer("sampling_ratio", sampling_ratio),
+        as_flag("aligned", aligned),
+        as_flag("box_grad", box_grad),
+    )
 
 
 def roi_pool(
@@ -97,7 +108,7 @@ def roi_pool(
 
     Raises
     ------
-    NotImplementedError, ValueError
+    NotImplementedError, ValueError, TypeError
         As for `roi_align`.
 
     Notes
@@ -114,9 +125,10 @@ def roi_pool(
               [17., 18.]]]])
     """
     check_input("input", input)
-    if box_grad:
+    if as_flag("box_grad", box_grad):
         raise ValueError("box_grad: roi_pool rounds its boxes, so they have no gradient; use roi_align")
     height, width = as_size(output_size)
     # The places of the maxima are twice as many bytes as the maxima, and of use to the backward pass only.
     with_argmax = torch.is_grad_enabled() and input.requires_grad
-    return _pool.roi_pool(input, as_boxes(boxes), spatial_scale, height, width, with_argmax)[0]
+    scale = as_number("spatial_scale", spatial_scale)
+    return _pool.roi_pool(input, as_boxes(boxes), scale, height, width, with_argmax)[0]

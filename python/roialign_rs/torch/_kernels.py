@@ -9,8 +9,10 @@ from torch import Tensor
 
 import roialign_rs as ra
 from roialign_rs.torch._memory import as_array, as_tensor
+from roialign_rs.torch._threads import follow_torch
 
 
+@follow_torch
 def roi_align(
     features: Tensor, boxes: Tensor, spatial_scale: float, height: int, width: int, sampling_ratio: int, aligned: bool
 ) -> Tensor:
@@ -26,6 +28,7 @@ def roi_align(
     return as_tensor(pooled)
 
 
+@follow_torch
 def roi_align_backward(
     grad: Tensor, boxes: Tensor, input_shape: Sequence[int], spatial_scale: float, sampling_ratio: int, aligned: bool
 ) -> Tensor:
@@ -41,6 +44,7 @@ def roi_align_backward(
     return as_tensor(gradient)
 
 
+@follow_torch
 def roi_align_box_gradient(
     grad: Tensor, features: Tensor, boxes: Tensor, spatial_scale: float, sampling_ratio: int, aligned: bool
 ) -> Tensor:
@@ -56,6 +60,7 @@ def roi_align_box_gradient(
     return as_tensor(gradient).to(boxes.dtype)
 
 
+@follow_torch
 def roi_pool(
     features: Tensor, boxes: Tensor, spatial_scale: float, height: int, width: int, with_argmax: bool = True
 ) -> tuple[Tensor, Tensor]:
@@ -67,12 +72,17 @@ def roi_pool(
     return as_tensor(pooled), as_tensor(argmax)
 
 
+@follow_torch
 def roi_pool_backward(
     grad: Tensor, argmax: Tensor, boxes: Tensor, input_shape: Sequence[int], spatial_scale: float
 ) -> Tensor:
     """Gradient for the features."""
     gradient = ra.roi_pool_backward(
-        as_array(grad), as_array(argmax), as_array(boxes), tuple(input_shape), spatial_scale=spatial_scale
+        as_array(grad),
+        argmax=as_array(argmax),
+        boxes=as_array(boxes),
+        input_shape=tuple(input_shape),
+        spatial_scale=spatial_scale,
     )
     return as_tensor(gradient)
 
@@ -91,6 +101,7 @@ def assign_stages(
     return as_tensor(stages)
 
 
+@follow_torch
 def multiscale_roi_align(
     features: Sequence[Tensor],
     boxes: Tensor,
@@ -113,6 +124,7 @@ def multiscale_roi_align(
     return as_tensor(pooled)
 
 
+@follow_torch
 def multiscale_roi_align_backward(
     grad: Tensor,
     boxes: Tensor,

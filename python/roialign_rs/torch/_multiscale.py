@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from roialign_rs.torch import _align, _pyramid
-from roialign_rs.torch._arguments import as_boxes, as_size, check_input
+from roialign_rs.torch._arguments import as_boxes, as_flag, as_integer, as_size, check_input
 
 
 class MultiScaleRoIAlign(nn.Module):
@@ -58,10 +58,10 @@ class MultiScaleRoIAlign(nn.Module):
         super().__init__()
         self.featmap_names = featmap_names
         self.output_size = as_size(output_size)
-        self.sampling_ratio = sampling_ratio
+        self.sampling_ratio = as_integer("sampling_ratio", sampling_ratio)
         self.canonical_scale = canonical_scale
         self.canonical_level = canonical_level
-        self.box_grad = box_grad
+        self.box_grad = as_flag("box_grad", box_grad)
         self.scales: list[float] | None = None
 
     def forward(
