@@ -136,15 +136,19 @@ fn make_plan(op: &RoiAlign, boxes: &[[f32; 5]], map: Extent) -> Plan<f32> {
     let mut spare = Plan::spare_tables();
     let table = |(at, boxes): (usize, &[[f32; 5]])| {
         let memory = spare.pop().unwrap_or_default();
-        let mut table = Table::new(Reduce::Sum, boxes.len(), op.output, memory).expect("there is memory");
+        let mut table =
+            Table::new(Reduce::Sum, false, boxes.len(), op.output, memory).expect("there is memory");
         for (i, &[_, x1, y1, x2, y2]) in boxes.iter().enumerate() {
-            table.push(
+            let most_taps = op.most_taps(Axis::Y, map.height) + op.most_taps(Axis::X, map.width);
+            let pushed = table.push(
+                most_taps,
                 at * BOXES_PER_TABLE + i,
                 0,
                 0,
                 |taps| op.axis(Axis::Y, [y1, y2], map.height, taps),
                 |taps| op.axis(Axis::X, [x1, x2], map.width, taps),
             );
+            pushed.expect("there is memory");
         }
         table
     };

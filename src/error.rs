@@ -99,6 +99,16 @@ pub enum Error {
         /// The number.
         got: i64,
     },
+    /// A bin has more candidates than an argmax can number.
+    #[error(
+        "boxes[{row}]: return_argmax numbers up to 4294967295 candidates of a bin, here are {candidates}"
+    )]
+    Candidates {
+        /// Row of the box.
+        row: usize,
+        /// Candidates of its largest bin.
+        candidates: u64,
+    },
     /// A box whose size gives it no map of a pyramid.
     #[error("boxes[{row}]: {got} has no area to choose a map by")]
     NoArea {

@@ -79,8 +79,12 @@ pub fn forward_pyramid<E: Element, B: Real>(
     if shape[0] == 0 || shape[1] == 0 {
         return Ok(());
     }
+    let widths: Vec<_> = shapes.iter().map(|[.., width]| *width).collect();
     for rows in pyramid.passes(&shapes, boxes, 0..boxes.corners.len()) {
         let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings)?;
+        if argmax.is_some() {
+            cpu::check_numbers(&plan, &widths)?;
+        }
         cpu::gather(&plan, features, out, argmax, settings)?;
     }
     Ok(())

@@ -66,6 +66,11 @@ fn new_thread() -> Arc<Mutex<Kept>> {
     kept
 }
 
+/// Asks the system for the thread's own memory. Where that fails later, the C library ends the process.
+pub fn prepare() {
+    OWN.with_borrow(|_| ());
+}
+
 fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -206,3 +206,31 @@ def test_large_output_sizes_match_the_definition(op, size):
         if "sampling_ratio" in options:
             options["sampling_ratio"] = (1, 2)
         check(replace(case, boxes=2, options=options))
+
+
+def test_candidates_beyond_32_bits_have_no_argmax():
+    """The map repeats one pixel, so that it takes no memory; no kernel runs."""
+    features = np.broadcast_to(np.float32(1), (1, 1, 70_000, 70_000))
+    with pytest.raises(ValueError, match=r"boxes\[1\]: return_argmax numbers up to 4294967295 .* here are 4900000000"):
+        ra.roi_pool(features, [[0, 0, 9, 9], [0, 0, 69_999, 69_999]], 1, return_argmax=True)
+    with pytest.raises(ValueError, match=r"boxes\[0\]: return_argmax .* here are 17179869184"):
+        ra.roi_align(ONES, [[0, 0, 2, 2]], 1, sampling_ratio=65_536, mode="onnx_max", return_argmax=True)
+    values, argmax = ra.roi_pool(features[..., :9], [[0, 0, 8, 69_999]], 1, return_argmax=True)
+    assert (values.item(), argmax.item()) == (1, 0)
+
+
+def test_boxes_of_any_size_are_pooled():
+    features = np.float64([[[[1.0, 2.0], [2.5, 2.0]]]])
+    pooled = ra.roi_pool(features, np.float64([[1e-45, -1000, 2, 7]]), (1, 1), spatial_scale=1e10)
+    assert pooled.item() == 2.5
+
+
+def test_images_beyond_32_bits_are_read():
+    """The array is 4 GB, of which the system makes only the pages that are touched."""
+    images = 2**32 + 1
+    features = np.zeros((images, 1, 1, 1), np.uint8)
+    features[-1] = 2
+    boxes = np.float64([[0, 0, 0, 1, 1], [images - 1, 0, 0, 1, 1]])
+    assert ra.roi_align(features, boxes, 1).ravel().tolist() == [0, 2]
+    with pytest.raises(ValueError, match="out of range for 4294967297 images"):
+        ra.roi_align(features, [[images, 0, 0, 1, 1]], 1)

@@ -4,7 +4,8 @@
 use crate::cpu::simd::Lanes;
 use crate::cpu::simd::max::NONE;
 use crate::element::Real;
-use crate::taps::{AxisTaps, Reduce};
+use crate::error::{Error, Result};
+use crate::taps::{AxisTaps, Plan, Reduce};
 
 /// The candidates of one bin on one axis.
 #[derive(Clone, Copy)]
@@ -47,6 +48,34 @@ impl Side {
             }
         }
     }
+}
+
+/// Refuses a plan with a bin whose candidates on the map cannot be counted in 32 bits, as kernels do. `widths` are those of
+/// the maps.
+pub fn check_numbers<T: Real>(plan: &Plan<T>, widths: &[usize]) -> Result<()> {
+    // Far fewer than there are numbers, whatever the bins are.
+    const FEW: u64 = 1 << 30;
+    for at in 0..plan.boxes() {
+        let (roi, y, x) = plan.roi(at);
+        let corners = if plan.reduce == Reduce::MaxCorner { 4 } else { 1 };
+        let (rows, columns) = match plan.reduce {
+            Reduce::MaxWindow => (y.hull().len(), widths[roi.stage]),
+            _ => (y.pixels(y.live()).len(), x.pixels(x.live()).len()),
+        };
+        if rows as u64 * columns as u64 <= FEW / corners {
+            continue;
+        }
+        let most = |taps: &AxisTaps<'_, T>| {
+            let on_map = |bin| Side::new(plan.reduce, taps, bin).on_map as u64;
+            taps.live().map(on_map).max().unwrap_or(0)
+        };
+        let row = if plan.reduce == Reduce::MaxWindow { columns as u64 } else { most(&x) };
+        let candidates = most(&y) * row * corners;
+        if candidates > u64::from(NONE) {
+            return Err(Error::Candidates { row: roi.roi, candidates });
+        }
+    }
+    Ok(())
 }
 
 impl Maximum {

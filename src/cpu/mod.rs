@@ -35,6 +35,7 @@ use dots::Dots;
 pub(crate) use interrupt::BETWEEN_QUESTIONS;
 use interrupt::Watch;
 pub use interrupt::{Answer, Interrupt};
+pub(crate) use maximum::check_numbers;
 pub use pool::{limit_threads, num_threads, set_num_threads};
 use scatter::Scatter;
 pub use simd::Level;

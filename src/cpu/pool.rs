@@ -18,6 +18,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::cpu::Settings;
 use crate::error::{Error, Result, reserve};
+use crate::scratch;
 
 /// What the user asked for; 0 until then.
 static REQUESTED: AtomicUsize = AtomicUsize::new(0);
@@ -153,8 +154,10 @@ fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
     let mut slot = slot().lock().unwrap_or_else(PoisonError::into_inner);
     let fits = slot.as_ref().is_some_and(|pool| pool.current_num_threads() >= threads - 1);
     if !fits {
-        let builder =
-            ThreadPoolBuilder::new().num_threads(threads - 1).thread_name(|i| format!("roialign-{i}"));
+        let builder = ThreadPoolBuilder::new()
+            .num_threads(threads - 1)
+            .thread_name(|i| format!("roialign-{i}"))
+            .start_handler(|_| scratch::prepare());
         *slot = builder.build().ok().map(Arc::new);
     }
     slot.clone()

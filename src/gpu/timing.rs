@@ -69,8 +69,13 @@ impl Context {
             encoder.copy_buffer_to_buffer(&target, 0, staging.raw(), 0, bytes);
         });
         let submission = self.submit()?;
-        let ticks: Vec<u64> =
-            self.read(&staging, bytes, submission, Settings::current()?, bytemuck::pod_collect_to_vec)?;
+        let ticks: Vec<u64> = self.read(
+            &staging,
+            bytes,
+            submission.as_ref(),
+            Settings::current()?,
+            bytemuck::pod_collect_to_vec,
+        )?;
         let seconds = f64::from(self.queue.get_timestamp_period()) * 1e-9;
         let spent = |ticks: &[u64]| ticks[1].wrapping_sub(ticks[0]) as f64 * seconds;
         Ok(passes.iter().map(|shader| shader.name()).zip(ticks.chunks_exact(2).map(spent)).collect())

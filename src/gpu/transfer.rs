@@ -80,7 +80,9 @@ impl Array {
         let empty_oldest = |slots: &mut VecDeque<(Chunk, Arc<Buffer>, Option<wgpu::SubmissionIndex>)>| {
             let Some((chunk, slot, submission)) = slots.pop_front() else { return Ok(()) };
             let bytes = chunk.bytes(size_of::<E::Word>());
-            context.read(&slot, bytes, submission, settings, |mapped| empty(&chunk, mapped, out, settings))?
+            context.read(&slot, bytes, submission.as_ref(), settings, |mapped| {
+                empty(&chunk, mapped, out, settings)
+            })?
         };
         for part in self.parts() {
             for chunk in
@@ -221,12 +223,12 @@ impl Context {
         &self,
         slot: &Buffer,
         bytes: u64,
-        submission: Option<wgpu::SubmissionIndex>,
+        submission: Option<&wgpu::SubmissionIndex>,
         settings: Settings<'_>,
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<R> {
         slot.raw().map_async(wgpu::MapMode::Read, ..bytes, |_| {});
-        self.wait(submission.as_ref(), settings)?;
+        self.wait(submission, settings)?;
         let mapped = slot.raw().get_mapped_range(..bytes);
         let mapped = mapped.map_err(|error| Error::Gpu(format!("{}: {error}", self.info.name)))?;
         let result = read(&mapped);

@@ -168,10 +168,10 @@ mod tests {
     #[test]
     fn boxes_of_any_size_keep_their_bins() {
         let huge = [-1e13, 7e10];
-        let [first, last] = [-10_000_000_000_000, 70_000_000_000];
-        assert_eq!(windows(Quantization::Caffe, huge, 1), [first..last + 1]);
-        assert_eq!(windows(Quantization::Floor, huge, 2)[0], first..(first + last) / 2);
-        assert_eq!(windows(Quantization::Truncate, huge, 2)[1], (first + last) / 2..last);
+        let [first, middle, last] = [-10_000_000_000_000, -4_965_000_000_000, 70_000_000_000];
+        assert_eq!(windows(Quantization::Caffe, huge, 1)[0], first..last + 1);
+        assert_eq!(windows(Quantization::Floor, huge, 2)[0], first..middle);
+        assert_eq!(windows(Quantization::Truncate, huge, 2)[1], middle..last);
         for rule in [Quantization::Caffe, Quantization::Mmcv, Quantization::Floor, Quantization::Truncate] {
             let cells = windows(rule, [-1e300, 1e300], 1 << 24);
             assert!(cells.iter().all(|cells| cells.start <= cells.end), "{rule:?}");

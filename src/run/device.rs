@@ -24,13 +24,20 @@ pub fn forward_on_device<B: Real>(
     let shape = pyramid.output_shape(&maps, boxes.corners.len())?;
     check_together("features_list", features)?;
     pyramid.check_boxes(&maps, boxes, invalid)?;
+    let widths: Vec<_> = maps.iter().map(|[.., width]| *width).collect();
     let results = gpu::Results::new(features, shape, argmax)?;
     for rows in results.rows().iter().flat_map(|rows| pyramid.passes(&maps, boxes, rows.clone())) {
         if features[0].dtype() == Dtype::F64 {
             let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, settings)?;
+            if argmax {
+                cpu::check_numbers(&plan, &widths)?;
+            }
             gpu::gather(&plan, features, &results, &rows, settings)?;
         } else {
             let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, settings)?;
+            if argmax {
+                cpu::check_numbers(&plan, &widths)?;
+            }
             gpu::gather(&plan, features, &results, &rows, settings)?;
         }
     }
