@@ -59,7 +59,8 @@ def roi_align(
     -----
     Works under autograd, autocast, ``torch.compile(fullgraph=True)`` and ``torch.export``, and gives meta tensors for
     meta tensors. 16-bit floats are computed in float32 and rounded once, so autocast changes nothing. Differentiating
-    twice raises.
+    twice raises. Forward mode (`torch.func.jvp`, `torch.func.jacfwd`, `torch.autograd.forward_ad`) gives the derivative
+    for ``input``; for a tangent of the boxes it raises NotImplementedError.
 
     Examples
     --------
@@ -113,7 +114,7 @@ def roi_pool(
 
     Notes
     -----
-    Rounding makes the result constant in the boxes, between jumps.
+    Rounding makes the result constant in the boxes, between jumps. Transforms and compilers as for `roi_align`.
 
     Examples
     --------
