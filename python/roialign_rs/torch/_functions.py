@@ -59,10 +59,11 @@ def roi_align(
 
     Notes
     -----
-    Works under autograd, autocast, ``torch.compile(fullgraph=True)``, ``torch.export`` and ``torch.jit.script``, and
-    gives meta tensors for meta tensors. A process that loads a saved script imports this module first. 16-bit floats are computed in float32 and rounded once, so autocast changes nothing. Differentiating
-    twice raises. Forward mode (`torch.func.jvp`, `torch.func.jacfwd`, `torch.autograd.forward_ad`) gives the derivative
-    for ``input``; for a tangent of the boxes it raises NotImplementedError.
+    Works under autograd, autocast, ``torch.compile(fullgraph=True)``, ``torch.export`` and ``torch.jit.script`` (a
+    process that loads a saved script imports this module first), and gives meta tensors for meta tensors. 16-bit floats
+    are computed in float32 and rounded once, so autocast changes nothing. Differentiating twice raises. Forward mode
+    (`torch.func.jvp`, `torch.func.jacfwd`, `torch.autograd.forward_ad`) gives the derivative for ``input``; for a
+    tangent of the boxes it raises NotImplementedError.
 
     Examples
     --------
