@@ -28,8 +28,8 @@ test: $(VENV)/.test ## Rust and Python tests
 	cargo test --locked --features gpu
 	$(BIN)/python -m pytest
 
-test-torch: $(VENV)-torch/.test ## Tests of roialign_rs.torch and .jax, in a venv of their own
-	ROIALIGN_REQUIRE=torch,torchvision,jax $(VENV)-torch/bin/python -m pytest tests/test_torch*.py tests/test_jax.py tests/test_multiscale.py
+test-torch: $(VENV)-torch/.test ## Tests of roialign_rs.torch and .jax and against torchvision, in a venv of their own
+	ROIALIGN_REQUIRE=torch,torchvision,jax $(VENV)-torch/bin/python -m pytest tests/test_torch*.py tests/test_jax.py tests/test_multiscale.py tests/test_peers.py python/roialign_rs/torch
 
 check: lint test ## Lints and tests
 

@@ -1,8 +1,9 @@
-"""What accelerate() changes in torchvision's detectors on a CPU: how long they take, and nothing else.
+"""What roialign_rs.torch.accelerate() changes in torchvision's detectors on a CPU: how long they take, and nothing else.
 
 Faster, Mask and Keypoint R-CNN (ResNet-50 with a feature pyramid, random weights, no download) run inference and a
-training step, as torchvision does them and inside ``accelerate()``. Pooled features, losses and gradients are compared
-first; then times are printed: of the RoI part, which are the poolers with all they do, and of the whole model.
+training step, as torchvision does them and inside ``roialign_rs.torch.accelerate()``. Pooled features, losses and
+gradients are compared first; then times are printed: of the RoI part, which are the poolers with all they do, and of
+the whole model.
 
     python examples/torchvision_cpu.py
     python examples/torchvision_cpu.py --models faster --size 400 608 --repeats 1
@@ -27,7 +28,7 @@ from torchvision.models import detection
 from torchvision.ops import MultiScaleRoIAlign
 
 import roialign_rs as ra
-from roialign_rs.torch import accelerate
+import roialign_rs.torch
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "faster": detection.fasterrcnn_resnet50_fpn,
@@ -153,7 +154,7 @@ def compare_pooled(
     for hook in hooks:
         hook.remove()
     modules = poolers(model)
-    with accelerate(), torch.no_grad():
+    with roialign_rs.torch.accelerate(), torch.no_grad():
         return {name: (len(result), largest_difference(modules[name](*args), result)) for name, args, result in calls}
 
 
@@ -165,7 +166,7 @@ def compare_training(model: nn.Module, images: list[Tensor], targets: list[dict[
     """
     losses = [train(model, images, targets)]
     expected = {name: one.grad.clone() for name, one in model.named_parameters() if one.grad is not None}
-    with accelerate():
+    with roialign_rs.torch.accelerate():
         losses.append(train(model, images, targets))
     largest = max(one.abs().max().item() for one in expected.values())
     actual = dict(model.named_parameters())
@@ -214,7 +215,7 @@ def main() -> None:
             plain, ours = [], []
             for _ in range(options.repeats):  # in turn, so that a busy machine is unfair to both
                 plain.append(measure(model, step, images, targets))
-                with accelerate():
+                with roialign_rs.torch.accelerate():
                     ours.append(measure(model, step, images, targets))
             results[name, title] = (plain, ours)
     print("\n| model | step | part | torchvision, ms | accelerate(), ms | faster |")

@@ -2,7 +2,7 @@
 
 A peer offers, for each operator, a function that takes the arguments of ours and a ``scope``: whether it does the same
 thing for a case, with the reason where it does not. onnxruntime and openvino are ordinary dependencies of the tests;
-torchvision is used where it is installed.
+torchvision is used where it is installed, as for ``make test-torch``.
 """
 
 import functools

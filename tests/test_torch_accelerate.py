@@ -146,6 +146,20 @@ def test_what_torchvision_refuses_it_still_refuses(calls):
     assert not calls
 
 
+@pytest.mark.parametrize("size", [(2, 0), (0, 3), (0, 0)])
+@pytest.mark.parametrize("function", [imported_earlier, pool_imported_earlier])
+def test_no_bins(function, size):
+    features, boxes = draw()
+    before = gradients(lambda one: function(one, boxes, size), features)
+    with accelerate():
+        during = gradients(lambda one: function(one, boxes, size), features)
+        with pytest.raises(RuntimeError, match="negative"):
+            function(features, boxes, (2, -1))
+    for actual, expected in zip(during, before, strict=True):
+        assert actual.shape == expected.shape
+        assert torch.equal(actual, expected)
+
+
 def test_a_wrong_image_is_an_error():
     with accelerate(), pytest.raises(ValueError, match="batch index 5 is out of range"):
         imported_earlier(torch.ones(1, 1, 4, 4), torch.tensor([[5.0, 0, 0, 1, 1]]), 1)

@@ -79,6 +79,11 @@ def test_an_image_without_boxes_and_no_boxes_at_all():
         assert pooler(pyramid(), [torch.empty(0, 4)] * 2, IMAGES).shape == (0, 5, 3, 3)
 
 
+def test_no_bins(pyramids):
+    compare(ImportedEarlier(NAMES, (2, 0), 2), pyramid(), boxes())
+    assert not pyramids
+
+
 def test_the_mapper_is_the_poolers_own(pyramids):
     maps, pooler = pyramid(), ImportedEarlier(NAMES, 3, 2)
     pooler(maps, boxes(), IMAGES)

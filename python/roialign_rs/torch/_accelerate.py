@@ -130,16 +130,17 @@ def _install() -> None:
         ) from error
     _library = library.Library("torchvision", "IMPL")
     for name, kernel in _KERNELS.items():
-        switch = _switch(kernel, originals[name])
+        arguments = [argument.name for argument in getattr(torch.ops.torchvision, name).default._schema.arguments]
+        switch = _switch(kernel, originals[name], arguments.index("pooled_height") - 2)
         _library.impl(name, switch, "CPU", with_keyset=True, allow_override=True)
     poolers = torchvision.ops.poolers
     if hasattr(poolers, _POOLER):  # it is private; without it the operators serve the pooler
         setattr(poolers, _POOLER, _pooler_switch(getattr(poolers, _POOLER)))
 
 
-def _switch(kernel: Callable[..., Any], original: Any) -> Callable[..., Any]:
+def _switch(kernel: Callable[..., Any], original: Any, size_at: int) -> Callable[..., Any]:
     def call(keyset: torch._C.DispatchKeySet, features: Tensor, rois: Tensor, *args: Any) -> Any:
-        if _handles and _fits(features, rois):
+        if _handles and _fits(features, rois, args[size_at : size_at + 2]):
             return kernel(features, rois, *args)
         return original.call_boxed(keyset, features, rois, *args)
 
@@ -158,7 +159,13 @@ def _pooler_switch(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
     ) -> Tensor:
         # A trace, whoever takes it, is to show torchvision's operators.
         traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
-        if traced or not _handles or scales is None or mapper is None or not _pooler.fits(x_filtered, boxes, scales):
+        if (
+            traced
+            or not _handles
+            or scales is None
+            or mapper is None
+            or not _pooler.fits(x_filtered, boxes, output_size, scales)
+        ):
             return original(x_filtered, boxes, output_size, sampling_ratio, scales, mapper)
         return _pooler.pool(x_filtered, boxes, output_size, sampling_ratio, scales, mapper)
 
@@ -168,10 +175,10 @@ def _pooler_switch(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return call
 
 
-def _fits(features: Tensor, rois: Tensor) -> bool:
-    """Whether it is what torchvision takes; if not, its kernel shall say so in its words."""
+def _fits(features: Tensor, rois: Tensor, size: Sequence[int]) -> bool:
+    """Whether our kernels take this. If not, torchvision's give an empty result, or say what is wrong."""
     same = features.dtype == rois.dtype and features.dtype in _pooler.FLOATS
-    return same and features.dim() == 4 and rois.dim() == 2 and rois.size(1) == 5
+    return same and features.dim() == 4 and rois.dim() == 2 and rois.size(1) == 5 and min(size) > 0
 
 
 def _roi_align_backward(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, library
 
-from roialign_rs.torch import _kernels
+from roialign_rs.torch import _forward_mode, _kernels
 
 
 @library.custom_op("roialign_rs::roi_align", mutates_args=(), device_types="cpu")
@@ -100,3 +100,6 @@ def no_second_gradient(ctx: Any, *grads: Tensor) -> None:
 roi_align.register_autograd(_backward, setup_context=_setup)
 roi_align_backward.register_autograd(no_second_gradient)
 roi_align_box_gradient.register_autograd(no_second_gradient)
+
+for _operator in (roi_align, roi_align_backward, roi_align_box_gradient):
+    _forward_mode.linear(_operator)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.fx
 from torch import Tensor
 
-from roialign_rs.torch import _align, _pool
+from roialign_rs.torch import _align, _pool, _scripted
 from roialign_rs.torch._arguments import as_boxes, as_flag, as_integer, as_number, as_size, check_input
 
 
+@torch.fx.wrap
 def roi_align(
     input: Tensor,
     boxes: Tensor | Sequence[Tensor],
@@ -57,9 +59,11 @@ def roi_align(
 
     Notes
     -----
-    Works under autograd, autocast, ``torch.compile(fullgraph=True)`` and ``torch.export``, and gives meta tensors for
-    meta tensors. 16-bit floats are computed in float32 and rounded once, so autocast changes nothing. Differentiating
-    twice raises.
+    Works under autograd, autocast, ``torch.compile(fullgraph=True)``, ``torch.export`` and ``torch.jit.script`` (a
+    process that loads a saved script imports this module first), and gives meta tensors for meta tensors. 16-bit floats
+    are computed in float32 and rounded once, so autocast changes nothing. Differentiating twice raises. Forward mode
+    (`torch.func.jvp`, `torch.func.jacfwd`, `torch.autograd.forward_ad`) gives the derivative for ``input``; for a
+    tangent of the boxes it raises NotImplementedError.
 
     Examples
     --------
@@ -84,6 +88,7 @@ def roi_align(
     )
 
 
+@torch.fx.wrap
 def roi_pool(
     input: Tensor,
     boxes: Tensor | Sequence[Tensor],
@@ -113,7 +118,7 @@ def roi_pool(
 
     Notes
     -----
-    Rounding makes the result constant in the boxes, between jumps.
+    Rounding makes the result constant in the boxes, between jumps. Transforms and compilers as for `roi_align`.
 
     Examples
     --------
@@ -132,3 +137,7 @@ def roi_pool(
     with_argmax = torch.is_grad_enabled() and input.requires_grad
     scale = as_number("spatial_scale", spatial_scale)
     return _pool.roi_pool(input, as_boxes(boxes), scale, height, width, with_argmax)[0]
+
+
+roi_align.__prepare_scriptable__ = lambda: _scripted.roi_align
+roi_pool.__prepare_scriptable__ = lambda: _scripted.roi_pool

@@ -1,12 +1,19 @@
-"""torchvision.ops' modules of one map, with its signatures and representations."""
+"""torchvision.ops' modules of one map, with its signatures and representations.
 
-from __future__ import annotations
+TorchScript reads annotations as they are, so there is no ``from __future__ import annotations``.
+"""
 
 from collections.abc import Sequence
 
+import torch
+import torch.fx
 from torch import Tensor, nn
 
 from roialign_rs.torch._functions import roi_align, roi_pool
+
+# torch.fx's tracer keeps calls from here as they are, as it does calls from torchvision's modules.
+torch.fx.wrap("roi_align")
+torch.fx.wrap("roi_pool")
 
 
 class RoIAlign(nn.Module):

@@ -1,13 +1,17 @@
-"""torchvision.ops.MultiScaleRoIAlign, in one call over all maps."""
+"""torchvision.ops.MultiScaleRoIAlign, in one call over all maps.
 
-from __future__ import annotations
+`torch.jit.script` compiles this module and its functions, so they keep to what TorchScript knows, and annotations are no
+strings. `torch.fx` keeps calls of the functions as they are.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+import torch
+import torch.fx
 from torch import Tensor, nn
 
-from roialign_rs.torch import _align, _pyramid
+from roialign_rs.torch import _scripted
 from roialign_rs.torch._arguments import as_boxes, as_flag, as_integer, as_size, check_input
 
 
@@ -45,6 +49,8 @@ class MultiScaleRoIAlign(nn.Module):
     torch.Size([1, 8, 7, 7])
     """
 
+    scales: list[float] | None
+
     def __init__(
         self,
         featmap_names: list[str],
@@ -62,11 +68,9 @@ class MultiScaleRoIAlign(nn.Module):
         self.canonical_scale = canonical_scale
         self.canonical_level = canonical_level
         self.box_grad = as_flag("box_grad", box_grad)
-        self.scales: list[float] | None = None
+        self.scales = None
 
-    def forward(
-        self, x: Mapping[str, Tensor], boxes: Sequence[Tensor], image_shapes: Sequence[tuple[int, int]]
-    ) -> Tensor:
+    def forward(self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]) -> Tensor:
         """Pool boxes.
 
         Parameters
@@ -83,32 +87,22 @@ class MultiScaleRoIAlign(nn.Module):
         (K, C, height, width) tensor
             Contiguous, of the first map's dtype.
         """
-        features = [one for name, one in x.items() if name in self.featmap_names]
-        if not features:
-            raise ValueError(f"x: has none of the maps {self.featmap_names}, only {list(x)}")
-        for name, one in zip(self.featmap_names, features, strict=False):
-            check_input(f"x[{name!r}]", one)
-        if self.scales is None:
-            self.scales = _scales(features, image_shapes)
-        return self._pool(features, as_boxes(boxes), self.scales)
-
-    def _pool(self, features: list[Tensor], boxes: Tensor, scales: list[float]) -> Tensor:
-        size, dtype = self.output_size, features[0].dtype
-        if len(features) == 1:
-            return _align.roi_align(features[0], boxes, scales[0], *size, self.sampling_ratio, False, self.box_grad)
-        if any(one.dtype != dtype for one in features):  # autocast may leave maps of several
-            features = [one.float() if one.dtype.itemsize < 4 else one for one in features]
-        finest, coarsest = (-int(math.log2(scale)) for scale in (scales[0], scales[-1]))
-        levels = coarsest - finest + 1
-        stages = _pyramid.assign_stages(boxes, levels, finest, self.canonical_scale, self.canonical_level)
-        beyond = None
-        if levels > len(features):
-            beyond = (stages >= len(features))[:, None, None, None]
-            stages = stages.clamp(max=len(features) - 1)
-        pooled = _pyramid.multiscale_roi_align(
-            features, boxes, stages, scales[: len(features)], *size, self.sampling_ratio, self.box_grad
+        features = _select(x, self.featmap_names)
+        scales = self.scales
+        if scales is None:
+            scales = _scales(features, image_shapes)
+            if isinstance(scales, list):  # not while torch.fx traces
+                self.scales = scales
+        return _pool(
+            features,
+            boxes,
+            scales,
+            self.output_size,
+            self.sampling_ratio,
+            self.canonical_scale,
+            self.canonical_level,
+            self.box_grad,
         )
-        return (pooled if beyond is None else pooled.masked_fill(beyond, 0)).to(dtype)
 
     def extra_repr(self) -> str:
         """What the module was made with."""
@@ -117,9 +111,65 @@ class MultiScaleRoIAlign(nn.Module):
         )
 
 
-def _scales(features: list[Tensor], image_shapes: Sequence[tuple[int, int]]) -> list[float]:
+@torch.fx.wrap
+def _select(x: dict[str, Tensor], names: list[str]) -> list[Tensor]:
+    """Maps of these names, in the order of ``x``."""
+    features: list[Tensor] = []
+    for name, one in x.items():
+        if name in names:
+            if not torch.jit.is_scripting():
+                check_input(f"x['{name}']", one)
+            features.append(one)
+    if len(features) == 0:
+        raise ValueError(f"x: has none of the maps {names}, only {list(x.keys())}")
+    return features
+
+
+@torch.fx.wrap
+def _scales(features: list[Tensor], image_shapes: list[tuple[int, int]]) -> list[float]:
     """Scale of each map, by its height in that of the tallest image."""
-    if not image_shapes:
+    if len(image_shapes) == 0:
         raise ValueError("image_shapes: expected the size of at least one image")
-    height = max(shape[0] for shape in image_shapes)
-    return [2.0 ** round(math.log2(one.shape[2] / height)) for one in features]
+    height = max([shape[0] for shape in image_shapes])
+    return [2.0 ** _level(one.shape[2] / height) for one in features]
+
+
+@torch.fx.wrap
+def _pool(
+    features: list[Tensor],
+    boxes: list[Tensor],
+    scales: list[float],
+    output_size: tuple[int, int],
+    sampling_ratio: int,
+    canonical_scale: int,
+    canonical_level: int,
+    box_grad: bool,
+) -> Tensor:
+    """Pool each box from the map that suits its size; 0 where levels between the maps are left out."""
+    rois = _scripted.as_boxes(boxes) if torch.jit.is_scripting() else as_boxes(boxes)
+    height, width = output_size
+    dtype = features[0].dtype
+    if len(features) == 1:
+        return torch.ops.roialign_rs.roi_align(
+            features[0], rois, scales[0], height, width, sampling_ratio, False, box_grad
+        )
+    same = True
+    for one in features:
+        same = same and one.dtype == dtype
+    if not same:  # autocast may leave maps of several
+        features = [one.float() if one.element_size() < 4 else one for one in features]
+    finest, coarsest = -_level(scales[0]), -_level(scales[-1])
+    levels = coarsest - finest + 1
+    stages = torch.ops.roialign_rs.assign_stages(rois, levels, finest, float(canonical_scale), canonical_level)
+    used = stages.clamp(max=len(features) - 1)
+    pooled = torch.ops.roialign_rs.multiscale_roi_align(
+        features, rois, used, scales[: len(features)], height, width, sampling_ratio, box_grad
+    )
+    if levels > len(features):
+        pooled = pooled.masked_fill((stages >= len(features))[:, None, None, None], 0)
+    return pooled.to(dtype)
+
+
+def _level(scale: float) -> int:
+    """Nearest power of two; TorchScript has no log2."""
+    return int(round(math.log(scale) / math.log(2)))  # noqa: RUF046  # a float in TorchScript

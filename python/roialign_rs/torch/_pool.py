@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, library
+from torch.autograd import forward_ad
 
-from roialign_rs.torch import _kernels
+from roialign_rs.torch import _forward_mode, _kernels
 from roialign_rs.torch._align import no_second_gradient
 
 
@@ -61,3 +62,18 @@ def _backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
 
 roi_pool.register_autograd(_backward, setup_context=_setup)
 roi_pool_backward.register_autograd(no_second_gradient)
+
+
+def _with_tangent(tangent: Tensor, features: Tensor, boxes: Tensor, *args: Any) -> tuple[Tensor, Tensor]:
+    """Pool, and read the tangent at the place of each maximum."""
+    *options, _ = args
+    pooled, argmax = roi_pool(features, boxes, *options, True)
+    channels = tangent.size(1)
+    planes = boxes[:, :1].long() * channels + torch.arange(channels)
+    places = planes[:, :, None, None] * tangent[0, 0].numel() + argmax
+    read = tangent.reshape(-1)[places.clamp(min=0)].masked_fill(argmax < 0, 0)
+    return forward_ad.make_dual(pooled, read, level=_forward_mode.LEVEL), argmax
+
+
+_forward_mode.register(roi_pool, _with_tangent)
+_forward_mode.linear(roi_pool_backward)

@@ -15,9 +15,11 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 Mapper = Callable[[Sequence[Tensor]], Tensor]
 
 
-def fits(features: Sequence[Tensor], boxes: Sequence[Tensor], scales: Sequence[float]) -> bool:
-    """Whether these are several maps, and boxes, of one floating dtype in the CPU's memory."""
-    if len(features) < 2 or len(scales) != len(features) or not boxes:
+def fits(
+    features: Sequence[Tensor], boxes: Sequence[Tensor], output_size: Sequence[int], scales: Sequence[float]
+) -> bool:
+    """Whether these are several maps, and boxes, of one floating dtype in the CPU's memory, and there are bins."""
+    if len(features) < 2 or len(scales) != len(features) or not boxes or min(output_size) < 1:
         return False
     first = features[0]
     return (

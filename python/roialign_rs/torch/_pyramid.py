@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, library
 
-from roialign_rs.torch import _kernels
+from roialign_rs.torch import _forward_mode, _kernels
 from roialign_rs.torch._align import no_second_gradient, roi_align_box_gradient
 
 
@@ -119,3 +119,6 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[list[Tensor] | list[None] | Tenso
 
 multiscale_roi_align.register_autograd(_backward, setup_context=_setup)
 multiscale_roi_align_backward.register_autograd(no_second_gradient)
+
+_forward_mode.linear(multiscale_roi_align)
+_forward_mode.linear(multiscale_roi_align_backward)
