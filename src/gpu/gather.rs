@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::cpu::Settings;
 use crate::error::{Error, Result};
 use crate::gpu::array::{self, Array, Dtype, Grid};
+use crate::gpu::limits::nested_rounds;
 use crate::gpu::recorder::Dispatch;
 use crate::gpu::shaders::{Kernel, Shader};
 use crate::gpu::tables::{Packed, Placing, Weight, most_taps};
@@ -127,9 +128,6 @@ fn sources(maps: &[&Array], most_maps: usize) -> Vec<Source> {
 /// Bins of more taps than this are spread over a workgroup.
 const MOST_TAPS_ALONE: usize = 4096;
 
-/// Software drivers end a shader after 65535 rounds of all its loops, of which a tap takes one or a little more.
-const MOST_ROUNDS_ON_CPU: usize = 50_000;
-
 /// Some boxes of one part of the features and one of the results.
 struct Pass<'a, T> {
     packed: &'a Packed<T>,
@@ -164,9 +162,9 @@ impl<T: Weight> Pass<'_, T> {
             // Bindings that no box names.
             buffers.resize(shader.bindings().len(), sources[0].buffer);
             let [rows, columns] = self.most_taps;
-            if context.info.kind == "cpu"
-                && rows.div_ceil(shader.lanes() as usize) * (columns + 1) > MOST_ROUNDS_ON_CPU
-            {
+            // A bin that is made alone takes at most 47,000 rounds, whichever bins are made in lockstep with it.
+            let rounds = nested_rounds(rows.div_ceil(shader.lanes() as usize), columns);
+            if self.spread && context.info.kind == "cpu" && rounds > context.most_rounds() {
                 return Err(Error::Gpu(format!(
                     "{} cannot make bins of {rows} x {columns} taps; use the CPU path",
                     context.info.name

@@ -9,6 +9,7 @@ mod buffers;
 mod chunks;
 mod context;
 mod gather;
+mod limits;
 mod pipelines;
 mod readers;
 mod recorder;

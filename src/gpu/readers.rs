@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::gpu::limits::nested_rounds;
 use crate::gpu::tables::Weight;
 use crate::taps::{AxisTaps, Plan, Reduce};
 
@@ -55,8 +56,8 @@ struct Axes<T> {
 }
 
 impl<T: Weight> Readers<T> {
-    /// Packs as many of `rois`, which count in the plan's order, as fit into bindings of `limit` bytes, and give no
-    /// pixel more than `rounds_limit` rounds of loops.
+    /// Packs as many of `rois`, which count in the plan's order, as fit into bindings of `limit` bytes, and as take an
+    /// invocation at most `rounds_limit` rounds of loops.
     pub fn new(
         plan: &Plan<T>,
         rois: &[usize],
@@ -68,7 +69,8 @@ impl<T: Weight> Readers<T> {
         let all_tiles = target.images.len() * tiles[0] * tiles[1];
         let mut axes = Axes::default();
         let mut boxes: Vec<Box> = Vec::new();
-        let mut rounds = vec![0; all_tiles];
+        // A box counts for every pixel: pixels of other tiles may wait for it in lockstep.
+        let mut rounds = 0;
         let mut listed = all_tiles + 1;
         for &at in rois {
             let (roi, y, x) = plan.roi(at);
@@ -91,20 +93,17 @@ impl<T: Weight> Readers<T> {
             let words_so_far =
                 (boxes.len() + 1) * ROI_WORDS + axes.bounds.len() + 2 * axes.bins.len() + listed;
             let bytes = (words_so_far * size_of::<u32>()).max(axes.bins.len() * size_of::<T>()) as u64;
-            let own_rounds = 1 + most_y * (1 + most_x);
-            let most_rounds = in_tiles.iter().map(|&tile| rounds[tile] + own_rounds).max().unwrap_or(0);
-            if bytes > limit || most_rounds > rounds_limit {
+            rounds += 1 + nested_rounds(most_y, most_x);
+            if bytes > limit || rounds > rounds_limit {
                 axes.truncate(before);
                 break;
-            }
-            for &tile in &in_tiles {
-                rounds[tile] += own_rounds;
             }
             boxes.push(Box { words, in_tiles });
         }
         if boxes.is_empty() && !rois.is_empty() {
             return Err(Error::Gpu(format!(
-                "the tables of box {} are too large for one dispatch of this device; use the CPU",
+                "box {} has too many bins, or too many of them read one pixel, for one dispatch of this device; use the \
+                 CPU",
                 plan.roi(rois[0]).0.roi
             )));
         }

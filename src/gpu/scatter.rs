@@ -13,11 +13,6 @@ use crate::gpu::shaders::{Kernel, Shader};
 use crate::gpu::tables::Weight;
 use crate::taps::{Invalid, Plan};
 
-/// More rounds of the loops of one invocation are handed to another dispatch: systems stop what runs too long,
-/// and software drivers end a shader after 65535.
-const MOST_ROUNDS: usize = 1 << 20;
-const MOST_ROUNDS_ON_CPU: usize = 50_000;
-
 impl Array {
     /// Room for the gradient of a map that this is the gradient for the pooled values of.
     ///
@@ -62,7 +57,6 @@ pub(crate) fn scatter<T: Weight>(
     let context = &incoming.grads.context;
     let first_row = incoming.grads.rows().iter().find(|all| all.contains(&rows.start));
     let first_row = first_row.map_or(0, |rows| rows.start);
-    let rounds = if context.info.kind == "cpu" { MOST_ROUNDS_ON_CPU } else { MOST_ROUNDS };
     for (stage, map) in out.iter().enumerate() {
         let [_, _, height, width] = map.shape();
         for (items, images) in map.rows().iter().enumerate() {
@@ -73,7 +67,8 @@ pub(crate) fn scatter<T: Weight>(
             let target = Target { images: images.clone(), first_row, height, width };
             let (mut left, mut accumulate) = (&boxes[..], accumulate);
             while !left.is_empty() || !accumulate {
-                let readers = Readers::new(plan, left, &target, context.max_binding_bytes, rounds)?;
+                let readers =
+                    Readers::new(plan, left, &target, context.max_binding_bytes, context.most_rounds())?;
                 left = &left[readers.rois..];
                 let step = Step {
                     readers,
