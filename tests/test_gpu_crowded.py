@@ -1,6 +1,4 @@
-"""Where very many boxes or bins read one pixel, and bins of very many pixels: a device takes as much at once as its
-driver allows, and the results are those of the CPU.
-"""
+"""Very many boxes or bins that read one pixel, and bins of very many pixels: no driver may cut them short."""
 
 import numpy as np
 import pytest

@@ -27,7 +27,7 @@ impl Results {
         let context = &features.context;
         // Both are cut alike, so that a shader finds them at the same places.
         let largest = if argmax { Dtype::I64 } else { features.dtype() };
-        let bytes = largest.storage().bytes();
+        let bytes = largest.storage().sum_bytes();
         let grid = Grid::new(
             shape,
             &array::common(maps, |map| &map.grid().channels),
@@ -53,6 +53,7 @@ pub(crate) fn gather<T: Weight>(
     settings: Settings<'_>,
 ) -> Result<()> {
     let context = &results.values.context;
+    let quads = results.values.shape()[1].div_ceil(array::QUAD).max(1) as u64;
     let target = results.rows().iter().position(|all| all.contains(&rows.start)).unwrap_or(0);
     for source in sources(maps, context.max_maps) {
         let maps = &maps[source.stages.clone()];
@@ -76,7 +77,8 @@ pub(crate) fn gather<T: Weight>(
         for (spread, group) in [(true, &spread), (false, &alone)] {
             let mut left = &group.boxes[..];
             while !left.is_empty() {
-                let packed = Packed::new(plan, left, &placing, context.max_binding_bytes)?;
+                let most_taps = context.most_work() / quads;
+                let packed = Packed::new(plan, left, &placing, context.max_binding_bytes, most_taps)?;
                 left = &left[packed.rois..];
                 let pass = Pass {
                     packed: &packed,
@@ -86,8 +88,8 @@ pub(crate) fn gather<T: Weight>(
                     items: source.items,
                     target,
                 };
-                settings.look()?;
                 pass.record(plan, results)?;
+                context.end_piece(packed.taps * quads, settings)?;
             }
         }
     }

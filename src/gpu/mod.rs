@@ -15,6 +15,7 @@ mod readers;
 mod recorder;
 mod scatter;
 mod shaders;
+mod storage;
 mod tables;
 mod timing;
 mod transfer;
@@ -29,7 +30,7 @@ pub use array::{Array, Dtype, Transfer};
 use context::Context;
 pub use context::{DeviceInfo, Options, devices};
 pub(crate) use gather::{Results, gather};
-pub(crate) use scatter::{Incoming, check_same_device, scatter};
+pub(crate) use scatter::{Incoming, Scatter, check_same_device};
 pub use tables::Weight;
 
 /// An open device. Clones share it.
