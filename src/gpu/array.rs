@@ -11,7 +11,7 @@ use crate::error::{Error, Result, tuple};
 use crate::gpu::Device;
 use crate::gpu::buffers::{Buffer, Use};
 use crate::gpu::context::Context;
-use crate::gpu::shaders::Storage;
+use crate::gpu::storage::Storage;
 
 /// What the elements of an array are for its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -87,6 +87,15 @@ impl Context {
         Ok(Arc::new(Buffer { raw: Some(Handles::new(raw)), key, pool }))
     }
 
+    /// A small table on the device.
+    pub fn table(&self, bytes: &[u8]) -> Result<Arc<Buffer>> {
+        let buffer = self.buffer(Use::Storage, bytes.len() as u64)?;
+        if !bytes.is_empty() {
+            self.queue.write_buffer(buffer.raw(), 0, bytes);
+        }
+        Ok(buffer)
+    }
+
     fn allocate(&self, (purpose, size): (Use, u64)) -> Result<wgpu::Buffer> {
         let name = &self.info.name;
         let largest = self.device.limits().max_buffer_size;

@@ -8,34 +8,30 @@ mod array;
 mod buffers;
 mod chunks;
 mod context;
+mod gather;
+mod limits;
 mod pipelines;
 mod readers;
 mod recorder;
 mod scatter;
 mod shaders;
+mod storage;
 mod tables;
 mod timing;
 mod transfer;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::cpu::Settings;
-use crate::error::{Error, Result};
-use crate::taps::Plan;
+use crate::error::Result;
+use crate::view::View;
 
-use array::Grid;
 pub use array::{Array, Dtype, Transfer};
-use buffers::Use;
 use context::Context;
 pub use context::{DeviceInfo, Options, devices};
-use recorder::Dispatch;
-pub(crate) use scatter::{Incoming, check_same_device, scatter};
-use shaders::{Kernel, Shader};
+pub(crate) use gather::{Results, gather};
+pub(crate) use scatter::{Incoming, Scatter, check_same_device};
 pub use tables::Weight;
-use tables::{Packed, Placing, most_taps};
-
-use crate::view::View;
 
 /// An open device. Clones share it.
 #[derive(Debug, Clone)]
@@ -112,202 +108,5 @@ impl Device {
     /// If it is gone already.
     pub fn destroy(&self) -> Result<()> {
         self.0.destroy()
-    }
-}
-
-/// What a forward pass writes.
-#[derive(Debug)]
-pub(crate) struct Results {
-    /// The values.
-    pub values: Array,
-    /// Where each came from, if wanted.
-    pub argmax: Option<Array>,
-}
-
-impl Results {
-    /// Room for results of pooling these maps.
-    pub fn new(maps: &[&Array], shape: [usize; 4], argmax: bool) -> Result<Self> {
-        let features = maps[0];
-        let context = &features.context;
-        // Both are cut alike, so that a shader finds them at the same places.
-        let largest = if argmax { Dtype::I64 } else { features.dtype() };
-        let bytes = largest.storage().bytes();
-        let grid = Grid::new(
-            shape,
-            &array::common(maps, |map| &map.grid().channels),
-            bytes,
-            context.max_binding_bytes,
-        )?;
-        let argmax = argmax.then(|| Array::new(context, shape, Dtype::I64, grid.clone())).transpose()?;
-        Ok(Self { values: Array::new(context, shape, features.dtype(), grid)?, argmax })
-    }
-
-    /// Rows that lie together; a plan must not reach over them.
-    pub fn rows(&self) -> &[Range<usize>] {
-        &self.values.grid().items
-    }
-}
-
-/// Applies a plan whose boxes are `rows` of the results: the forward pass of every operator.
-pub(crate) fn gather<T: Weight>(
-    plan: &Plan<T>,
-    maps: &[&Array],
-    results: &Results,
-    rows: &Range<usize>,
-    settings: Settings<'_>,
-) -> Result<()> {
-    let context = &results.values.context;
-    let target = results.rows().iter().position(|all| all.contains(&rows.start)).unwrap_or(0);
-    for source in sources(maps, context.max_maps) {
-        let maps = &maps[source.stages.clone()];
-        let sides: Vec<_> = maps.iter().map(|map| [map.shape()[2], map.shape()[3]]).collect();
-        let placing = Placing {
-            stages: source.stages.clone(),
-            sides: &sides,
-            images: source.images.clone(),
-            rows: results.rows()[target].clone(),
-        };
-        // Boxes come map by map and image by image; those that are filled are in the first one.
-        let first = plan.position(source.stages.start, source.images.start);
-        let end = plan.position(source.stages.end - 1, source.images.end);
-        let (mut spread, mut alone) = (Group::default(), Group::default());
-        for at in first..end {
-            let [rows, columns] = most_taps(plan, at);
-            let group = if rows * columns > MOST_TAPS_ALONE { &mut spread } else { &mut alone };
-            group.boxes.push(at);
-            group.most_taps = [group.most_taps[0].max(rows), group.most_taps[1].max(columns)];
-        }
-        for (spread, group) in [(true, &spread), (false, &alone)] {
-            let mut left = &group.boxes[..];
-            while !left.is_empty() {
-                let packed = Packed::new(plan, left, &placing, context.max_binding_bytes)?;
-                left = &left[packed.rois..];
-                let pass = Pass {
-                    packed: &packed,
-                    most_taps: group.most_taps,
-                    spread,
-                    maps,
-                    items: source.items,
-                    target,
-                };
-                settings.look()?;
-                pass.record(plan, results)?;
-            }
-        }
-    }
-    context.end_call()
-}
-
-/// Boxes that are pooled alike, as the plan counts them.
-#[derive(Default)]
-struct Group {
-    boxes: Vec<usize>,
-    /// Rows and columns of the largest bin.
-    most_taps: [usize; 2],
-}
-
-/// What one dispatch reads.
-struct Source {
-    stages: Range<usize>,
-    /// Which part of the images, and which images these are.
-    items: usize,
-    images: Range<usize>,
-}
-
-/// Maps that lie in one piece are read together, as many as the device allows; others part by part.
-fn sources(maps: &[&Array], most_maps: usize) -> Vec<Source> {
-    let is_whole = |map: &Array| map.grid().items.len() == 1 && map.grid().channels.len() == 1;
-    let mut sources = Vec::new();
-    let mut stage = 0;
-    while stage < maps.len() {
-        let whole = maps[stage..].iter().take(most_maps).take_while(|map| is_whole(map)).count();
-        let stages = stage..stage + whole.max(1);
-        let parts = maps[stage].grid().items.iter().cloned().enumerate();
-        sources.extend(parts.map(|(items, images)| Source { stages: stages.clone(), items, images }));
-        stage = stages.end;
-    }
-    sources
-}
-
-/// Bins of more taps than this are spread over a workgroup.
-const MOST_TAPS_ALONE: usize = 4096;
-
-/// Software drivers end a shader after 65535 rounds of all its loops, of which a tap takes one or a little more.
-const MOST_ROUNDS_ON_CPU: usize = 50_000;
-
-/// Some boxes of one part of the features and one of the results.
-struct Pass<'a, T> {
-    packed: &'a Packed<T>,
-    /// Rows and columns of the largest bin.
-    most_taps: [usize; 2],
-    spread: bool,
-    /// The maps that the boxes are on.
-    maps: &'a [&'a Array],
-    /// Which of their images.
-    items: usize,
-    /// Which rows of the results.
-    target: usize,
-}
-
-impl<T: Weight> Pass<'_, T> {
-    fn record(&self, plan: &Plan<T>, results: &Results) -> Result<()> {
-        let (context, packed) = (&results.values.context, self.packed);
-        let storage = results.values.dtype().storage();
-        let kernel = Kernel::forward(plan.reduce, results.argmax.is_some());
-        let bins = (plan.output.height * plan.output.width) as u32;
-        let table = context.table(bytemuck::cast_slice(&packed.words))?;
-        let weights = context.table(bytemuck::cast_slice(&packed.weights))?;
-        for (at, channels) in results.values.grid().channels.iter().enumerate() {
-            let of_channels = self.maps[0].channels_with(channels.start);
-            let sources: Vec<_> = self.maps.iter().map(|map| map.part(self.items, of_channels)).collect();
-            let target = results.values.part(self.target, at);
-            let argmax = results.argmax.as_ref().map(|argmax| argmax.part(self.target, at));
-            let shader = Shader::new(kernel, storage, target.quads(), self.spread).with_maps(sources.len());
-            let mut buffers = vec![&table, &weights, target.buffer];
-            buffers.extend(argmax.as_ref().map(|argmax| argmax.buffer));
-            buffers.extend(sources.iter().map(|source| source.buffer));
-            // Bindings that no box names.
-            buffers.resize(shader.bindings().len(), sources[0].buffer);
-            let [rows, columns] = self.most_taps;
-            if context.info.kind == "cpu"
-                && rows.div_ceil(shader.lanes() as usize) * (columns + 1) > MOST_ROUNDS_ON_CPU
-            {
-                return Err(Error::Gpu(format!(
-                    "{} cannot make bins of {rows} x {columns} taps; use the CPU path",
-                    context.info.name
-                )));
-            }
-            let dispatch = Dispatch {
-                shader,
-                buffers: &buffers,
-                items: 0..packed.rois as u32 * bins,
-                quads: 0..target.quads(),
-            };
-            context.dispatch(&dispatch, |items, first_quad| {
-                vec![
-                    items.start,
-                    items.end,
-                    bins,
-                    plan.output.width as u32,
-                    first_quad,
-                    target.quads(),
-                    ((channels.start - sources[0].channels.start) / array::QUAD) as u32,
-                    sources[0].quads(),
-                    packed.pixels,
-                ]
-            });
-        }
-        Ok(())
-    }
-}
-
-impl Context {
-    /// A small table on the device.
-    fn table(&self, bytes: &[u8]) -> Result<Arc<buffers::Buffer>> {
-        let buffer = self.buffer(Use::Storage, bytes.len() as u64)?;
-        if !bytes.is_empty() {
-            self.queue.write_buffer(buffer.raw(), 0, bytes);
-        }
-        Ok(buffer)
     }
 }

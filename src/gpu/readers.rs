@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::gpu::limits::nested_rounds;
 use crate::gpu::tables::Weight;
 use crate::taps::{AxisTaps, Plan, Reduce};
 
@@ -23,6 +24,8 @@ pub struct Readers<T> {
     pub sections: [u32; 3],
     /// One for each reader.
     pub weights: Vec<T>,
+    /// Bins that read a pixel, and pixels that look whether a box reads them.
+    pub reads: u64,
 }
 
 /// Where the boxes of a dispatch lie.
@@ -35,6 +38,17 @@ pub struct Target {
     pub height: usize,
     /// Of the map.
     pub width: usize,
+}
+
+/// What one dispatch may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of a binding.
+    pub bytes: u64,
+    /// Rounds of the loops of one invocation.
+    pub rounds: usize,
+    /// See [`Readers::reads`]. One box may have more.
+    pub reads: u64,
 }
 
 /// One box.
@@ -55,26 +69,22 @@ struct Axes<T> {
 }
 
 impl<T: Weight> Readers<T> {
-    /// Packs as many of `rois`, which count in the plan's order, as fit into bindings of `limit` bytes, and give no
-    /// pixel more than `rounds_limit` rounds of loops.
-    pub fn new(
-        plan: &Plan<T>,
-        rois: &[usize],
-        target: &Target,
-        limit: u64,
-        rounds_limit: usize,
-    ) -> Result<Self> {
+    /// Packs as many of `rois`, which count in the plan's order, as the limits allow.
+    pub fn new(plan: &Plan<T>, rois: &[usize], target: &Target, limits: Limits) -> Result<Self> {
         let tiles = [target.height.div_ceil(TILE), target.width.div_ceil(TILE)];
         let all_tiles = target.images.len() * tiles[0] * tiles[1];
         let mut axes = Axes::default();
         let mut boxes: Vec<Box> = Vec::new();
-        let mut rounds = vec![0; all_tiles];
+        // A box counts for every pixel: pixels of other tiles may wait for it in lockstep.
+        let (mut rounds, mut reads) = (0, 0);
         let mut listed = all_tiles + 1;
         for &at in rois {
             let (roi, y, x) = plan.roi(at);
             let before = (axes.bounds.len(), axes.bins.len());
             let (y_axis, most_y) = axes.push(plan.reduce, &y, true);
+            let all_y = axes.bins.len() - before.1;
             let (x_axis, most_x) = axes.push(plan.reduce, &x, false);
+            let all_x = axes.bins.len() - before.1 - all_y;
             let width = match plan.reduce {
                 Reduce::MaxWindow => target.width as u32,
                 Reduce::MaxCorner => 4 * x.samples() as u32,
@@ -91,20 +101,20 @@ impl<T: Weight> Readers<T> {
             let words_so_far =
                 (boxes.len() + 1) * ROI_WORDS + axes.bounds.len() + 2 * axes.bins.len() + listed;
             let bytes = (words_so_far * size_of::<u32>()).max(axes.bins.len() * size_of::<T>()) as u64;
-            let own_rounds = 1 + most_y * (1 + most_x);
-            let most_rounds = in_tiles.iter().map(|&tile| rounds[tile] + own_rounds).max().unwrap_or(0);
-            if bytes > limit || most_rounds > rounds_limit {
+            rounds += 1 + nested_rounds(most_y, most_x);
+            let of_box = (all_y * all_x + in_tiles.len() * TILE * TILE) as u64;
+            let is_much = !boxes.is_empty() && reads + of_box > limits.reads;
+            if bytes > limits.bytes || rounds > limits.rounds || is_much {
                 axes.truncate(before);
                 break;
             }
-            for &tile in &in_tiles {
-                rounds[tile] += own_rounds;
-            }
+            reads += of_box;
             boxes.push(Box { words, in_tiles });
         }
         if boxes.is_empty() && !rois.is_empty() {
             return Err(Error::Gpu(format!(
-                "the tables of box {} are too large for one dispatch of this device; use the CPU",
+                "box {} has too many bins, or too many of them read one pixel, for one dispatch of this device; use the \
+                 CPU",
                 plan.roi(rois[0]).0.roi
             )));
         }
@@ -137,6 +147,7 @@ impl<T: Weight> Readers<T> {
             words,
             sections: [bins_at, numbers_at, tiles_at],
             weights: axes.weights,
+            reads,
         })
     }
 }

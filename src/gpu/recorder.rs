@@ -1,5 +1,6 @@
 //! What the device is asked to do: dispatches and copies, recorded one after the other and submitted together.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::cpu::{BETWEEN_QUESTIONS, Settings};
@@ -17,11 +18,19 @@ pub struct Recorder {
     used: Vec<Arc<Buffer>>,
     /// How many batches are open.
     batches: usize,
+    /// Taps of four channels that are recorded.
+    work: u64,
+    /// The last submissions of much work.
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
     pub(super) timer: Option<Timer>,
 }
 
 /// So many buffers in use are enough reason to submit, also in a batch.
 const MOST_USED: usize = 512;
+
+/// Submissions of much work that the device may still have to do when another one is made: while it does one, the host
+/// prepares the next.
+const IN_FLIGHT: usize = 2;
 
 /// Work of one shader that does not fit into one dispatch.
 pub struct Dispatch<'a> {
@@ -97,6 +106,28 @@ impl Context {
         });
     }
 
+    /// Ends a piece of a call, of so many taps of four channels.
+    ///
+    /// Once enough is recorded for one submission it is submitted, also in a batch. Then waits until the device has at
+    /// most [`IN_FLIGHT`] such submissions to do, so that a long call neither queues everything at once nor keeps the
+    /// device for long at a time. Between pieces the call can be ended.
+    pub fn end_piece(&self, work: u64, settings: Settings<'_>) -> Result<()> {
+        settings.look()?;
+        let mut recorder = lock(&self.recorder);
+        recorder.work += work;
+        if recorder.work < self.most_work() {
+            return Ok(());
+        }
+        drop(recorder);
+        let index = self.submit()?;
+        let mut recorder = lock(&self.recorder);
+        recorder.in_flight.extend(index);
+        let is_enough = recorder.in_flight.len() > IN_FLIGHT;
+        let oldest = if is_enough { recorder.in_flight.pop_front() } else { None };
+        drop(recorder);
+        if oldest.is_some() { self.wait(oldest.as_ref(), settings) } else { Ok(()) }
+    }
+
     /// Ends a call: submits unless a batch is open.
     pub fn end_call(&self) -> Result<()> {
         let recorder = lock(&self.recorder);
@@ -111,6 +142,7 @@ impl Context {
         let encoder = recorder.encoder.take();
         let index = encoder.map(|encoder| self.queue.submit([encoder.finish()]));
         recorder.used.clear();
+        recorder.work = 0;
         drop(recorder);
         self.check()?;
         Ok(index)
@@ -150,5 +182,29 @@ impl Context {
         recorder.batches = recorder.batches.saturating_sub(1);
         drop(recorder);
         self.end_call()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Options;
+    use crate::gpu::buffers::Use;
+
+    #[test]
+    fn a_long_call_has_little_in_flight() {
+        let options = Options { allow_cpu: true, ..Options::default() };
+        let Ok(context) = Context::open("auto", &options) else { return };
+        let buffer = context.buffer(Use::Storage, 1 << 20).unwrap();
+        let piece = |work| {
+            context.record(&[&buffer], |encoder| encoder.clear_buffer(buffer.raw(), 0, None));
+            context.end_piece(work, Settings::current().unwrap()).unwrap();
+            let recorder = lock(&context.recorder);
+            (recorder.encoder.is_some(), recorder.in_flight.len())
+        };
+        context.begin_batch().unwrap();
+        let little = context.most_work() / 2;
+        assert_eq!([little, little, little].map(piece), [(true, 0), (false, 1), (true, 1)]);
+        assert_eq!([2 * little; 3].map(piece), [(false, 2); 3]);
     }
 }

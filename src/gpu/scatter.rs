@@ -6,17 +6,13 @@ use std::ops::Range;
 use crate::cpu::Settings;
 use crate::error::{Error, Result};
 use crate::geometry::Extent;
-use crate::gpu::array::{self, Array, Grid, Part, QUAD};
-use crate::gpu::readers::{Readers, Target};
+use crate::gpu::array::{self, Array, Dtype, Grid, Part, QUAD};
+use crate::gpu::readers::{Limits, Readers, Target};
 use crate::gpu::recorder::Dispatch;
 use crate::gpu::shaders::{Kernel, Shader};
+use crate::gpu::storage::Storage;
 use crate::gpu::tables::Weight;
 use crate::taps::{Invalid, Plan};
-
-/// More rounds of the loops of one invocation are handed to another dispatch: systems stop what runs too long,
-/// and software drivers end a shader after 65535.
-const MOST_ROUNDS: usize = 1 << 20;
-const MOST_ROUNDS_ON_CPU: usize = 50_000;
 
 impl Array {
     /// Room for the gradient of a map that this is the gradient for the pooled values of.
@@ -24,8 +20,13 @@ impl Array {
     /// # Errors
     /// If the device cannot hold it.
     pub fn room_for_gradient(&self, map: [usize; 4]) -> Result<Self> {
-        let grid = Grid::of(map, self.dtype().storage().bytes(), self.context.max_binding_bytes)?;
+        let grid = Grid::of(map, self.dtype().storage().sum_bytes(), self.context.max_binding_bytes)?;
         Self::new(&self.context, map, self.dtype(), grid)
+    }
+
+    /// Room for sums, cut like the array that they are rounded to.
+    fn room_for_sums(&self) -> Result<Self> {
+        Self::new(&self.context, self.shape(), Dtype::F32, self.grid().clone())
     }
 }
 
@@ -49,47 +50,92 @@ impl Incoming<'_> {
     }
 }
 
-/// Spreads what a plan's boxes have, which are `rows` of what comes in, over the maps of `out`: the backward pass of
-/// every operator. Adds to what is there, or else writes every element.
-pub(crate) fn scatter<T: Weight>(
-    plan: &Plan<T>,
-    incoming: Incoming<'_>,
-    out: &[&Array],
-    accumulate: bool,
-    rows: &Range<usize>,
-    settings: Settings<'_>,
-) -> Result<()> {
-    let context = &incoming.grads.context;
-    let first_row = incoming.grads.rows().iter().find(|all| all.contains(&rows.start));
-    let first_row = first_row.map_or(0, |rows| rows.start);
-    let rounds = if context.info.kind == "cpu" { MOST_ROUNDS_ON_CPU } else { MOST_ROUNDS };
-    for (stage, map) in out.iter().enumerate() {
-        let [_, _, height, width] = map.shape();
-        for (items, images) in map.rows().iter().enumerate() {
-            let of_images = plan.position(stage, images.start)..plan.position(stage, images.end);
-            let mut boxes: Vec<_> =
-                of_images.filter(|&at| plan.roi(at).0.invalid == Invalid::Raise).collect();
-            boxes.sort_by_key(|&at| plan.roi(at).0.roi);
-            let target = Target { images: images.clone(), first_row, height, width };
-            let (mut left, mut accumulate) = (&boxes[..], accumulate);
-            while !left.is_empty() || !accumulate {
-                let readers = Readers::new(plan, left, &target, context.max_binding_bytes, rounds)?;
-                left = &left[readers.rois..];
-                let step = Step {
-                    readers,
-                    output: plan.output,
-                    accumulate,
-                    images: items,
-                    row: rows.start,
-                    incoming,
+/// A backward pass under way: every operator's, plan by plan.
+pub(crate) struct Scatter<'a> {
+    incoming: Incoming<'a>,
+    out: &'a [&'a Array],
+    /// Sums for each map of `out` that are wider than its elements, if they are needed.
+    wide: Vec<Option<Array>>,
+    /// Where the sums of each part of the images of each map are so far.
+    sums: Vec<Vec<Sums>>,
+}
+
+/// Where sums are; the numbers are those of the constants in `readers.wgsl`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sums {
+    /// Nothing is added up, and nothing was there before.
+    Zero,
+    InOutput,
+    InWide,
+}
+
+impl<'a> Scatter<'a> {
+    /// Adds to what is in `out`, or else writes every element.
+    pub fn new(incoming: Incoming<'a>, out: &'a [&'a Array], accumulate: bool) -> Self {
+        let before = if accumulate { Sums::InOutput } else { Sums::Zero };
+        let sums = out.iter().map(|map| vec![before; map.rows().len()]).collect();
+        Self { incoming, out, wide: out.iter().map(|_| None).collect(), sums }
+    }
+
+    /// Spreads what a plan's boxes have, which are `rows` of what comes in, over the maps. The last plan rounds what
+    /// is added up.
+    pub fn add<T: Weight>(
+        &mut self,
+        plan: &Plan<T>,
+        rows: &Range<usize>,
+        is_last: bool,
+        settings: Settings<'_>,
+    ) -> Result<()> {
+        let Incoming { grads, .. } = self.incoming;
+        let context = &grads.context;
+        let first_row = grads.rows().iter().find(|all| all.contains(&rows.start));
+        let first_row = first_row.map_or(0, |rows| rows.start);
+        let quads = grads.shape()[1].div_ceil(QUAD).max(1) as u64;
+        for (stage, map) in self.out.iter().enumerate() {
+            let [_, _, height, width] = map.shape();
+            for (items, images) in map.rows().iter().enumerate() {
+                let of_images = plan.position(stage, images.start)..plan.position(stage, images.end);
+                let mut boxes: Vec<_> =
+                    of_images.filter(|&at| plan.roi(at).0.invalid == Invalid::Raise).collect();
+                boxes.sort_by_key(|&at| plan.roi(at).0.roi);
+                // Each dispatch goes through all pixels; that should be a small part of its work.
+                let pixels = (images.len() * height * width) as u64;
+                let limits = Limits {
+                    bytes: context.max_binding_bytes,
+                    rounds: context.most_rounds(),
+                    reads: (context.most_work() / quads).max(4 * pixels),
                 };
-                settings.look()?;
-                step.record(map)?;
-                accumulate = true;
+                let target = Target { images: images.clone(), first_row, height, width };
+                let sums = &mut self.sums[stage][items];
+                let mut left = &boxes[..];
+                while !left.is_empty() || (is_last && *sums != Sums::InOutput) {
+                    let readers = Readers::new(plan, left, &target, limits)?;
+                    left = &left[readers.rois..];
+                    let is_narrow = map.dtype().storage() == Storage::Half;
+                    let more_comes = !(is_last && left.is_empty());
+                    let to = if is_narrow && more_comes { Sums::InWide } else { Sums::InOutput };
+                    let wide = &mut self.wide[stage];
+                    if to == Sums::InWide && wide.is_none() {
+                        *wide = Some(map.room_for_sums()?);
+                    }
+                    let step = Step {
+                        readers,
+                        output: plan.output,
+                        from: *sums,
+                        to,
+                        wide: wide.as_ref(),
+                        images: items,
+                        row: rows.start,
+                        incoming: self.incoming,
+                    };
+                    step.record(map)?;
+                    *sums = to;
+                    context.end_piece(step.readers.reads * quads, settings)?;
+                }
             }
         }
+        context.end_call()
     }
-    context.end_call()
 }
 
 /// Some boxes, and one part of the images.
@@ -97,7 +143,11 @@ struct Step<'a, T> {
     readers: Readers<T>,
     /// Bins of a box.
     output: Extent,
-    accumulate: bool,
+    /// Where the sums are before, and where they go.
+    from: Sums,
+    to: Sums,
+    /// For sums that are wider than the result's elements.
+    wide: Option<&'a Array>,
     images: usize,
     /// A row of what comes in that lies together with those of the boxes.
     row: usize,
@@ -125,6 +175,10 @@ impl<T: Weight> Step<'_, T> {
             let mut buffers = vec![table.clone(), weights.clone(), target.buffer.clone()];
             buffers.extend(argmax.map(|_| buffer(&chosen)));
             buffers.push(buffer(&source));
+            if grads.dtype().storage() == Storage::Half {
+                let wide = self.wide.map(|wide| wide.part(self.images, out.channels_with(channels.start)));
+                buffers.push(buffer(&wide));
+            }
             let place = |part: &Option<Part<'_>>| match part {
                 Some(part) => [quads(part).wrapping_sub(first), part.quads()],
                 None => [0; 2],
@@ -163,7 +217,8 @@ impl<T: Weight> Step<'_, T> {
                     bins_at,
                     numbers_at,
                     tiles_at,
-                    u32::from(self.accumulate),
+                    self.from as u32,
+                    self.to as u32,
                 ]
             });
         }

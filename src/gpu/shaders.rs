@@ -3,28 +3,8 @@
 //! A shader is a list of files, chosen by what it is for and by how elements are stored; numbers are filled in
 //! when it is compiled.
 
+use crate::gpu::storage::Storage;
 use crate::taps::Reduce;
-
-/// How the elements of an array lie on the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Storage {
-    Half,
-    Single,
-    Double,
-    /// 64-bit integers; they are only moved.
-    Long,
-}
-
-impl Storage {
-    /// Bytes of an element.
-    pub fn bytes(self) -> u64 {
-        match self {
-            Self::Half => 2,
-            Self::Single => 4,
-            Self::Double | Self::Long => 8,
-        }
-    }
-}
 
 /// What a shader does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,7 +42,7 @@ impl Kernel {
     pub fn call_bytes(self) -> u32 {
         match self {
             Self::ToQuads | Self::ToPlanes => 40,
-            Self::Scatter { .. } => 72,
+            Self::Scatter { .. } => 76,
             _ => 36,
         }
     }
@@ -81,6 +61,9 @@ impl Kernel {
 
 /// The binding of the first map that is read: before it are tables, weights, what is written, and argmax.
 const FIRST_MAP: u32 = 4;
+
+/// The binding of sums that are wider than the elements of the result.
+const WIDE_SUMS: u32 = 5;
 
 /// Most maps that are read by one dispatch.
 const MOST_MAPS: u32 = 8;
@@ -127,10 +110,12 @@ impl Shader {
         match self.kernel {
             Kernel::ToQuads | Kernel::ToPlanes => vec![(0, false), (1, false)],
             kernel => {
-                let argmax = (3, matches!(kernel, Kernel::Scatter { .. }));
+                let is_scatter = matches!(kernel, Kernel::Scatter { .. });
+                let argmax = (3, is_scatter);
                 let mut bindings = vec![(0, true), (1, true), (2, false)];
                 bindings.extend(kernel.has_argmax().then_some(argmax));
                 bindings.extend((FIRST_MAP..FIRST_MAP + self.maps).map(|binding| (binding, true)));
+                bindings.extend((is_scatter && self.storage == Storage::Half).then_some((WIDE_SUMS, false)));
                 bindings
             }
         }
@@ -170,6 +155,7 @@ impl Shader {
         let [tables, maximum, wide, argmax, no_argmax] =
             files!("tables", "maximum", "wide", "argmax", "no_argmax");
         let [readers, all, chosen] = files!("readers", "all_readers", "chosen_reader");
+        let [sums_here, sums_wide] = files!("sums_in_output", "sums_wide");
         let [alone, alone_best, spread, spread_best] = files!("alone", "alone_best", "spread", "spread_best");
         let [sum, sample, corner, window] = files!("sum", "max_sample", "max_corner", "max_window");
         let [map, sum_of_map, sample_of_map, corner_of_map, window_of_map] =
@@ -186,6 +172,7 @@ impl Shader {
             Storage::Double | Storage::Long => words_double,
         };
         let (lanes, lanes_best) = if self.spread { (spread, spread_best) } else { (alone, alone_best) };
+        let sums = if self.storage == Storage::Half { sums_wide } else { sums_here };
         let keep = if self.kernel.has_argmax() { argmax } else { no_argmax };
         let maxima = vec![element, tables, lanes, maximum, lanes_best, wide, keep];
         let (files, of_map) = match self.kernel {
@@ -193,8 +180,8 @@ impl Shader {
             Kernel::MaxSample { .. } => ([maxima, vec![sample]].concat(), Some(sample_of_map)),
             Kernel::MaxCorner { .. } => ([maxima, vec![corner]].concat(), Some(corner_of_map)),
             Kernel::MaxWindow { .. } => ([maxima, vec![window]].concat(), Some(window_of_map)),
-            Kernel::Scatter { argmax: false } => (vec![element, readers, all], None),
-            Kernel::Scatter { argmax: true } => (vec![element, readers, wide, chosen], None),
+            Kernel::Scatter { argmax: false } => (vec![element, readers, sums, all], None),
+            Kernel::Scatter { argmax: true } => (vec![element, readers, sums, wide, chosen], None),
             Kernel::ToQuads => (vec![words, relayout, to_quads], None),
             Kernel::ToPlanes => (vec![words, relayout, to_planes], None),
         };

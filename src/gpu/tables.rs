@@ -28,6 +28,8 @@ pub struct Packed<T> {
     pub pixels: u32,
     /// One for each pixel.
     pub weights: Vec<T>,
+    /// Taps of all boxes.
+    pub taps: u64,
 }
 
 /// Where the boxes of a dispatch lie.
@@ -43,12 +45,19 @@ pub struct Placing<'a> {
 }
 
 impl<T: Weight> Packed<T> {
-    /// Packs as many of `rois`, which count in the plan's order, as fit into bindings of `limit` bytes.
-    pub fn new(plan: &Plan<T>, rois: &[usize], placing: &Placing<'_>, limit: u64) -> Result<Self> {
+    /// Packs as many of `rois`, which count in the plan's order, as fit into bindings of `limit` bytes and have
+    /// together at most `most_taps`; at least one.
+    pub fn new(
+        plan: &Plan<T>,
+        rois: &[usize],
+        placing: &Placing<'_>,
+        limit: u64,
+        most_taps: u64,
+    ) -> Result<Self> {
         let empty = Self::empty_axis(plan);
         let fixed = ROI_WORDS + axis_words(plan, plan.output.height) + axis_words(plan, plan.output.width);
         let mut count = 0;
-        let (mut words, mut weights) = (empty, 0);
+        let (mut words, mut weights, mut taps) = (empty, 0, 0);
         let bins = plan.output.height * plan.output.width;
         for &at in rois {
             let (_, y, x) = plan.roi(at);
@@ -56,9 +65,12 @@ impl<T: Weight> Packed<T> {
             words += fixed + entries;
             weights += entries;
             let bytes = (words * size_of::<u32>()).max(weights * size_of::<T>()) as u64;
-            if bytes > limit || (count + 1) * bins > MOST_BINS {
+            let of_box = all_taps(plan.reduce, &y) * all_taps(plan.reduce, &x);
+            let is_much = count > 0 && taps + of_box > most_taps;
+            if bytes > limit || (count + 1) * bins > MOST_BINS || is_much {
                 break;
             }
+            taps += of_box;
             count += 1;
         }
         if count == 0 {
@@ -67,7 +79,7 @@ impl<T: Weight> Packed<T> {
             )));
         }
         let mut packed =
-            Self { rois: count, words: Vec::with_capacity(words), pixels: 0, weights: Vec::new() };
+            Self { rois: count, words: Vec::with_capacity(words), pixels: 0, weights: Vec::new(), taps };
         let mut axes = vec![0; empty];
         let mut pixels = Vec::with_capacity(weights);
         let first_axis = count * ROI_WORDS;
@@ -126,11 +138,17 @@ fn axis_words<T: Real>(plan: &Plan<T>, bins: usize) -> usize {
 /// Rows and columns of taps of a box's largest bin.
 pub fn most_taps<T: Weight>(plan: &Plan<T>, at: usize) -> [usize; 2] {
     let (_, y, x) = plan.roi(at);
-    [y, x].map(|taps| {
-        let of_bin = |bin: usize| match (plan.reduce, taps.pixels(bin..bin + 1)) {
-            (Reduce::MaxWindow, &[first, last]) => (last - first) as usize + 1,
-            (_, pixels) => pixels.len(),
-        };
-        (0..taps.bins()).map(of_bin).max().unwrap_or(0)
-    })
+    [y, x].map(|axis| (0..axis.bins()).map(|bin| taps_of(plan.reduce, &axis, bin)).max().unwrap_or(0))
+}
+
+/// Taps of all bins of an axis.
+fn all_taps<T: Weight>(reduce: Reduce, axis: &AxisTaps<'_, T>) -> u64 {
+    (0..axis.bins()).map(|bin| taps_of(reduce, axis, bin) as u64).sum()
+}
+
+fn taps_of<T: Weight>(reduce: Reduce, axis: &AxisTaps<'_, T>, bin: usize) -> usize {
+    match (reduce, axis.pixels(bin..bin + 1)) {
+        (Reduce::MaxWindow, &[first, last]) => (last - first) as usize + 1,
+        (_, pixels) => pixels.len(),
+    }
 }

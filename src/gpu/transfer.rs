@@ -28,7 +28,7 @@ impl Array {
         settings: Settings<'_>,
     ) -> Result<Self> {
         let storage = E::DTYPE.storage();
-        let grid = Grid::of(view.shape(), storage.bytes(), context.max_binding_bytes)?;
+        let grid = Grid::of(view.shape(), storage.sum_bytes(), context.max_binding_bytes)?;
         let array = Self::new(context, view.shape(), E::DTYPE, grid)?;
         let channels_last = view.strides()[1].unsigned_abs() < view.strides()[3].unsigned_abs();
         let mut slots = VecDeque::new();

@@ -76,21 +76,22 @@ pub fn backward_on_device<B: Real>(
     }
     pyramid.check_boxes(&maps, boxes, invalid)?;
     let incoming = gpu::Incoming { grads, argmax };
-    let mut accumulate = accumulate;
+    let mut scatter = gpu::Scatter::new(incoming, out, accumulate);
     // Without boxes there is still a gradient to be written, of zeros.
     let mut together = incoming.rows();
     if together.is_empty() {
         together.push(0..0);
     }
-    for rows in together.into_iter().flat_map(|rows| pyramid.passes(&maps, boxes, rows)) {
+    let mut passes = together.into_iter().flat_map(|rows| pyramid.passes(&maps, boxes, rows)).peekable();
+    while let Some(rows) = passes.next() {
+        let is_last = passes.peek().is_none();
         if grads.dtype() == Dtype::F64 {
             let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, settings)?;
-            gpu::scatter(&plan, incoming, out, accumulate, &rows, settings)?;
+            scatter.add(&plan, &rows, is_last, settings)?;
         } else {
             let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, settings)?;
-            gpu::scatter(&plan, incoming, out, accumulate, &rows, settings)?;
+            scatter.add(&plan, &rows, is_last, settings)?;
         }
-        accumulate = true;
     }
     Ok(())
 }

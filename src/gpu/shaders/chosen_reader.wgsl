@@ -7,12 +7,8 @@ fn chosen(grad: vec4<Real>, roi: Reader, bin: u32, quad: u32, i: u32, j: u32) ->
     let along_y = table[call.numbers_at + i];
     let number = wide_sum(wide_product(along_y >> 1u, roi.width), (along_y & 1u) * 2u + table[call.numbers_at + j]);
     let at = ((roi.row + call.argmax_row) * call.bins + bin) * call.argmax_quads + quad + call.argmax_quad;
-    var value = vec4<Real>();
-    for (var lane = 0u; lane < 4u; lane++) {
-        let source = argmax[at][lane];
-        if source.x == number.x && source.y == number.y {
-            value[lane] = grad[lane];
-        }
-    }
-    return value;
+    let source = argmax[at];
+    let low = vec4(source[0].x, source[1].x, source[2].x, source[3].x);
+    let high = vec4(source[0].y, source[1].y, source[2].y, source[3].y);
+    return select(vec4<Real>(), grad, (low == vec4(number.x)) & (high == vec4(number.y)));
 }

@@ -10,10 +10,10 @@ fn lane_of_map_0(here: Place, lane: u32) -> Best {
         let row = first_y + (y - rows.first) / 2u;
         for (var x = columns.first; x < columns.end; x += 2u) {
             let column = 4u * (first_x + (x - columns.first) / 2u);
-            for (var corner = 0u; corner < 4u; corner++) {
-                let value = weighted_0(here, y + corner / 2u, x + corner % 2u);
-                offer(&best, value, row, column + corner);
-            }
+            offer(&best, weighted_0(here, y, x), row, column);
+            offer(&best, weighted_0(here, y, x + 1u), row, column + 1u);
+            offer(&best, weighted_0(here, y + 1u, x), row, column + 2u);
+            offer(&best, weighted_0(here, y + 1u, x + 1u), row, column + 3u);
         }
     }
     return best;

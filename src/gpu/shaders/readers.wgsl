@@ -24,9 +24,15 @@ struct Call {
     bins_at: u32,
     numbers_at: u32,
     tiles_at: u32,
-    // Whether to add to what is there.
-    accumulate: u32,
+    // Where the sums are before, and where they go: one of the constants below.
+    sums_from: u32,
+    sums_to: u32,
 }
+
+// Nothing is added up yet.
+const ZERO = 0u;
+const IN_OUTPUT = 1u;
+const IN_WIDE = 2u;
 
 struct Reader {
     // Row of the gradients that come in.
@@ -76,8 +82,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
     let tile = call.tiles_at + (image * tiles_y + y / TILE) * tiles_x + x / TILE;
     let at = item * call.quads + quad;
     var sum = vec4<Real>();
-    if call.accumulate != 0u {
-        sum = widen(output[at]);
+    if call.sums_from != ZERO {
+        sum = load_sum(at);
     }
     for (var i = table[tile]; i < table[tile + 1u]; i++) {
         let roi = reader(table[i]);
@@ -85,7 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
             sum += gradient(roi, y, x, quad);
         }
     }
-    output[at] = narrow(sum);
+    store_sum(at, sum);
 }
 
 fn reader(roi: u32) -> Reader {

@@ -1,0 +1,34 @@
+//! How much one invocation of a shader is given, and how much one submission.
+
+use crate::gpu::context::Context;
+
+/// Rounds of the loops of one invocation: systems stop shaders that run for seconds.
+const MOST_ROUNDS: usize = 1 << 20;
+
+/// llvmpipe leaves every loop of a shader after 65535 rounds of all of them, without an error.
+const MOST_ROUNDS_ON_CPU: usize = 65_000;
+
+/// Taps of four channels in one submission: at most 0.2 s of a small GPU.
+const MOST_WORK: u64 = 1 << 30;
+
+/// The same of llvmpipe on two cores.
+const MOST_WORK_ON_CPU: u64 = 1 << 23;
+
+impl Context {
+    /// Taps of four channels that one submission may have, unless one box has more.
+    pub fn most_work(&self) -> u64 {
+        if self.info.kind == "cpu" { MOST_WORK_ON_CPU } else { MOST_WORK }
+    }
+
+    /// Rounds that the loops of one invocation may take together.
+    pub fn most_rounds(&self) -> usize {
+        if self.info.kind == "cpu" { MOST_ROUNDS_ON_CPU } else { MOST_ROUNDS }
+    }
+}
+
+/// Rounds of a loop over rows with a loop over columns in it, as llvmpipe counts them.
+///
+/// A loop takes one more round, in which it finds that it is at its end, and a loop inside it takes one round then.
+pub fn nested_rounds(rows: usize, columns: usize) -> usize {
+    rows * (columns + 2) + 2
+}
