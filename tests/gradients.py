@@ -87,13 +87,13 @@ def roi_align(
 
 def roi_pool(
     grad_output,
-    argmax,
     boxes,
     input_shape,
     *,
+    argmax=None,
     batch_indices=None,
-    mode="max",
     spatial_scale=1.0,
+    mode="max",
     quantization="caffe",
 ):
     """Gradient of RoI pooling's maximum or mean."""

@@ -166,7 +166,7 @@ def test_no_boxes_give_zeros():
     out = np.full((2, 3, 4, 5), 3.0)
     ra.roi_align_backward(np.ones((0, 3, 2, 2)), none, out.shape, out=out, accumulate=True)
     np.testing.assert_array_equal(out, 3.0)
-    gradient = ra.roi_pool_backward(np.ones((0, 3, 2, 2)), np.ones((0, 3, 2, 2), int), none, (2, 3, 4, 5))
+    gradient = ra.roi_pool_backward(np.ones((0, 3, 2, 2)), none, (2, 3, 4, 5), argmax=np.ones((0, 3, 2, 2), int))
     np.testing.assert_array_equal(gradient, np.zeros((2, 3, 4, 5)))
 
 
@@ -249,7 +249,7 @@ def test_wrong_types():
     with pytest.raises(TypeError, match="input_shape must be four integers"):
         ra.roi_align_backward(GRAD, BOXES, (1, 3, 4))
     with pytest.raises(TypeError, match="argmax"):
-        ra.roi_pool_backward(GRAD, GRAD, BOXES, (1, 3, 4, 4))
+        ra.roi_pool_backward(GRAD, BOXES, (1, 3, 4, 4), argmax=GRAD)
 
 
 def test_nothing_is_written_when_an_argmax_is_wrong():
@@ -257,5 +257,5 @@ def test_nothing_is_written_when_an_argmax_is_wrong():
     argmax[1, 2, 1, 1] = 16
     out = np.full((1, 3, 4, 4), 7.0)
     with pytest.raises(ValueError, match=r"argmax: 16 is no candidate of its bin \(box 1, channel 2, bin \(1, 1\)\)"):
-        ra.roi_pool_backward(GRAD, np.where(argmax == 16, 16, -1), BOXES, out.shape, out=out)
+        ra.roi_pool_backward(GRAD, BOXES, out.shape, argmax=np.where(argmax == 16, 16, -1), out=out)
     np.testing.assert_array_equal(out, 7.0)

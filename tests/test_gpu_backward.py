@@ -163,12 +163,12 @@ def test_an_argmax_on_the_device_that_is_no_candidate_has_no_gradient(device):
     features = np.random.default_rng(2).standard_normal(SHAPE).astype(np.float32)
     _, argmax = ra.roi_pool(device.features(features), BOXES, (2, 3), return_argmax=True)
     others = BOXES + np.array([0, 3, 3, 3, 3], np.float32)
-    gradient = ra.roi_pool_backward(device.features(GRAD), argmax, others, SHAPE).numpy()
+    gradient = ra.roi_pool_backward(device.features(GRAD), others, SHAPE, argmax=argmax).numpy()
     assert np.isfinite(gradient).all()
     with pytest.raises(ValueError, match="is no candidate of its bin"):
-        ra.roi_pool_backward(device.features(GRAD), argmax.numpy(), others, SHAPE)
+        ra.roi_pool_backward(device.features(GRAD), others, SHAPE, argmax=argmax.numpy())
     with pytest.raises(ValueError, match="is no candidate of its bin"):
-        ra.roi_pool_backward(GRAD, argmax.numpy(), others, SHAPE, device=device)
+        ra.roi_pool_backward(GRAD, others, SHAPE, argmax=argmax.numpy(), device=device)
 
 
 def test_wrong_arrays(device):

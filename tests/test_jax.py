@@ -49,7 +49,7 @@ def backward(name, options, features, boxes, indices, grad, layout):
         argmax = None
         if options.get("mode") != "avg":
             _, argmax = ra.roi_pool(features, boxes, 3, **options, **common, return_argmax=True)
-        return ra.roi_pool_backward(grad, argmax, boxes, features.shape, **options, **common)
+        return ra.roi_pool_backward(grad, boxes, features.shape, argmax=argmax, **options, **common)
     if options.get("mode", "avg") == "avg":
         return ra.roi_align_backward(grad, boxes, features.shape, **options, **common)
     _, argmax = ra.roi_align(features, boxes, 3, **options, **common, return_argmax=True)

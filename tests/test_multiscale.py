@@ -1,5 +1,9 @@
 """Feature pyramids: which map a box belongs to, one call instead of one for each map, and gradients for all maps."""
 
+import inspect
+import re
+from pathlib import Path
+
 import gradients
 import numpy as np
 import oracles
@@ -11,7 +15,7 @@ import roialign_rs as ra
 
 SCALES = [1 / 4, 1 / 8, 1 / 16, 1 / 32]
 SIDES = [(40, 52), (20, 26), (10, 13), (5, 7)]
-RULES = ["torchvision", "detectron2"]
+RULES = ["detectron2", "torchvision"]
 
 
 def pyramid(seed, count=4, images=2, channels=19, dtype=np.float64):
@@ -73,10 +77,11 @@ def test_stages_are_those_of_torchvision_and_detectron2(dtype):
     for boxes in (boundary_boxes(dtype)[0], random_boxes(2, 100_000, dtype)[:, 1:]):
         tensor = torch.from_numpy(np.ascontiguousarray(boxes))
         mapper = poolers.LevelMapper(2, 5, 224, 4)
-        np.testing.assert_array_equal(ra.assign_stages(boxes, 4, min_level=2), mapper([tensor]).numpy())
+        stages = ra.assign_stages(boxes, 4, min_level=2, rule="torchvision")
+        np.testing.assert_array_equal(stages, mapper([tensor]).numpy())
         side = torch.sqrt((tensor[:, 2] - tensor[:, 0]) * (tensor[:, 3] - tensor[:, 1]))
         levels = torch.clamp(torch.floor(4 + torch.log2(side / 224 + 1e-8)), 2, 5)
-        stages = ra.assign_stages(boxes, 4, min_level=2, rule="detectron2")
+        stages = ra.assign_stages(boxes, 4, min_level=2)
         np.testing.assert_array_equal(stages, levels.numpy().astype(np.int64) - 2)
 
 
@@ -132,7 +137,7 @@ def test_one_call_is_one_call_for_each_map(aligned, rule, dtype):
 
 def test_the_definition():
     maps, boxes = pyramid(1), random_boxes(7, 40, np.float64)
-    stages = literal_stages(boxes[:, 1:], 4, 2, 224, 4, "torchvision")
+    stages = literal_stages(boxes[:, 1:], 4, 2, 224, 4, "detectron2")
     pooled = ra.multiscale_roi_align(maps, boxes, 3, spatial_scales=SCALES)
     grad_output = np.random.default_rng(0).standard_normal(pooled.shape)
     shapes = [features.shape for features in maps]
@@ -143,12 +148,32 @@ def test_the_definition():
             "boxes": boxes[mine, 1:],
             "batch_indices": boxes[mine, 0].astype(int),
             "spatial_scale": scale,
-            "sampling_ratio": 2,
         }
         truth = oracles.roi_align(features, output_size=3, **options).output
         assert_within(pooled[mine], truth, BOUNDS["oracle", "float64"][0] * largest_finite(features))
         truth = gradients.roi_align(grad_output[mine], input_shape=features.shape, **options)
         assert_within(spread[stage], truth, BOUNDS["transpose", "float64"][0] * largest_finite(truth))
+
+
+@pytest.mark.parametrize(
+    "function", [ra.multiscale_roi_align, ra.multiscale_roi_align_backward, ra.assign_stages], ids=lambda f: f.__name__
+)
+def test_defaults_are_those_of_detectron2(function):
+    defaults = {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
+    expected = {"rule": "detectron2", "canonical_size": 224, "canonical_level": 4}
+    if function is not ra.assign_stages:
+        expected |= {"sampling_ratio": 0, "aligned": True}
+    assert {name: defaults[name] for name in expected} == expected
+
+
+def test_the_recipe_for_mmdetection_is_the_same_wherever_it_is_given():
+    """It decides at boundaries between maps, where another way to round gives other stages."""
+    documents = Path(__file__).parents[1] / "docs" / "frameworks.md"
+    if not documents.is_file():
+        pytest.skip("the documents are not here")
+    recipe = re.compile(r"np\.clip\(np\.floor\(np\.log2\(side / np\.float32\(56\) \+ np\.float32\(1e-6\)\)\), 0, ")
+    for text in (documents.read_text(), ra.multiscale_roi_align.__doc__):
+        assert len(recipe.findall(text)) == 1
 
 
 def test_stages_of_the_caller():
@@ -161,11 +186,9 @@ def test_stages_of_the_caller():
     spread = ra.multiscale_roi_align_backward(grad_output, boxes, [m.shape for m in maps], **options)
     for stage, features in enumerate(maps):
         mine, scale = stages == stage, scales[stage]
-        expected = ra.roi_align(features, boxes[mine], 2, spatial_scale=scale, sampling_ratio=2)
+        expected = ra.roi_align(features, boxes[mine], 2, spatial_scale=scale)
         np.testing.assert_array_equal(pooled[mine], expected)
-        expected = ra.roi_align_backward(
-            grad_output[mine], boxes[mine], features.shape, spatial_scale=scale, sampling_ratio=2
-        )
+        expected = ra.roi_align_backward(grad_output[mine], boxes[mine], features.shape, spatial_scale=scale)
         np.testing.assert_array_equal(spread[stage], expected)
 
 
@@ -173,7 +196,7 @@ def test_one_map_takes_every_box():
     (features,), boxes = pyramid(3, count=1), random_boxes(3, 20)
     boxes[3, 3] = boxes[3, 1] - 5
     pooled = ra.multiscale_roi_align([features], boxes, 2, spatial_scales=[0.3])
-    np.testing.assert_array_equal(pooled, ra.roi_align(features, boxes, 2, spatial_scale=0.3, sampling_ratio=2))
+    np.testing.assert_array_equal(pooled, ra.roi_align(features, boxes, 2, spatial_scale=0.3))
 
 
 def test_invalid_boxes():

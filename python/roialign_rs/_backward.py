@@ -178,12 +178,12 @@ def roi_align_box_gradient(
 
 def roi_pool_backward(
     grad_output: ArrayLike | DeviceArray,
-    argmax: ArrayLike | DeviceArray | None,
     boxes: Boxes,
     input_shape: Sequence[SupportsIndex],
     *,
-    mode: Literal["max", "avg"] = "max",
+    argmax: ArrayLike | DeviceArray | None = None,
     spatial_scale: float = 1.0,
+    mode: Literal["max", "avg"] = "max",
     quantization: Literal["caffe", "mmcv", "floor", "truncate"] = "caffe",
     accumulate: bool = False,
     batch_indices: ArrayLike | None = None,
@@ -198,9 +198,9 @@ def roi_pool_backward(
     ----------
     grad_output, input_shape, accumulate, layout, out, device
         As for `roi_align_backward`.
-    argmax : int64 array of the shape of ``grad_output``, or None
-        What the forward call returned; None with ``mode="avg"``.
-    boxes, mode, spatial_scale, quantization, batch_indices, invalid
+    argmax : int64 array of the shape of ``grad_output``, optional
+        What the forward call returned; needed with ``mode="max"``, and refused with "avg".
+    boxes, spatial_scale, mode, quantization, batch_indices, invalid
         As in the forward call.
 
     Returns
@@ -219,7 +219,7 @@ def roi_pool_backward(
     >>> import roialign_rs as ra
     >>> ramp, boxes = np.arange(9.0).reshape(1, 1, 3, 3), np.array([[0, 0, 2, 2]])
     >>> pooled, argmax = ra.roi_pool(ramp, boxes, 2, return_argmax=True)
-    >>> ra.roi_pool_backward(np.ones_like(pooled), argmax, boxes, ramp.shape)
+    >>> ra.roi_pool_backward(np.ones_like(pooled), boxes, ramp.shape, argmax=argmax)
     array([[[[0., 0., 0.],
              [0., 1., 1.],
              [0., 1., 1.]]]])
@@ -228,10 +228,10 @@ def roi_pool_backward(
     table, batch_indices = as_boxes(boxes, batch_indices, input_shape[0])
     return _core.roi_pool_backward(
         as_features(grad_output),
-        as_argmax(argmax),
         table,
         batch_indices,
         input_shape,
+        as_argmax(argmax),
         spatial_scale,
         mode,
         quantization,

@@ -128,10 +128,10 @@ def roi_align_box_gradient(
 ) -> NDArray[Any]: ...
 def roi_pool_backward(
     grad_output: NDArray[Any] | DeviceArray,
-    argmax: NDArray[np.int64] | DeviceArray | None,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     input_shape: tuple[int, int, int, int],
+    argmax: NDArray[np.int64] | DeviceArray | None,
     spatial_scale: float,
     mode: str,
     quantization: str,

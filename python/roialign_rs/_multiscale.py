@@ -15,7 +15,7 @@ from roialign_rs._ops import Invalid, Layout
 if TYPE_CHECKING:
     from roialign_rs.gpu import Device, DeviceArray
 
-Rule: TypeAlias = Literal["torchvision", "detectron2"]
+Rule: TypeAlias = Literal["detectron2", "torchvision"]
 
 
 def multiscale_roi_align(
@@ -24,11 +24,11 @@ def multiscale_roi_align(
     output_size: Pair,
     *,
     spatial_scales: Sequence[float],
-    sampling_ratio: Pair = 2,
+    sampling_ratio: Pair = 0,
     aligned: bool = True,
     canonical_size: float = 224,
     canonical_level: int = 4,
-    rule: Rule = "torchvision",
+    rule: Rule = "detectron2",
     stages: ArrayLike | None = None,
     batch_indices: ArrayLike | None = None,
     layout: Layout = "NCHW",
@@ -43,7 +43,7 @@ def multiscale_roi_align(
     features_list : sequence of (N, C, H_i, W_i) arrays
         The maps, finest first, all of the same images, channels and dtype.
     boxes, output_size, sampling_ratio, aligned, batch_indices, layout, out, invalid, device
-        As for `roi_align`. torchvision's poolers use ``aligned=False``, Detectron2's and mmdetection's True.
+        As for `roi_align`.
     spatial_scales : sequence of float
         Cells per image pixel of each map; consecutive powers of two, unless ``stages`` is given.
     canonical_size, canonical_level, rule
@@ -65,10 +65,13 @@ def multiscale_roi_align(
     -----
     All boxes are pooled in one pass into one result. What other libraries call this:
 
-    * torchvision's ``MultiScaleRoIAlign``: ``aligned=False``, the other defaults.
-    * Detectron2's ``ROIPooler``: ``rule="detectron2"``, ``sampling_ratio=0`` in most models.
-    * mmdetection's ``SingleRoIExtractor``: ``rule="detectron2"``, ``canonical_size=56``, the finest map's level as
-      ``canonical_level``, ``sampling_ratio=0``. It adds 1e-6 where Detectron2 adds 1e-8.
+    * Detectron2's ``ROIPooler``: the defaults.
+    * torchvision's ``MultiScaleRoIAlign``: ``sampling_ratio=2, aligned=False, rule="torchvision"``.
+    * mmdetection's ``SingleRoIExtractor``: ``stages=stages``. It counts from boxes of 56 pixels and rounds in a way of
+      its own, which is, with float32 ``x1, y1, x2, y2`` and n maps::
+
+          side = np.sqrt((x2 - x1) * (y2 - y1))
+          stages = np.clip(np.floor(np.log2(side / np.float32(56) + np.float32(1e-6))), 0, n - 1).astype(np.int64)
 
     References
     ----------
@@ -79,9 +82,9 @@ def multiscale_roi_align(
     >>> import numpy as np
     >>> import roialign_rs as ra
     >>> maps = [np.full((1, 1, side, side), side, np.float32) for side in (64, 32, 16)]
-    >>> boxes = np.array([[10.0, 10, 40, 40], [0, 0, 200, 250]])
+    >>> boxes = np.array([[10.0, 10, 40, 40], [0, 0, 256, 256]])
     >>> ra.multiscale_roi_align(maps, boxes, 1, spatial_scales=[1 / 4, 1 / 8, 1 / 16]).ravel()
-    array([64., 32.], dtype=float32)
+    array([64., 16.], dtype=float32)
     """
     maps = [as_features(features) for features in features_list]
     table, batch_indices = as_boxes(boxes, batch_indices, len(maps[0]) if maps and maps[0].ndim else 0)
@@ -110,11 +113,11 @@ def multiscale_roi_align_backward(
     input_shapes: Sequence[Sequence[SupportsIndex]],
     *,
     spatial_scales: Sequence[float],
-    sampling_ratio: Pair = 2,
+    sampling_ratio: Pair = 0,
     aligned: bool = True,
     canonical_size: float = 224,
     canonical_level: int = 4,
-    rule: Rule = "torchvision",
+    rule: Rule = "detectron2",
     stages: ArrayLike | None = None,
     accumulate: bool = False,
     batch_indices: ArrayLike | None = None,
@@ -151,7 +154,7 @@ def multiscale_roi_align_backward(
     >>> import numpy as np
     >>> import roialign_rs as ra
     >>> gradients = ra.multiscale_roi_align_backward(
-    ...     np.ones((1, 1, 1, 1)), np.array([[0.0, 0, 200, 200]]), [(1, 1, 64, 64), (1, 1, 32, 32)],
+    ...     np.ones((1, 1, 1, 1)), np.array([[0.0, 0, 256, 256]]), [(1, 1, 64, 64), (1, 1, 32, 32)],
     ...     spatial_scales=[1 / 4, 1 / 8],
     ... )
     >>> [float(gradient.sum()) for gradient in gradients]
@@ -186,7 +189,7 @@ def assign_stages(
     min_level: int,
     canonical_size: float = 224,
     canonical_level: int = 4,
-    rule: Rule = "torchvision",
+    rule: Rule = "detectron2",
     invalid: Invalid = "raise",
 ) -> NDArray[np.int64]:
     """Say which map of a feature pyramid fits the size of each box.
@@ -203,8 +206,8 @@ def assign_stages(
         Side of a square box, in image pixels, that belongs to ``canonical_level``.
     canonical_level : int
         The level of such a box.
-    rule : {"torchvision", "detectron2"}
-        ``floor(level + log2(sqrt(area) / size) + 1e-6)``, or ``floor(level + log2(sqrt(area) / size + 1e-8))``.
+    rule : {"detectron2", "torchvision"}
+        ``floor(level + log2(sqrt(area) / size + 1e-8))``, or ``floor(level + log2(sqrt(area) / size) + 1e-6)``.
     invalid : {"raise", "zero", "nan"}
         What to do with a box of negative area or none that is a number: refuse the call, or give it -1.
 

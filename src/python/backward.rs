@@ -60,10 +60,10 @@ pub fn roi_align_backward<'py>(
 #[pyfunction]
 pub fn roi_pool_backward<'py>(
     grad_output: &Bound<'py, PyAny>,
-    argmax: Option<&Bound<'py, PyAny>>,
     boxes: &Bound<'py, PyAny>,
     batch_indices: Option<&Bound<'py, PyAny>>,
     input_shape: Shape,
+    argmax: Option<&Bound<'py, PyAny>>,
     spatial_scale: f64,
     mode: &str,
     quantization: &str,

@@ -137,11 +137,11 @@ def multiscale_roi_align(
     output_size: Pair,
     *,
     spatial_scales: Sequence[float],
-    sampling_ratio: Pair = 2,
+    sampling_ratio: Pair = 0,
     aligned: bool = True,
     canonical_size: float = 224,
     canonical_level: int = 4,
-    rule: Literal["torchvision", "detectron2"] = "torchvision",
+    rule: Literal["detectron2", "torchvision"] = "detectron2",
     batch_indices: jax.Array | None = None,
     layout: Layout = "NCHW",
 ) -> jax.Array:

@@ -60,8 +60,6 @@ class Operator:
             places = [one.astype(np.int64) for one in argmax]
             if self.pyramid:
                 return tuple(self.backward(grad, table, shapes, **keywords))
-            if self.backward is ra.roi_pool_backward:
-                return (self.backward(grad, places[0] if places else None, table, shapes[0], **keywords),)
             return (self.backward(grad, table, shapes[0], **keywords, **({"argmax": places[0]} if places else {})),)
 
         results = [jax.ShapeDtypeStruct(one.shape, one.dtype) for one in maps]

@@ -97,6 +97,7 @@ def assign_stages(
         min_level=min_level,
         canonical_size=canonical_size,
         canonical_level=canonical_level,
+        rule="torchvision",
     )
     return as_tensor(stages)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,11 @@ FINEST = Workload(
     check=3245822962,
 )
 STAGES = 4
-SCALES = [FINEST.spatial_scale / 2**stage for stage in range(STAGES)]
+TORCHVISION: dict[str, Any] = {
+    "spatial_scales": [FINEST.spatial_scale / 2**stage for stage in range(STAGES)],
+    "aligned": False,
+    "rule": "torchvision",
+}
 #: Of features below 1.
 ROUNDING = 2e-6
 
@@ -51,7 +56,7 @@ def measure(session: Session) -> Iterator[Measurement]:
         "forward": wall(lambda: pooled(maps, boxes, out)),
         "gradients": wall(
             lambda: ra.multiscale_roi_align_backward(
-                expected, boxes, shapes, spatial_scales=SCALES, aligned=False, out=outs
+                expected, boxes, shapes, out=outs, sampling_ratio=FINEST.sampling_ratio, **TORCHVISION
             )
         ),
     }
@@ -71,10 +76,9 @@ def pooled(maps: Sequence[Array], boxes: Array, out: Array | None = None) -> Arr
         maps,
         boxes,
         FINEST.output_size,
-        spatial_scales=SCALES,
         sampling_ratio=FINEST.sampling_ratio,
-        aligned=False,
         out=out,
+        **TORCHVISION,
     )
     return result
 
