@@ -19,11 +19,13 @@ pub enum Error {
         /// What it was.
         got: String,
     },
-    /// An argument that is neither an integer nor two.
-    #[error("{name} must be an integer or a pair of integers, got {got}")]
-    NotAPair {
+    /// An argument is of a wrong kind.
+    #[error("{name} must be {expected}, got {got}")]
+    Kind {
         /// The argument.
         name: String,
+        /// What it may be.
+        expected: &'static str,
         /// What it was.
         got: String,
     },

@@ -55,6 +55,7 @@
 
 pub mod cpu;
 pub mod element;
+mod env;
 pub mod error;
 pub mod geometry;
 #[cfg(feature = "gpu")]

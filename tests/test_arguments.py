@@ -116,7 +116,7 @@ def test_byte_order_of_features(op, dtype):
 # Boxes.
 
 
-@pytest.mark.parametrize("shape", [(2, 3), (2, 6), (4,), (5,), (), (1, 2, 4), (0, 3)])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 6), (3,), (6,), (), (1, 2, 4), (0, 3)])
 @every_op
 def test_shape_of_boxes(op, shape):
     boxes = np.ones(shape, np.float32)
@@ -124,7 +124,7 @@ def test_shape_of_boxes(op, shape):
     refuses(f"boxes: expected shape (K, 4) or (K, 5), got {shown}", op, features=FEATURES[:1], boxes=boxes)
 
 
-@pytest.mark.parametrize("dtype", ["O", "c8", "c16", "U4", "S4", ">f4", ">f8", ">i4", "?", "longdouble"])
+@pytest.mark.parametrize("dtype", ["c8", "c16", "U4", "S4", ">f4", ">f8", ">i4", "?", "longdouble"])
 @every_op
 def test_dtype_of_boxes(op, dtype):
     boxes = np.zeros((2, 4), dtype)
@@ -139,11 +139,9 @@ def test_list_with_the_wrong_number_of_arrays(op, count):
 
 
 @every_op
-def test_one_box_that_is_no_table(op):
-    refuses("boxes: expected shape (K, 4) or (K, 5), got (4,)", op, boxes=[1, 1, 5, 5])
-    refuses(
-        "boxes: expected one array for each of 1 image, got 2", op, features=FEATURES[:1], boxes=[[[1, 1, 5, 5]]] * 2
-    )
+def test_list_with_more_arrays_than_images(op):
+    message = "boxes: expected one array for each of 1 image, got 2"
+    refuses(message, op, features=FEATURES[:1], boxes=[[[1, 1, 5, 5]]] * 2)
 
 
 @every_op
@@ -175,7 +173,7 @@ def test_batch_indices_of_another_shape(op):
     refuses("batch_indices: expected shape (2,), got ()", op, boxes=boxes, batch_indices=np.array(0))
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8", "?", "O", "c8", "U1", ">i8"])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "?", "c8", "U1", ">i8"])
 @every_op
 def test_batch_indices_of_another_dtype(op, dtype):
     indices = np.zeros(2, dtype)
@@ -249,17 +247,12 @@ def test_nothing_is_written_when_the_call_is_refused(op):
     assert (out == 7).all()
 
 
-@every_op
-def test_device_that_is_none(op):
-    refuses("device must be a roialign_rs.gpu.Device, got str", op, TypeError, device="cuda")
-
-
 def test_numbers_of_threads():
     for count in (0, -1, 1025, 10**9):
         with pytest.raises(ValueError, match=f"between 1 and 1024, got {count}"):
             ra.set_num_threads(count)
     for count in (1.5, "2", None):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=re.escape(f"n must be an integer, got {count!r}")):
             ra.set_num_threads(count)
 
 

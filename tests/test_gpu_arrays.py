@@ -181,3 +181,40 @@ def test_threads_share_a_device(device, features):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+# NumPy's view of them.
+
+
+def test_numpy_gets_the_array(device, features):
+    there = device.features(features)
+    for array in (np.asarray(there), np.array(there), np.asarray(there, dtype=np.float32)):
+        assert type(array) is np.ndarray
+        np.testing.assert_array_equal(array, features)
+    wide = np.asarray(there, dtype=np.float64)
+    assert wide.dtype == np.float64
+    np.testing.assert_array_equal(wide, features)
+    last = device.features(np.moveaxis(features, 1, -1), layout="NHWC")
+    np.testing.assert_array_equal(np.asarray(last), np.moveaxis(features, 1, -1))
+
+
+def test_an_array_on_a_device_cannot_be_viewed(device, features):
+    there = device.features(features)
+    with pytest.raises(ValueError, match="copy=False: the array lies on a device"):
+        there.__array__(copy=False)
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        with pytest.raises(ValueError, match="copy=False: the array lies on a device"):
+            np.asarray(there, copy=False)
+
+
+def test_arrays_are_not_downloaded_unasked(device, features):
+    """What can be done on the CPU only says so."""
+    there = device.features(features)
+    for name, call in (
+        ("boxes", lambda: ra.roi_align(features, there, 2)),
+        ("batch_indices", lambda: ra.roi_align(features, BOXES[:, 1:], 2, batch_indices=there)),
+        ("features", lambda: ra.roi_align_box_gradient(np.ones((3, 7, 2, 2), np.float32), there, BOXES)),
+        ("features", lambda: device.features(there)),
+    ):
+        with pytest.raises(TypeError, match=rf"{name}: .*download it with \.numpy\(\)"):
+            call()

@@ -14,6 +14,13 @@ ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the driver is loo
 WITH_GPU_PATH = pytest.mark.skipif(not backends.HAS_GPU_PATH, reason="built without it")
 
 
+def opened():
+    """A device that the test may lose."""
+    if backends.gpu_device() is None:
+        pytest.skip("no gpu here")
+    return ra.gpu.Device(allow_cpu=True)
+
+
 def test_an_adapter_on_the_cpu_is_refused_unless_it_is_asked_for(device):
     if any(info.kind != "cpu" for info in ra.gpu.devices()):
         pytest.skip("there is a GPU")
@@ -25,8 +32,15 @@ def test_an_adapter_on_the_cpu_is_refused_unless_it_is_asked_for(device):
 
 
 def test_an_unknown_name_is_an_error_that_lists_what_there_is(device):
-    with pytest.raises(ra.GpuError, match='no GPU whose name contains "no such thing", only '):
+    with pytest.raises(ra.GpuError, match='no GPU whose name contains "no such thing", only ') as error:
         ra.gpu.Device("no such thing", allow_cpu=True)
+    assert "allow_cpu" not in str(error.value)
+
+
+def test_an_unknown_name_is_not_answered_with_an_option_that_does_not_help(device):
+    with pytest.raises(ra.GpuError, match='no GPU whose name contains "no such thing", only ') as error:
+        ra.gpu.Device("no such thing")
+    assert "allow_cpu" not in str(error.value)
 
 
 @pytest.mark.parametrize("limit", [{"max_workgroups": 0}, {"max_binding_bytes": 100}])
@@ -52,6 +66,73 @@ def test_a_lost_device_says_so(device):
     ):
         with pytest.raises(ra.GpuError, match=r"was lost .* open a new Device"):
             call()
+
+
+def test_a_closed_device_says_so():
+    with opened() as device:
+        there = device.features(np.ones((1, 4, 8, 8), np.float32))
+        pooled = ra.roi_align(there, [[0, 0, 4, 4]], 2)
+        assert pooled.numpy().min() == 1
+    device.close()
+    for call in (
+        there.numpy,
+        pooled.numpy,
+        device.synchronize,
+        lambda: np.asarray(there),
+        lambda: ra.roi_align(there, [[0, 0, 4, 4]], 2),
+        lambda: ra.roi_align_backward(pooled, [[0, 0, 4, 4]], (1, 4, 8, 8)),
+        lambda: ra.roi_align(np.ones((1, 1, 2, 2)), [[0, 0, 4, 4]], 2, device=device),
+        lambda: device.features(np.ones((1, 1, 2, 2))),
+        lambda: device.batch().__enter__(),
+    ):
+        with pytest.raises(ra.GpuError, match=r"the device .* was closed; open a new Device"):
+            call()
+    assert device.info.kind in repr(device)
+    assert opened().features(np.ones((1, 1, 2, 2))).numpy().all()
+
+
+def test_a_block_that_fails_closes_its_device():
+    with pytest.raises(ZeroDivisionError), opened() as device:
+        raise ZeroDivisionError
+    with pytest.raises(ra.GpuError, match="was closed"):
+        device.synchronize()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": 0}, 'name must be part of the name of an adapter, which .* lists, or "auto", got 0'),
+        ({"name": None}, "name must be part of the name of an adapter"),
+        ({"allow_cpu": "yes"}, "allow_cpu must be True or False, got 'yes'"),
+        ({"checked": 2}, "checked must be True or False, got 2"),
+        ({"max_workgroups": 1.5}, r"max_workgroups must be an integer, got 1\.5"),
+        ({"max_binding_bytes": "1"}, "max_binding_bytes must be an integer, got '1'"),
+    ],
+)
+@WITH_GPU_PATH
+def test_arguments_of_a_wrong_kind(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        ra.gpu.Device(**arguments)
+
+
+@pytest.mark.parametrize("name", ["max_workgroups", "max_binding_bytes"])
+@WITH_GPU_PATH
+def test_limits_below_zero(name):
+    with pytest.raises(ValueError, match=f"{name} must be positive, got -5"):
+        ra.gpu.Device(**{name: -5})
+
+
+def test_limits_beyond_the_device_change_nothing(device):
+    features = np.ones((1, 1, 4, 4))
+    limited = ra.gpu.Device(allow_cpu=True, max_workgroups=2**40, max_binding_bytes=10**30)
+    assert limited.features(features).numpy().all()
+
+
+def test_layouts_of_a_wrong_kind(device):
+    with pytest.raises(TypeError, match='layout must be "NCHW" or "NHWC", got 3'):
+        device.features(np.ones((1, 1, 2, 2)), layout=3)
+    with pytest.raises(TypeError, match="features: masked arrays are not supported"):
+        device.features(np.ma.ones((1, 1, 2, 2)))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

@@ -55,20 +55,19 @@ def test_large_results_are_ordinary_arrays():
     assert result.ctypes.data % 64 == 0
 
 
-@pytest.mark.parametrize("megabytes", ["", "-1", "1e3", "many", "99999999999999999999999"])
+@pytest.mark.parametrize("megabytes", ["-1", "1e3", "many", "99999999999999999999999"])
 def test_a_wrong_limit_is_an_error(megabytes):
     code = """
 import numpy as np, roialign_rs as ra
-for _ in range(2):
+for boxes in (500, 500, 1):
     try:
-        ra.roi_align(np.ones((1, 64, 20, 20), np.float32), np.ones((500, 4)), 7)
+        ra.roi_align(np.ones((1, 64, 20, 20), np.float32), np.ones((boxes, 4)), 7)
     except ValueError as error:
         print(error)
-print(ra.roi_align(np.ones((1, 1, 4, 4)), np.ones((1, 4)), 1).item())
 """
     message = "ROIALIGN_RECYCLE_MB must be a number of megabytes, 0 or more, got "
     lines = python(code, ROIALIGN_RECYCLE_MB=megabytes).splitlines()
-    assert [line.startswith(message) for line in lines] == [True, True, False]
+    assert [line.startswith(message) for line in lines] == [True, True, True]
 
 
 def test_a_limit_beyond_the_address_space_is_none():

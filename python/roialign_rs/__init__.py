@@ -20,14 +20,16 @@ gpu : the same operators on a GPU
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
+from roialign_rs._align import roi_align
 from roialign_rs._backward import roi_align_backward, roi_align_box_gradient, roi_pool_backward
 from roialign_rs._check_boxes import BoxReport, check_boxes
 from roialign_rs._core import GpuError, __version__, get_num_threads, release_memory, set_num_threads, simd_level
 from roialign_rs._explain import Explanation, explain
 from roialign_rs._multiscale import assign_stages, multiscale_roi_align, multiscale_roi_align_backward
-from roialign_rs._ops import roi_align, roi_pool
+from roialign_rs._pool import roi_pool
 
 if TYPE_CHECKING:
     from roialign_rs import gpu
@@ -55,8 +57,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> ModuleType:
     """Import what most programs do without only when it is asked for."""
     if name == "gpu":
         return import_module("roialign_rs.gpu")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

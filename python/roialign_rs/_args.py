@@ -5,9 +5,10 @@ What comes as the core wants it (arrays of the right kind, pairs) passes untouch
 
 from __future__ import annotations
 
+import numbers
 import operator
-from collections.abc import Sequence
-from typing import Any, SupportsIndex, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,18 +17,20 @@ from roialign_rs import _core
 from roialign_rs._core import Device, DeviceArray
 
 Boxes: TypeAlias = ArrayLike | Sequence[ArrayLike]
-"""(K, 4) or (K, 5), or one (K_i, 4) for each image."""
+"""(K, 4) or (K, 5), one box as (4,) or (5,), or one (K_i, 4) for each image."""
 
-Pair: TypeAlias = SupportsIndex | tuple[SupportsIndex, SupportsIndex]
+Pair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 """One integer for both axes, or (y, x)."""
+
+_T = TypeVar("_T")
 
 _FLOATS = "fd"
 """Type characters of the dtypes that the core takes."""
 
 
-def features(value: Any) -> NDArray[Any] | DeviceArray:
+def features(value: Any, name: str = "features") -> NDArray[Any] | DeviceArray:
     """Leave what lies on a device there, and view anything else as an array."""
-    return value if isinstance(value, (np.ndarray, DeviceArray)) else array(value)
+    return value if isinstance(value, DeviceArray) else array(value, name)
 
 
 def argmax(value: ArrayLike | DeviceArray | None) -> NDArray[np.int64] | DeviceArray | None:
@@ -35,10 +38,25 @@ def argmax(value: ArrayLike | DeviceArray | None) -> NDArray[np.int64] | DeviceA
     return value if value is None or isinstance(value, DeviceArray) else indices("argmax", value)
 
 
-def array(value: Any) -> NDArray[Any]:
-    """View anything array-like as an array, without a copy where that is possible."""
-    if isinstance(value, np.ndarray):
+def array(value: Any, name: str = "features") -> NDArray[Any]:
+    """View anything array-like as an array, without a copy where that is possible; errors name the argument."""
+    if type(value) is np.ndarray:
         return value
+    if isinstance(value, DeviceArray):
+        raise TypeError(f"{name}: an array on a device cannot be used here; download it with .numpy()")
+    if isinstance(value, np.ndarray):
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError(f"{name}: masked arrays are not supported; use array.filled(...)")
+        return value
+    try:
+        return _viewed(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise TypeError(f"{name}: {error}") from error
+
+
+def _viewed(value: Any) -> NDArray[Any]:
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
         if str(getattr(value, "dtype", "")).endswith("bfloat16"):
             return _bfloat16(value)
@@ -86,23 +104,39 @@ def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[N
     """
     if type(value) is np.ndarray and value.ndim == 2 and value.dtype.char in _FLOATS and batch_indices is None:
         return value, None
-    if isinstance(value, (list, tuple)) and _is_per_image(value, batch_indices is None and images != 1):
-        if batch_indices is not None:
-            raise ValueError("batch_indices cannot be given with a list of boxes for each image")
-        if len(value) != images:
-            plural = "" if images == 1 else "s"
-            raise ValueError(f"boxes: expected one array for each of {images} image{plural}, got {len(value)}")
-        parts = [_floats(array(part)) for part in value]
-        for i, part in enumerate(parts):
-            if part.size and (part.ndim != 2 or part.shape[1] != 4):
-                raise ValueError(f"boxes[{i}]: expected shape (K, 4), got {part.shape}")
-        counts = [len(part) for part in parts]
-        table = np.concatenate([part.reshape(-1, 4) for part in parts]) if parts else np.empty((0, 4))
-        return table, np.repeat(np.arange(images), counts)
-    table = _floats(array(value))
-    if batch_indices is None:
+    if isinstance(value, (list, tuple)):
+        parts = [array(part, f"boxes[{i}]") for i, part in enumerate(value)]
+        if any(part.ndim > 1 or part.size == 0 for part in parts) or (
+            not parts and batch_indices is None and images != 1
+        ):
+            return _per_image(parts, batch_indices, images)
+    table = _floats(array(value, "boxes"))
+    if table.ndim == 1 and table.size in (4, 5):
+        table = table[None]
+    if batch_indices is None or table.ndim != 2:  # the core says what is wrong with the table
         return table, None
-    return table, _indices(array(batch_indices), len(table))
+    return table, _indices(array(batch_indices, "batch_indices"), len(table))
+
+
+def _per_image(
+    arrays: list[NDArray[Any]], batch_indices: ArrayLike | None, images: int
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Join one array of boxes for each image."""
+    if batch_indices is not None:
+        raise ValueError("batch_indices cannot be given with a list of boxes for each image")
+    if len(arrays) != images:
+        plural = "" if images == 1 else "s"
+        raise ValueError(f"boxes: expected one array for each of {images} image{plural}, got {len(arrays)}")
+    parts = [_floats(part) for part in arrays]
+    for i, part in enumerate(parts):
+        if part.size and (part.ndim != 2 or part.shape[1] != 4):
+            raise ValueError(f"boxes[{i}]: expected shape (K, 4), got {part.shape}")
+    parts = [part.reshape(-1, 4) for part in parts]
+    # Boxes are computed in the dtype of the table, which an image without any must not change.
+    filled = [part for part in parts if len(part)]
+    typed = [part for part, given in zip(parts, arrays, strict=True) if given.ndim > 1]
+    table = np.concatenate(filled or typed or [np.empty((0, 4))])
+    return table, np.repeat(np.arange(images), [len(part) for part in parts])
 
 
 def shape(name: str, value: Sequence[SupportsIndex]) -> tuple[int, int, int, int]:
@@ -114,16 +148,22 @@ def shape(name: str, value: Sequence[SupportsIndex]) -> tuple[int, int, int, int
     return a, b, c, d
 
 
+def sequence(name: str, value: Iterable[_T]) -> list[_T]:
+    """Make a list of anything that can be iterated over."""
+    try:
+        return list(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence, got {type(value).__name__}") from None
+
+
 def indices(name: str, value: ArrayLike) -> NDArray[np.int64]:
     """Make int64 of any integers."""
-    table = array(value)
+    table = array(value, name)
+    if table.dtype == object:
+        table = _of_numbers(name, table, numbers.Integral, np.int64)
     if table.dtype.kind not in "iu" or not table.dtype.isnative:
         raise TypeError(f"{name}: dtype {table.dtype} is not supported; use integers")
     return table.astype(np.int64, copy=False)
-
-
-def _is_per_image(value: Sequence[Any], if_empty: bool) -> bool:
-    return any(np.ndim(part) > 1 or np.size(part) == 0 for part in value) if value else if_empty
 
 
 def _floats(table: NDArray[Any]) -> NDArray[Any]:
@@ -131,11 +171,26 @@ def _floats(table: NDArray[Any]) -> NDArray[Any]:
         return np.empty((0, 4))
     if table.dtype.char in _FLOATS:
         return table
+    if table.dtype == object:
+        return _of_numbers("boxes", table, numbers.Number, np.float64)
     if not table.dtype.isnative:
         return table
     if table.dtype == np.float16 or table.dtype.name == "bfloat16":
         return table.astype(np.float32)
     return table.astype(np.float64) if table.dtype.kind in "iu" else table
+
+
+def _of_numbers(name: str, table: NDArray[Any], kind: type, dtype: type) -> NDArray[Any]:
+    """Convert objects that are numbers, as in columns of a table that also holds text. NumPy would convert text, too."""
+    for item in table.flat:
+        if not isinstance(item, kind) or isinstance(item, bool):
+            raise TypeError(f"{name}: dtype object is not supported; {item!r} is not such a number")
+    try:
+        return table.astype(dtype)
+    except OverflowError as error:
+        raise ValueError(f"{name}: {error}") from None
+    except TypeError as error:
+        raise TypeError(f"{name}: dtype object is not supported; {error}") from None
 
 
 def _indices(table: NDArray[Any], count: int) -> NDArray[np.int64]:

@@ -1,20 +1,57 @@
-"""Gradients of the operators. As in `_ops`, arguments are made convenient, and one call of the core does the rest."""
+"""Gradients of the operators. As in `_align`, arguments are made convenient, and one call of the core does the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, argmax as as_argmax, boxes as as_boxes, features as as_features, shape
-from roialign_rs._ops import Invalid, Layout
+from roialign_rs._args import (
+    Boxes,
+    Pair,
+    argmax as as_argmax,
+    boxes as as_boxes,
+    device as as_device,
+    features as as_features,
+    shape,
+)
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from roialign_rs._options import (
+        AlignBackwardOptions,
+        AlignMode,
+        Invalid,
+        Layout,
+        PoolBackwardOptions,
+        PoolMode,
+        Quantization,
+        SamplePoints,
+    )
     from roialign_rs.gpu import Device, DeviceArray
 
 
+@overload
+def roi_align_backward(
+    grad_output: DeviceArray,
+    boxes: Boxes,
+    input_shape: Sequence[SupportsIndex],
+    *,
+    out: DeviceArray | None = ...,
+    **options: Unpack[AlignBackwardOptions],
+) -> DeviceArray: ...
+@overload
+def roi_align_backward(
+    grad_output: ArrayLike,
+    boxes: Boxes,
+    input_shape: Sequence[SupportsIndex],
+    *,
+    out: NDArray[Any] | None = ...,
+    **options: Unpack[AlignBackwardOptions],
+) -> NDArray[Any]: ...
 def roi_align_backward(
     grad_output: ArrayLike | DeviceArray,
     boxes: Boxes,
@@ -23,8 +60,8 @@ def roi_align_backward(
     spatial_scale: float = 1.0,
     sampling_ratio: Pair = 0,
     aligned: bool = True,
-    mode: Literal["avg", "max", "onnx_max"] = "avg",
-    sample_points: Literal["center", "interior"] = "center",
+    mode: AlignMode = "avg",
+    sample_points: SamplePoints = "center",
     argmax: ArrayLike | DeviceArray | None = None,
     accumulate: bool = False,
     batch_indices: ArrayLike | None = None,
@@ -32,7 +69,7 @@ def roi_align_backward(
     out: NDArray[Any] | DeviceArray | None = None,
     invalid: Invalid = "raise",
     device: Device | None = None,
-) -> Any:
+) -> NDArray[Any] | DeviceArray:
     """Gradient of `roi_align` for its features.
 
     Parameters
@@ -84,7 +121,7 @@ def roi_align_backward(
     input_shape = shape("input_shape", input_shape)
     table, batch_indices = as_boxes(boxes, batch_indices, input_shape[0])
     return _core.roi_align_backward(
-        as_features(grad_output),
+        as_features(grad_output, "grad_output"),
         table,
         batch_indices,
         input_shape,
@@ -98,7 +135,7 @@ def roi_align_backward(
         layout,
         out,
         invalid,
-        None if device is None else device._core,
+        as_device(device),
     )
 
 
@@ -128,7 +165,7 @@ def roi_align_box_gradient(
 
     Returns
     -------
-    (K, 4) array, or (K, 5) for boxes with a batch index
+    (K, 4) array, or (K, 5) for boxes with a batch index; K = 1 for one box
         Derivatives for ``x1, y1, x2, y2`` in the columns of the boxes, per image pixel; 0 for a batch index. Of the
         boxes' dtype, after it is widened as for `roi_align`.
 
@@ -163,7 +200,7 @@ def roi_align_box_gradient(
     maps = as_features(features)
     table, batch_indices = as_boxes(boxes, batch_indices, len(maps) if maps.ndim else 0)
     return _core.roi_align_box_gradient(
-        as_features(grad_output),
+        as_features(grad_output, "grad_output"),
         maps,
         table,
         batch_indices,
@@ -176,6 +213,24 @@ def roi_align_box_gradient(
     )
 
 
+@overload
+def roi_pool_backward(
+    grad_output: DeviceArray,
+    boxes: Boxes,
+    input_shape: Sequence[SupportsIndex],
+    *,
+    out: DeviceArray | None = ...,
+    **options: Unpack[PoolBackwardOptions],
+) -> DeviceArray: ...
+@overload
+def roi_pool_backward(
+    grad_output: ArrayLike,
+    boxes: Boxes,
+    input_shape: Sequence[SupportsIndex],
+    *,
+    out: NDArray[Any] | None = ...,
+    **options: Unpack[PoolBackwardOptions],
+) -> NDArray[Any]: ...
 def roi_pool_backward(
     grad_output: ArrayLike | DeviceArray,
     boxes: Boxes,
@@ -183,15 +238,15 @@ def roi_pool_backward(
     *,
     argmax: ArrayLike | DeviceArray | None = None,
     spatial_scale: float = 1.0,
-    mode: Literal["max", "avg"] = "max",
-    quantization: Literal["caffe", "mmcv", "floor", "truncate"] = "caffe",
+    mode: PoolMode = "max",
+    quantization: Quantization = "caffe",
     accumulate: bool = False,
     batch_indices: ArrayLike | None = None,
     layout: Layout = "NCHW",
     out: NDArray[Any] | DeviceArray | None = None,
     invalid: Invalid = "raise",
     device: Device | None = None,
-) -> Any:
+) -> NDArray[Any] | DeviceArray:
     """Gradient of `roi_pool` for its features.
 
     Parameters
@@ -227,7 +282,7 @@ def roi_pool_backward(
     input_shape = shape("input_shape", input_shape)
     table, batch_indices = as_boxes(boxes, batch_indices, input_shape[0])
     return _core.roi_pool_backward(
-        as_features(grad_output),
+        as_features(grad_output, "grad_output"),
         table,
         batch_indices,
         input_shape,
@@ -239,5 +294,5 @@ def roi_pool_backward(
         layout,
         out,
         invalid,
-        None if device is None else device._core,
+        as_device(device),
     )

@@ -176,8 +176,6 @@ def check_boxes(
 def _table(boxes: Boxes, batch_indices: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[Any] | None]:
     """Take apart the coordinates, (K, 4), and the images, (K,) or None."""
     table, indices = as_boxes(boxes, batch_indices, len(boxes) if isinstance(boxes, (list, tuple)) else 1)
-    if table.ndim == 1 and table.size in (4, 5):
-        table = table[None]
     if table.ndim != 2 or table.shape[1] not in (4, 5):
         raise ValueError(f"boxes: expected shape (K, 4) or (K, 5), got {table.shape}")
     if table.dtype.char not in "fd":

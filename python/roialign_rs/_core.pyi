@@ -1,7 +1,8 @@
+from collections.abc import Sequence
 from typing import Any, TypeAlias, final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 __all__ = [
     "Device",
@@ -31,6 +32,8 @@ __all__ = [
 __version__: str
 
 _Info: TypeAlias = tuple[str, str, str, str, bool]
+_Array: TypeAlias = NDArray[Any] | DeviceArray
+_Pooled: TypeAlias = _Array | tuple[NDArray[Any], NDArray[np.int64]] | tuple[DeviceArray, DeviceArray]
 
 class GpuError(RuntimeError): ...
 
@@ -52,6 +55,7 @@ class Device:
     def start_timer(self) -> None: ...
     def stop_timer(self) -> list[tuple[str, float]]: ...
     def destroy(self) -> None: ...
+    def close(self) -> None: ...
 
 @final
 class DeviceArray:
@@ -64,6 +68,7 @@ class DeviceArray:
     def layout(self) -> str: ...
     def __len__(self) -> int: ...
     def numpy(self, out: NDArray[Any] | None = None) -> NDArray[Any]: ...
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]: ...
 
 def devices() -> list[_Info]: ...
 def bfloat16_from_dlpack(capsule: Any, dtype: np.dtype[Any]) -> NDArray[Any]: ...
@@ -82,7 +87,7 @@ def roi_align(
     out: NDArray[Any] | None,
     invalid: str,
     device: Device | None,
-) -> Any: ...
+) -> _Pooled: ...
 def roi_pool(
     features: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
@@ -96,7 +101,7 @@ def roi_pool(
     out: NDArray[Any] | None,
     invalid: str,
     device: Device | None,
-) -> Any: ...
+) -> _Pooled: ...
 def roi_align_backward(
     grad_output: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
@@ -113,7 +118,7 @@ def roi_align_backward(
     out: NDArray[Any] | DeviceArray | None,
     invalid: str,
     device: Device | None,
-) -> Any: ...
+) -> _Array: ...
 def roi_align_box_gradient(
     grad_output: NDArray[Any] | DeviceArray,
     features: NDArray[Any] | DeviceArray,
@@ -140,13 +145,13 @@ def roi_pool_backward(
     out: NDArray[Any] | DeviceArray | None,
     invalid: str,
     device: Device | None,
-) -> Any: ...
+) -> _Array: ...
 def multiscale_roi_align(
     features_list: list[NDArray[Any] | DeviceArray],
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     output_size: Any,
-    spatial_scales: list[float],
+    spatial_scales: Sequence[float],
     sampling_ratio: Any,
     aligned: bool,
     canonical_size: float,
@@ -157,13 +162,13 @@ def multiscale_roi_align(
     out: NDArray[Any] | None,
     invalid: str,
     device: Device | None,
-) -> Any: ...
+) -> _Array: ...
 def multiscale_roi_align_backward(
     grad_output: NDArray[Any] | DeviceArray,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     input_shapes: list[tuple[int, int, int, int]],
-    spatial_scales: list[float],
+    spatial_scales: Sequence[float],
     sampling_ratio: Any,
     aligned: bool,
     canonical_size: float,
@@ -175,7 +180,7 @@ def multiscale_roi_align_backward(
     out: list[NDArray[Any] | DeviceArray] | None,
     invalid: str,
     device: Device | None,
-) -> list[Any]: ...
+) -> list[NDArray[Any]] | list[DeviceArray]: ...
 def assign_stages(
     boxes: NDArray[Any],
     num_stages: int,

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
+from roialign_rs._align import roi_align
 from roialign_rs._args import Pair, array
 from roialign_rs._axis import Axis
 from roialign_rs._core import pair
 from roialign_rs._explanation import Explanation, Quantization, Readings, SamplePoints, Settings
-from roialign_rs._ops import roi_align, roi_pool
+from roialign_rs._pool import roi_pool
 
 __all__ = ["Explanation", "explain"]
 

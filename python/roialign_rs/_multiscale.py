@@ -1,23 +1,52 @@
-"""RoI Align on feature pyramids. As in `_ops`, one call of the core does the work."""
+"""RoI Align on feature pyramids. As in `_align`, one call of the core does the work."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, boxes as as_boxes, features as as_features, indices, shape
-from roialign_rs._ops import Invalid, Layout
+from roialign_rs._args import (
+    Boxes,
+    Pair,
+    boxes as as_boxes,
+    device as as_device,
+    features as as_features,
+    indices,
+    sequence,
+    shape,
+)
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from roialign_rs._options import Invalid, Layout, Maps, PyramidBackwardOptions, PyramidOptions, Rule
     from roialign_rs.gpu import Device, DeviceArray
 
-Rule: TypeAlias = Literal["detectron2", "torchvision"]
 
-
+@overload
+def multiscale_roi_align(
+    features_list: Sequence[DeviceArray],
+    boxes: Boxes,
+    output_size: Pair,
+    *,
+    spatial_scales: Sequence[float],
+    out: None = ...,
+    **options: Unpack[PyramidOptions],
+) -> DeviceArray: ...
+@overload
+def multiscale_roi_align(
+    features_list: Sequence[ArrayLike],
+    boxes: Boxes,
+    output_size: Pair,
+    *,
+    spatial_scales: Sequence[float],
+    out: NDArray[Any] | None = ...,
+    **options: Unpack[PyramidOptions],
+) -> NDArray[Any]: ...
 def multiscale_roi_align(
     features_list: Sequence[ArrayLike | DeviceArray],
     boxes: Boxes,
@@ -35,7 +64,7 @@ def multiscale_roi_align(
     out: NDArray[Any] | None = None,
     invalid: Invalid = "raise",
     device: Device | None = None,
-) -> Any:
+) -> NDArray[Any] | DeviceArray:
     """Pool each box from the map of a feature pyramid that fits its size.
 
     Parameters
@@ -86,14 +115,17 @@ def multiscale_roi_align(
     >>> ra.multiscale_roi_align(maps, boxes, 1, spatial_scales=[1 / 4, 1 / 8, 1 / 16]).ravel()
     array([64., 16.], dtype=float32)
     """
-    maps = [as_features(features) for features in features_list]
+    maps = [
+        as_features(features, f"features_list[{i}]")
+        for i, features in enumerate(sequence("features_list", features_list))
+    ]
     table, batch_indices = as_boxes(boxes, batch_indices, len(maps[0]) if maps and maps[0].ndim else 0)
     return _core.multiscale_roi_align(
         maps,
         table,
         batch_indices,
         output_size,
-        list(spatial_scales),
+        spatial_scales,
         sampling_ratio,
         aligned,
         canonical_size,
@@ -103,10 +135,30 @@ def multiscale_roi_align(
         layout,
         out,
         invalid,
-        None if device is None else device._core,
+        as_device(device),
     )
 
 
+@overload
+def multiscale_roi_align_backward(
+    grad_output: DeviceArray,
+    boxes: Boxes,
+    input_shapes: Sequence[Sequence[SupportsIndex]],
+    *,
+    spatial_scales: Sequence[float],
+    out: Sequence[DeviceArray] | None = ...,
+    **options: Unpack[PyramidBackwardOptions],
+) -> list[DeviceArray]: ...
+@overload
+def multiscale_roi_align_backward(
+    grad_output: ArrayLike,
+    boxes: Boxes,
+    input_shapes: Sequence[Sequence[SupportsIndex]],
+    *,
+    spatial_scales: Sequence[float],
+    out: Sequence[NDArray[Any]] | None = ...,
+    **options: Unpack[PyramidBackwardOptions],
+) -> list[NDArray[Any]]: ...
 def multiscale_roi_align_backward(
     grad_output: ArrayLike | DeviceArray,
     boxes: Boxes,
@@ -122,10 +174,10 @@ def multiscale_roi_align_backward(
     accumulate: bool = False,
     batch_indices: ArrayLike | None = None,
     layout: Layout = "NCHW",
-    out: Sequence[NDArray[Any] | DeviceArray] | None = None,
+    out: Maps | None = None,
     invalid: Invalid = "raise",
     device: Device | None = None,
-) -> list[Any]:
+) -> list[NDArray[Any]] | list[DeviceArray]:
     """Gradients of `multiscale_roi_align` for its maps.
 
     Parameters
@@ -160,14 +212,14 @@ def multiscale_roi_align_backward(
     >>> [float(gradient.sum()) for gradient in gradients]
     [0.0, 1.0]
     """
-    shapes = [shape(f"input_shapes[{i}]", sides) for i, sides in enumerate(input_shapes)]
+    shapes = [shape(f"input_shapes[{i}]", sides) for i, sides in enumerate(sequence("input_shapes", input_shapes))]
     table, batch_indices = as_boxes(boxes, batch_indices, shapes[0][0] if shapes else 0)
     return _core.multiscale_roi_align_backward(
-        as_features(grad_output),
+        as_features(grad_output, "grad_output"),
         table,
         batch_indices,
         shapes,
-        list(spatial_scales),
+        spatial_scales,
         sampling_ratio,
         aligned,
         canonical_size,
@@ -176,9 +228,9 @@ def multiscale_roi_align_backward(
         None if stages is None else indices("stages", stages),
         accumulate,
         layout,
-        None if out is None else list(out),
+        None if out is None else sequence("out", out),
         invalid,
-        None if device is None else device._core,
+        as_device(device),
     )
 
 

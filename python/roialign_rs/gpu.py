@@ -7,10 +7,10 @@ Examples
 --------
 >>> import numpy as np
 >>> import roialign_rs as ra
->>> dev = ra.gpu.Device()                                         # doctest: +SKIP
->>> features = dev.features(np.ones((1, 256, 50, 50), np.float32))  # doctest: +SKIP
->>> pooled = ra.roi_align(features, [[0, 0, 20, 20]], 7)          # doctest: +SKIP
->>> pooled.numpy().shape                                          # doctest: +SKIP
+>>> with ra.gpu.Device() as dev:                                    # doctest: +SKIP
+...     features = dev.features(np.ones((1, 256, 50, 50), np.float32))
+...     pooled = ra.roi_align(features, [[0, 0, 20, 20]], 7)
+...     pooled.numpy().shape
 (1, 256, 7, 7)
 """
 
@@ -18,11 +18,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from numpy.typing import ArrayLike
 
 from roialign_rs import _core
 from roialign_rs._args import array
 from roialign_rs._core import DeviceArray
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Device", "DeviceArray", "DeviceInfo", "devices"]
 
@@ -59,7 +65,7 @@ def devices() -> list[DeviceInfo]:
 
 
 class Device:
-    """An open device.
+    """An open device, until `close` or the end of a ``with`` block, or until nothing refers to it.
 
     Parameters
     ----------
@@ -81,6 +87,8 @@ class Device:
         If there is no such adapter, saying what was found and what to install; or if it cannot be opened.
     ValueError
         If a limit is too small.
+    TypeError
+        For an argument of a wrong kind.
     """
 
     def __init__(
@@ -99,7 +107,7 @@ class Device:
         """What it is."""
         return DeviceInfo(*self._core.info())
 
-    def features(self, x: Any, *, layout: Literal["NCHW", "NHWC"] = "NCHW") -> DeviceArray:
+    def features(self, x: ArrayLike, *, layout: Literal["NCHW", "NHWC"] = "NCHW") -> DeviceArray:
         """Upload features.
 
         Parameters
@@ -133,6 +141,26 @@ class Device:
     def synchronize(self) -> None:
         """Wait until everything that was asked for is done."""
         self._core.synchronize()
+
+    def close(self) -> None:
+        """Give up the device and the memory of all arrays on it; what is still to be computed is dropped.
+
+        Calls that need the device or its arrays are a GpuError from then on. A second `close` does nothing.
+
+        Raises
+        ------
+        GpuError
+            In a child of a process that has opened the device before it forked.
+        """
+        self._core.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         info = self.info

@@ -9,7 +9,6 @@ mod float_control;
 mod help;
 
 use std::cell::Cell;
-use std::env;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::thread::available_parallelism;
@@ -17,6 +16,7 @@ use std::thread::available_parallelism;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::cpu::Settings;
+use crate::env::variable;
 use crate::error::{Error, Result, reserve};
 use crate::scratch;
 
@@ -43,12 +43,12 @@ pub fn num_threads() -> Result<usize> {
     static DEFAULT: OnceLock<Result<usize>> = OnceLock::new();
     let count = match REQUESTED.load(Ordering::Relaxed) {
         0 => DEFAULT
-            .get_or_init(|| match env::var("ROIALIGN_NUM_THREADS") {
-                Ok(text) => match text.trim().parse() {
+            .get_or_init(|| match variable("ROIALIGN_NUM_THREADS") {
+                Some(text) => match text.parse() {
                     Ok(count) if (1..=MOST_THREADS).contains(&count) => Ok(count),
                     _ => Err(not_a_count("ROIALIGN_NUM_THREADS", text)),
                 },
-                Err(_) => Ok(available_parallelism().map_or(1, usize::from)),
+                None => Ok(available_parallelism().map_or(1, usize::from)),
             })
             .clone()?,
         count => count,

@@ -11,7 +11,7 @@ pub mod stages;
 use crate::element::Real;
 
 /// Height and width of a map, a box's output, or anything else with two sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extent {
     /// Number of rows.
     pub height: usize,

@@ -32,6 +32,13 @@ pub struct DeviceInfo {
     pub float64: bool,
 }
 
+impl DeviceInfo {
+    /// Whether a user who asks for `name` means this adapter.
+    fn is_called(&self, name: &str) -> bool {
+        name == "auto" || self.name.to_lowercase().contains(&name.to_lowercase())
+    }
+}
+
 /// How a device is opened.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -94,6 +101,7 @@ pub struct Context {
 struct Faults {
     error: Option<String>,
     lost: Option<String>,
+    closed: bool,
 }
 
 /// What float64 takes: integers as wide tell NaN apart.
@@ -165,14 +173,34 @@ impl Context {
             // It may come from the loss of the device, which is only noticed here.
             let _ = self.device.poll(wgpu::PollType::Poll);
         }
-        let (name, lost) = (&self.info.name, lock(&self.faults).lost.clone());
+        let name = &self.info.name;
+        let (closed, lost) = {
+            let faults = lock(&self.faults);
+            (faults.closed, faults.lost.clone())
+        };
         match (lost, error) {
+            _ if closed => {
+                Err(Error::Gpu(format!("the device {name} was closed; open a new Device and upload again")))
+            }
             (Some(reason), _) => Err(Error::Gpu(format!(
                 "the device {name} was lost ({reason}); open a new Device and upload again"
             ))),
             (None, Some(error)) => Err(Error::Gpu(format!("{name}: {error}"))),
             (None, None) => Ok(()),
         }
+    }
+
+    /// Gives the device up on purpose. Closing it again does nothing.
+    pub fn close(&self) -> Result<()> {
+        if self.owner != process::id() {
+            return Err(forked(self.owner));
+        }
+        let closed = std::mem::replace(&mut lock(&self.faults).closed, true);
+        if !closed {
+            self.device.destroy();
+            let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
+        }
+        Ok(())
     }
 
     /// Makes the device as good as lost.
@@ -225,13 +253,12 @@ fn describe(adapter: &wgpu::Adapter) -> DeviceInfo {
 /// The best adapter that is allowed; the first one among equals.
 fn choose(adapters: Vec<wgpu::Adapter>, name: &str, allow_cpu: bool) -> Result<wgpu::Adapter> {
     let infos: Vec<_> = adapters.iter().map(describe).collect();
-    let wanted = name.to_lowercase();
     let rank = |info: &DeviceInfo| {
         let ranks = ["discrete", "integrated", "virtual", "other", "cpu"];
         ranks.iter().position(|kind| *kind == info.kind)
     };
     let best = (0..infos.len())
-        .filter(|&i| name == "auto" || infos[i].name.to_lowercase().contains(&wanted))
+        .filter(|&i| infos[i].is_called(name))
         .filter(|&i| allow_cpu || infos[i].kind != "cpu")
         .min_by_key(|&i| rank(&infos[i]));
     match best {
@@ -253,8 +280,14 @@ fn none_found(infos: &[DeviceInfo], name: &str) -> String {
         }
         [] => format!("{what}: no driver answered; {INSTALL_DRIVER}"),
         infos if infos.iter().all(|info| info.kind == "cpu") => format!(
-            "{what}, only {} that computes on the CPU; {INSTALL_DRIVER}, or pass allow_cpu=True to use it for tests",
-            found.join(", ")
+            "{what}, only {} that computes on the CPU; {INSTALL_DRIVER}{}",
+            found.join(", "),
+            // Not for one that was refused for its name, which no option changes.
+            if infos.iter().any(|info| info.is_called(name)) {
+                ", or pass allow_cpu=True to use it for tests"
+            } else {
+                ""
+            }
         ),
         _ => format!("{what}, only {}", found.join(", ")),
     }

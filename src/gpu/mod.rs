@@ -109,4 +109,12 @@ impl Device {
     pub fn destroy(&self) -> Result<()> {
         self.0.destroy()
     }
+
+    /// Gives up the device and all that was made on it, on purpose. Later calls are refused; closing again does nothing.
+    ///
+    /// # Errors
+    /// In a forked child.
+    pub fn close(&self) -> Result<()> {
+        self.0.close()
+    }
 }

@@ -60,13 +60,14 @@ const NATIVE: &str = "convert it to the machine's byte order: array.astype(array
 impl Dtype {
     fn of(name: &'static str, array: &Bound<'_, PyUntypedArray>) -> PyResult<Self> {
         let descr = array.dtype();
-        // The type numbers are part of NumPy's ABI; bfloat16 is registered by ml_dtypes under a number of its own.
+        // The type numbers are part of NumPy's ABI; bfloat16 is registered by ml_dtypes under a number from 256 on. What has
+        // a smaller number is not asked for its name, which can be code of the caller.
         let dtype = match descr.num() {
             2 => Some(Self::U8),
             11 => Some(Self::F32),
             12 => Some(Self::F64),
             23 => Some(Self::F16),
-            _ if descr.itemsize() == 2 && type_name(&descr)? == "bfloat16" => Some(Self::Bf16),
+            256.. if descr.itemsize() == 2 && type_name(&descr)? == "bfloat16" => Some(Self::Bf16),
             _ => None,
         };
         match dtype {
@@ -86,11 +87,38 @@ fn unsupported(name: &'static str, descr: &Bound<'_, PyArrayDescr>, hint: &'stat
     Error::Dtype { name, got: descr.to_string(), hint }.into()
 }
 
+/// Where the elements of a 4-d array lie, in the order (image, channel, row, column).
+///
+/// Taken once, together with the dtype: code of the caller that runs during a call (a signal handler, another thread) can
+/// give the array another dtype or shape.
+#[derive(Clone, Copy)]
+struct Strided {
+    data: *mut u8,
+    shape: [usize; 4],
+    strides: [isize; 4],
+}
+
+impl Strided {
+    /// Of an array that has four dimensions.
+    fn of(array: &Bound<'_, PyUntypedArray>, layout: Layout) -> Self {
+        let (shape, strides) = (layout.logical(four(array.shape())), layout.logical(four(array.strides())));
+        Self { data: data(array), shape, strides }
+    }
+
+    /// # Safety
+    /// The array must be alive and have had this type.
+    unsafe fn view<'a, E>(&self) -> View<'a, E> {
+        // SAFETY: NumPy keeps the memory as long as the array; callers are told not to change an array during a call.
+        unsafe { View::from_raw(self.data, self.shape, self.strides) }
+    }
+}
+
 /// A 4-d array of values.
 pub struct Array4<'py> {
     array: Bound<'py, PyUntypedArray>,
     pub dtype: Dtype,
     layout: Layout,
+    memory: Strided,
 }
 
 impl<'py> Array4<'py> {
@@ -104,7 +132,8 @@ impl<'py> Array4<'py> {
             };
             return Err(Error::Dimensions { name, expected, got: array.ndim().to_string() }.into());
         }
-        Ok(Self { array, dtype, layout })
+        let memory = Strided::of(&array, layout);
+        Ok(Self { array, dtype, layout, memory })
     }
 
     /// Refuses integers, which have no gradient.
@@ -138,11 +167,7 @@ impl<'py> Array4<'py> {
     }
 
     pub fn shape(&self) -> [usize; 4] {
-        self.layout.logical(four(self.array.shape()))
-    }
-
-    fn strides(&self) -> [isize; 4] {
-        self.layout.logical(four(self.array.strides()))
+        self.memory.shape
     }
 
     /// Views the array.
@@ -150,16 +175,15 @@ impl<'py> Array4<'py> {
     /// # Safety
     /// `E` must be what `dtype` stands for.
     pub unsafe fn view<E: Element>(&self) -> View<'_, E> {
-        // SAFETY: NumPy keeps the memory as long as the array, which `self` holds; callers are told not to
-        // change an array during a call.
-        unsafe { View::from_raw(data(&self.array), self.shape(), self.strides()) }
+        // SAFETY: `self` holds the array; the dtype is the caller's promise.
+        unsafe { self.memory.view() }
     }
 }
 
 /// A 4-d array of int64.
 pub struct Indices4<'py> {
-    array: Bound<'py, PyUntypedArray>,
-    layout: Layout,
+    _array: Bound<'py, PyUntypedArray>,
+    memory: Strided,
 }
 
 impl<'py> Indices4<'py> {
@@ -172,14 +196,13 @@ impl<'py> Indices4<'py> {
         if !array.dtype().is_equiv_to(&numpy::dtype::<i64>(array.py())) {
             return Err(unsupported(name, &array.dtype(), "use int64"));
         }
-        Ok(Self { array, layout })
+        let memory = Strided::of(&array, layout);
+        Ok(Self { _array: array, memory })
     }
 
     pub fn view(&self) -> View<'_, i64> {
-        let shape = self.layout.logical(four(self.array.shape()));
-        let strides = self.layout.logical(four(self.array.strides()));
-        // SAFETY: `new` checked the dtype; as in `Array4::view`.
-        unsafe { View::from_raw(data(&self.array), shape, strides) }
+        // SAFETY: `new` checked the dtype, and `self` holds the array.
+        unsafe { self.memory.view() }
     }
 }
 
@@ -212,9 +235,9 @@ fn untyped<'py>(name: &'static str, array: &Bound<'py, PyAny>) -> PyResult<Bound
     })
 }
 
-fn data(array: &Bound<'_, PyUntypedArray>) -> *const u8 {
+fn data(array: &Bound<'_, PyUntypedArray>) -> *mut u8 {
     // SAFETY: the pointer is that of a live array.
-    unsafe { (*array.as_array_ptr()).fields.data.cast_const().cast() }
+    unsafe { (*array.as_array_ptr()).fields.data.cast() }
 }
 
 fn four<T: Copy>(items: &[T]) -> [T; 4] {

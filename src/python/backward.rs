@@ -19,7 +19,10 @@ use crate::python::arrays::{
 };
 use crate::python::gpu::{self, Device, DeviceArray};
 use crate::python::interrupt::interruptible;
-use crate::python::ops::{Int, align_mode, invalid, layout, pair, pool_mode, quantization, sample_points};
+use crate::python::ops::settings;
+use crate::python::scalars::{
+    Arg, Int, align_mode, flag, invalid, layout, pair, pool_mode, quantization, real, sample_points,
+};
 use crate::run::{self, Invalid, Pyramid};
 use crate::view::{View, ViewMut};
 
@@ -28,59 +31,63 @@ pub type Shape = (Int, Int, Int, Int);
 
 #[pyfunction]
 pub fn roi_align_backward<'py>(
-    grad_output: &Bound<'py, PyAny>,
-    boxes: &Bound<'py, PyAny>,
-    batch_indices: Option<&Bound<'py, PyAny>>,
+    grad_output: Arg<'_, 'py>,
+    boxes: Arg<'_, 'py>,
+    batch_indices: Option<Arg<'_, 'py>>,
     input_shape: Shape,
-    spatial_scale: f64,
-    sampling_ratio: &Bound<'py, PyAny>,
-    aligned: bool,
-    mode: &str,
-    sample_points: &str,
-    argmax: Option<&Bound<'py, PyAny>>,
-    accumulate: bool,
-    layout: &str,
-    out: Option<&Bound<'py, PyAny>>,
-    invalid: &str,
+    spatial_scale: Arg<'_, 'py>,
+    sampling_ratio: Arg<'_, 'py>,
+    aligned: Arg<'_, 'py>,
+    mode: Arg<'_, 'py>,
+    sample_points: Arg<'_, 'py>,
+    argmax: Option<Arg<'_, 'py>>,
+    accumulate: Arg<'_, 'py>,
+    layout: Arg<'_, 'py>,
+    out: Option<Arg<'_, 'py>>,
+    invalid: Arg<'_, 'py>,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
-    let grads = Grads::new(grad_output, self::layout(layout)?)?;
+    let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
+    let accumulate = flag("accumulate", accumulate)?;
     let op = RoiAlign {
-        output: grads.output(),
-        spatial_scale,
+        output: Extent::default(),
+        spatial_scale: real("spatial_scale", spatial_scale)?,
         sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
-        aligned,
+        aligned: flag("aligned", aligned)?,
         mode: align_mode(mode)?,
         sample_points: self::sample_points(sample_points)?,
     };
-    let invalid = self::invalid(invalid)?;
+    let grads = Grads::new(grad_output, layout)?;
+    let op = RoiAlign { output: grads.output(), ..op };
     backward(&op, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, invalid, device)
 }
 
 #[pyfunction]
 pub fn roi_pool_backward<'py>(
-    grad_output: &Bound<'py, PyAny>,
-    boxes: &Bound<'py, PyAny>,
-    batch_indices: Option<&Bound<'py, PyAny>>,
+    grad_output: Arg<'_, 'py>,
+    boxes: Arg<'_, 'py>,
+    batch_indices: Option<Arg<'_, 'py>>,
     input_shape: Shape,
-    argmax: Option<&Bound<'py, PyAny>>,
-    spatial_scale: f64,
-    mode: &str,
-    quantization: &str,
-    accumulate: bool,
-    layout: &str,
-    out: Option<&Bound<'py, PyAny>>,
-    invalid: &str,
+    argmax: Option<Arg<'_, 'py>>,
+    spatial_scale: Arg<'_, 'py>,
+    mode: Arg<'_, 'py>,
+    quantization: Arg<'_, 'py>,
+    accumulate: Arg<'_, 'py>,
+    layout: Arg<'_, 'py>,
+    out: Option<Arg<'_, 'py>>,
+    invalid: Arg<'_, 'py>,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
-    let grads = Grads::new(grad_output, self::layout(layout)?)?;
+    let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
+    let accumulate = flag("accumulate", accumulate)?;
     let op = RoiPool {
-        output: grads.output(),
-        spatial_scale,
+        output: Extent::default(),
+        spatial_scale: real("spatial_scale", spatial_scale)?,
         mode: pool_mode(mode)?,
         quantization: self::quantization(quantization)?,
     };
-    let invalid = self::invalid(invalid)?;
+    let grads = Grads::new(grad_output, layout)?;
+    let op = RoiPool { output: grads.output(), ..op };
     backward(&op, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, invalid, device)
 }
 
@@ -132,12 +139,12 @@ impl<'a, 'py> Grads<'a, 'py> {
 fn backward<'py>(
     op: &impl RoiOp,
     grads: &Grads<'_, 'py>,
-    boxes: &Bound<'py, PyAny>,
-    batch_indices: Option<&Bound<'py, PyAny>>,
+    boxes: Arg<'_, 'py>,
+    batch_indices: Option<Arg<'_, 'py>>,
     input_shape: Shape,
-    argmax: Option<&Bound<'py, PyAny>>,
+    argmax: Option<Arg<'_, 'py>>,
     accumulate: bool,
-    out: Option<&Bound<'py, PyAny>>,
+    out: Option<Arg<'_, 'py>>,
     invalid: Invalid,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
@@ -151,11 +158,11 @@ fn backward<'py>(
 pub fn backward_pyramid<'py>(
     pyramid: Pyramid<'_, impl RoiOp>,
     grads: &Grads<'_, 'py>,
-    argmax: Option<&Bound<'py, PyAny>>,
-    (boxes, batch_indices): (&Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>),
+    argmax: Option<Arg<'_, 'py>>,
+    (boxes, batch_indices): (Arg<'_, 'py>, Option<Arg<'_, 'py>>),
     input_shapes: &[Shape],
     accumulate: bool,
-    outs: &[Option<&Bound<'py, PyAny>>],
+    outs: &[Option<Arg<'_, 'py>>],
     invalid: Invalid,
     device: Option<&Device>,
 ) -> PyResult<Vec<Py<PyAny>>> {
@@ -187,7 +194,7 @@ pub fn backward_pyramid<'py>(
     if let Some(device) = device {
         gpu::backward_once(py, device, pyramid, array, argmax, &rois, &results, accumulate, invalid)?;
     } else {
-        let settings = Settings::current()?;
+        let settings = settings()?;
         let call = Backward { py, pyramid, rois, argmax, outs: &results, accumulate, invalid, settings };
         with_features(array, call)?;
     }

@@ -12,37 +12,39 @@ use crate::geometry::grid::SamplePoints;
 use crate::ops::{Mode, RoiAlign, RoiSlopes};
 use crate::python::arrays::{AnyBoxes, Array4, BoxOutput, BoxTable, WithFeatures, with_features};
 use crate::python::interrupt::interruptible;
-use crate::python::ops::{invalid, layout, pair};
+use crate::python::ops::settings;
+use crate::python::scalars::{Arg, flag, invalid, layout, pair, real};
 use crate::run::{self, Invalid, Pyramid};
 use crate::view::View;
 
 #[pyfunction]
 pub fn roi_align_box_gradient<'py>(
-    grad_output: &Bound<'py, PyAny>,
-    features: &Bound<'py, PyAny>,
-    boxes: &Bound<'py, PyAny>,
-    batch_indices: Option<&Bound<'py, PyAny>>,
-    spatial_scale: f64,
-    sampling_ratio: &Bound<'py, PyAny>,
-    aligned: bool,
-    layout: &str,
-    out: Option<&Bound<'py, PyAny>>,
-    invalid: &str,
+    grad_output: Arg<'_, 'py>,
+    features: Arg<'_, 'py>,
+    boxes: Arg<'_, 'py>,
+    batch_indices: Option<Arg<'_, 'py>>,
+    spatial_scale: Arg<'_, 'py>,
+    sampling_ratio: Arg<'_, 'py>,
+    aligned: Arg<'_, 'py>,
+    layout: Arg<'_, 'py>,
+    out: Option<Arg<'_, 'py>>,
+    invalid: Arg<'_, 'py>,
 ) -> PyResult<Py<PyAny>> {
     let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
-    let (py, settings) = (features.py(), Settings::current()?);
+    let op = RoiAlign {
+        output: Extent::default(),
+        spatial_scale: real("spatial_scale", spatial_scale)?,
+        sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
+        aligned: flag("aligned", aligned)?,
+        mode: Mode::Avg,
+        sample_points: SamplePoints::Center,
+    };
+    let (py, settings) = (features.py(), settings()?);
     let maps = Array4::new("features", features, layout)?;
     let grads = Array4::new("grad_output", grad_output, layout)?;
     grads.check_dtype_of_result("grad_output", &maps)?;
     let [_, _, height, width] = grads.shape();
-    let op = RoiAlign {
-        output: Extent { height, width },
-        spatial_scale,
-        sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
-        aligned,
-        mode: Mode::Avg,
-        sample_points: SamplePoints::Center,
-    };
+    let op = RoiAlign { output: Extent { height, width }, ..op };
     let table = BoxTable::new(boxes, batch_indices, maps.shape()[0])?;
     run::output_shape(&op, maps.shape(), table.len())?;
     let inputs = [grad_output, features, boxes, batch_indices.unwrap_or(boxes)];

@@ -9,7 +9,7 @@ create_exception!(
     roialign_rs,
     GpuError,
     PyRuntimeError,
-    "A device is missing, full, lost, or was first used before a fork."
+    "A device is missing, full, lost, closed, or was first used before a fork."
 );
 
 impl From<Error> for PyErr {
@@ -19,7 +19,7 @@ impl From<Error> for PyErr {
             message.push_str("; roialign_rs.check_boxes reports all such boxes");
         }
         match error {
-            Error::Dtype { .. } | Error::NotAPair { .. } => PyTypeError::new_err(message),
+            Error::Dtype { .. } | Error::Kind { .. } => PyTypeError::new_err(message),
             Error::TooLarge { .. } | Error::NoMemory { .. } => PyMemoryError::new_err(message),
             Error::Gpu(_) => GpuError::new_err(message),
             _ => PyValueError::new_err(message),

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::geometry::grid::Grid;
 use crate::geometry::{Axis, Extent, bilinear};
 use crate::ops::{Mode, RoiAlign, RoiOp};
-use crate::python::ops::{quantization, sample_points};
+use crate::python::scalars::{Arg, quantization, sample_points};
 
 type Samples<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray3<i64>>, Bound<'py, PyArray3<f64>>);
 
@@ -23,7 +23,7 @@ pub fn sample_axis<'py>(
     spatial_scale: f64,
     sampling_ratio: i64,
     aligned: bool,
-    sample_points: &str,
+    sample_points: Arg<'_, 'py>,
 ) -> PyResult<Samples<'py>> {
     let op = RoiAlign {
         output: Extent { height: bins, width: bins },
@@ -64,7 +64,7 @@ pub fn pool_axis<'py>(
     ends: (f64, f64),
     bins: usize,
     spatial_scale: f64,
-    quantization: &str,
+    quantization: Arg<'_, 'py>,
 ) -> PyResult<Bound<'py, PyArray2<i64>>> {
     let rule = self::quantization(quantization)?;
     let edges =

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use half::{bf16, f16};
 use numpy::PyArrayDescr;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
-use crate::cpu::Settings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{self, Dtype, Options};
 use crate::python::arrays::{self, Array4, Layout, Output};
 use crate::python::interrupt::interruptible;
+use crate::python::ops::settings;
+use crate::python::scalars::{self, Arg, flag, integer, wrong_kind};
 use crate::view::{View, ViewMut};
 
 pub use calls::{backward, backward_once, forward, forward_once, on_device};
@@ -41,22 +43,31 @@ impl Device {
     #[new]
     fn new(
         py: Python<'_>,
-        name: &str,
-        allow_cpu: bool,
-        checked: bool,
-        max_workgroups: Option<u32>,
-        max_binding_bytes: Option<u64>,
-    ) -> Result<Self> {
-        let options = Options { allow_cpu, checked, max_workgroups, max_binding_bytes };
-        py.detach(|| gpu::Device::open(name, &options)).map(Self)
+        name: Arg<'_, '_>,
+        allow_cpu: Arg<'_, '_>,
+        checked: Arg<'_, '_>,
+        max_workgroups: Option<Arg<'_, '_>>,
+        max_binding_bytes: Option<Arg<'_, '_>>,
+    ) -> PyResult<Self> {
+        const NAME: &str =
+            "part of the name of an adapter, which roialign_rs.gpu.devices() lists, or \"auto\"";
+        let text = name.cast::<PyString>().map_err(|_| wrong_kind("name", NAME, name))?.to_string_lossy();
+        let options = Options {
+            allow_cpu: flag("allow_cpu", allow_cpu)?,
+            checked: flag("checked", checked)?,
+            max_workgroups: limit("max_workgroups", max_workgroups)?
+                .map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+            max_binding_bytes: limit("max_binding_bytes", max_binding_bytes)?,
+        };
+        Ok(py.detach(|| gpu::Device::open(&text, &options)).map(Self)?)
     }
 
     fn info(&self) -> Info {
         tell(self.0.info())
     }
 
-    fn features(&self, py: Python<'_>, array: &Bound<'_, PyAny>, layout: &str) -> PyResult<DeviceArray> {
-        let layout = crate::python::ops::layout(layout)?;
+    fn features(&self, py: Python<'_>, array: Arg<'_, '_>, layout: Arg<'_, '_>) -> PyResult<DeviceArray> {
+        let layout = scalars::layout(layout)?;
         let array = Array4::new("features", array, layout)?;
         Ok(DeviceArray { array: Arc::new(upload(py, &self.0, &array)?), layout })
     }
@@ -70,7 +81,7 @@ impl Device {
     }
 
     fn synchronize(&self, py: Python<'_>) -> PyResult<()> {
-        interruptible(py, Settings::current()?, |settings| self.0.synchronize(settings))
+        interruptible(py, settings()?, |settings| self.0.synchronize(settings))
     }
 
     fn start_timer(&self, py: Python<'_>) -> Result<()> {
@@ -83,6 +94,20 @@ impl Device {
 
     fn destroy(&self, py: Python<'_>) -> Result<()> {
         py.detach(|| self.0.destroy())
+    }
+
+    fn close(&self, py: Python<'_>) -> Result<()> {
+        py.detach(|| self.0.close())
+    }
+}
+
+/// A limit that is lower than the device's own.
+fn limit(name: &'static str, most: Option<Arg<'_, '_>>) -> PyResult<Option<u64>> {
+    let Some(most) = most else { return Ok(None) };
+    let most = integer(name, most)?;
+    match u64::try_from(most) {
+        Ok(most) => Ok(Some(most)),
+        Err(_) => Err(Error::Value { name, expected: "positive", got: most.to_string() }.into()),
     }
 }
 
@@ -145,10 +170,29 @@ impl DeviceArray {
         download(py, &self.array, &out)?;
         Ok(out.array.into_any().unbind())
     }
+
+    /// Downloads the array for `numpy.asarray`, in another dtype if one is given. Always a copy: ValueError for copy=False.
+    #[pyo3(signature = (dtype=None, copy=None))]
+    fn __array__<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: Option<&Bound<'py, PyAny>>,
+        copy: Option<bool>,
+    ) -> PyResult<Py<PyAny>> {
+        if copy == Some(false) {
+            let message = "copy=False: the array lies on a device, and can only be copied from there";
+            return Err(Error::Conflict(message.to_owned()).into());
+        }
+        let array = self.numpy(py, None)?;
+        match dtype {
+            Some(dtype) => array.call_method1(py, "astype", (dtype,)),
+            None => Ok(array),
+        }
+    }
 }
 
 fn send<E: gpu::Transfer>(py: Python<'_>, device: &gpu::Device, view: View<'_, E>) -> PyResult<gpu::Array> {
-    interruptible(py, Settings::current()?, |settings| device.upload(&view, settings))
+    interruptible(py, settings()?, |settings| device.upload(&view, settings))
 }
 
 /// Uploads an array as what it is.
@@ -168,7 +212,7 @@ fn upload(py: Python<'_>, device: &gpu::Device, array: &Array4<'_>) -> PyResult<
 /// Downloads an array into one that was made for its dtype.
 fn download(py: Python<'_>, array: &gpu::Array, out: &Output<'_>) -> PyResult<()> {
     fn fetch<E: gpu::Transfer>(py: Python<'_>, array: &gpu::Array, view: &ViewMut<'_, E>) -> PyResult<()> {
-        interruptible(py, Settings::current()?, |settings| array.download(view, settings))
+        interruptible(py, settings()?, |settings| array.download(view, settings))
     }
     // SAFETY: each arm names the type that the dtype stands for.
     unsafe {

@@ -12,6 +12,7 @@ mod interrupt;
 mod multiscale;
 mod ops;
 mod recycle;
+mod scalars;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
@@ -34,9 +35,10 @@ mod _core {
     use super::multiscale::{assign_stages, multiscale_roi_align, multiscale_roi_align_backward};
     #[pymodule_export]
     use super::ops::{
-        get_num_threads, limit_threads, pair, release_memory, roi_align, roi_pool, set_num_threads,
-        simd_level,
+        get_num_threads, limit_threads, release_memory, roi_align, roi_pool, set_num_threads, simd_level,
     };
+    #[pymodule_export]
+    use super::scalars::pair;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

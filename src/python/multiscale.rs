@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 
 use crate::cpu::Settings;
 use crate::element::Element;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::geometry::Extent;
 use crate::geometry::grid::SamplePoints;
 use crate::geometry::stages::{Rounding, StageRule};
@@ -22,13 +22,14 @@ use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Output, WithFeatures, in
 use crate::python::backward::{Grads, Shape, backward_pyramid};
 use crate::python::gpu::{self, Device};
 use crate::python::interrupt::interruptible;
-use crate::python::ops::{Int, choose, extent, invalid, layout, pair};
+use crate::python::ops::settings;
+use crate::python::scalars::{Arg, choose, extent, flag, integer, invalid, layout, pair, real, reals};
 use crate::run::{self, Invalid, Pyramid, Stages};
 use crate::view::View;
 
-fn rounding(got: &str) -> Result<Rounding> {
-    let choices = [("torchvision", Rounding::Torchvision), ("detectron2", Rounding::Detectron2)];
-    choose("rule", got, &choices, "\"torchvision\" or \"detectron2\"")
+fn rounding(rule: Arg<'_, '_>) -> PyResult<Rounding> {
+    let choices = [("detectron2", Rounding::Detectron2), ("torchvision", Rounding::Torchvision)];
+    choose("rule", rule, &choices, "\"detectron2\" or \"torchvision\"")
 }
 
 /// What a pyramid is made of.
@@ -41,27 +42,36 @@ struct Levels {
 impl Levels {
     fn new(
         output: Extent,
-        spatial_scales: &[f64],
-        sampling_ratio: &Bound<'_, PyAny>,
-        aligned: bool,
-        canonical_size: f64,
-        Int(canonical_level): Int,
-        rule: &str,
-        stages: Option<&Bound<'_, PyAny>>,
+        spatial_scales: Arg<'_, '_>,
+        sampling_ratio: Arg<'_, '_>,
+        aligned: Arg<'_, '_>,
+        canonical_size: Arg<'_, '_>,
+        canonical_level: Arg<'_, '_>,
+        rule: Arg<'_, '_>,
+        stages: Option<Arg<'_, '_>>,
     ) -> PyResult<Self> {
+        let spatial_scales = reals("spatial_scales", spatial_scales)?;
         let sampling_ratio = pair("sampling_ratio", sampling_ratio)?.into();
+        let aligned = flag("aligned", aligned)?;
+        let canonical_size = real("canonical_size", canonical_size)?;
+        let canonical_level = integer("canonical_level", canonical_level)?;
+        let rounding = rounding(rule)?;
         let (mode, sample_points) = (Mode::Avg, SamplePoints::Center);
         let op =
             |&spatial_scale| RoiAlign { output, spatial_scale, sampling_ratio, aligned, mode, sample_points };
         let ops: Vec<_> = spatial_scales.iter().map(op).collect();
         let given = stages.map(|stages| integers("stages", stages)).transpose()?;
-        let rounding = rounding(rule)?;
         let mut rule = StageRule { canonical_size, canonical_level, rounding, ..StageRule::default() };
         rule.check()?;
         if given.is_none() && ops.len() > 1 {
-            rule.min_level = run::finest_level(spatial_scales)?;
+            rule.min_level = run::finest_level(&spatial_scales)?;
         }
         Ok(Self { ops, rule, given })
+    }
+
+    fn with_output(mut self, output: Extent) -> Self {
+        self.ops.iter_mut().for_each(|op| op.output = output);
+        self
     }
 
     fn pyramid(&self) -> Pyramid<'_, RoiAlign> {
@@ -74,26 +84,26 @@ impl Levels {
 pub fn multiscale_roi_align<'py>(
     py: Python<'py>,
     features_list: Vec<Bound<'py, PyAny>>,
-    boxes: &Bound<'py, PyAny>,
-    batch_indices: Option<&Bound<'py, PyAny>>,
-    output_size: &Bound<'py, PyAny>,
-    spatial_scales: Vec<f64>,
-    sampling_ratio: &Bound<'py, PyAny>,
-    aligned: bool,
-    canonical_size: f64,
-    canonical_level: Int,
-    rule: &str,
-    stages: Option<&Bound<'py, PyAny>>,
-    layout: &str,
-    out: Option<&Bound<'py, PyAny>>,
-    invalid: &str,
+    boxes: Arg<'_, 'py>,
+    batch_indices: Option<Arg<'_, 'py>>,
+    output_size: Arg<'_, 'py>,
+    spatial_scales: Arg<'_, 'py>,
+    sampling_ratio: Arg<'_, 'py>,
+    aligned: Arg<'_, 'py>,
+    canonical_size: Arg<'_, 'py>,
+    canonical_level: Arg<'_, 'py>,
+    rule: Arg<'_, 'py>,
+    stages: Option<Arg<'_, 'py>>,
+    layout: Arg<'_, 'py>,
+    out: Option<Arg<'_, 'py>>,
+    invalid: Arg<'_, 'py>,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
     let output = extent(output_size)?;
     let levels = Levels::new(
         output,
-        &spatial_scales,
+        spatial_scales,
         sampling_ratio,
         aligned,
         canonical_size,
@@ -120,7 +130,7 @@ pub fn multiscale_roi_align<'py>(
     if let Some(device) = device {
         gpu::forward_once(py, device, pyramid, &arrays, &rois, &out, None, invalid)?;
     } else {
-        let settings = Settings::current()?;
+        let settings = settings()?;
         let call = Forward { py, pyramid, arrays: &arrays, rois, out: &out, invalid, settings };
         with_features(&arrays[0], call)?;
     }
@@ -161,27 +171,28 @@ impl<'py> WithFeatures<'py> for Forward<'_, 'py> {
 
 #[pyfunction]
 pub fn multiscale_roi_align_backward<'py>(
-    grad_output: &Bound<'py, PyAny>,
-    boxes: &Bound<'py, PyAny>,
-    batch_indices: Option<&Bound<'py, PyAny>>,
+    grad_output: Arg<'_, 'py>,
+    boxes: Arg<'_, 'py>,
+    batch_indices: Option<Arg<'_, 'py>>,
     input_shapes: Vec<Shape>,
-    spatial_scales: Vec<f64>,
-    sampling_ratio: &Bound<'py, PyAny>,
-    aligned: bool,
-    canonical_size: f64,
-    canonical_level: Int,
-    rule: &str,
-    stages: Option<&Bound<'py, PyAny>>,
-    accumulate: bool,
-    layout: &str,
+    spatial_scales: Arg<'_, 'py>,
+    sampling_ratio: Arg<'_, 'py>,
+    aligned: Arg<'_, 'py>,
+    canonical_size: Arg<'_, 'py>,
+    canonical_level: Arg<'_, 'py>,
+    rule: Arg<'_, 'py>,
+    stages: Option<Arg<'_, 'py>>,
+    accumulate: Arg<'_, 'py>,
+    layout: Arg<'_, 'py>,
     out: Option<Vec<Bound<'py, PyAny>>>,
-    invalid: &str,
+    invalid: Arg<'_, 'py>,
     device: Option<&Device>,
 ) -> PyResult<Vec<Py<PyAny>>> {
-    let grads = Grads::new(grad_output, self::layout(layout)?)?;
+    let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
+    let accumulate = flag("accumulate", accumulate)?;
     let levels = Levels::new(
-        grads.output(),
-        &spatial_scales,
+        Extent::default(),
+        spatial_scales,
         sampling_ratio,
         aligned,
         canonical_size,
@@ -189,6 +200,8 @@ pub fn multiscale_roi_align_backward<'py>(
         rule,
         stages,
     )?;
+    let grads = Grads::new(grad_output, layout)?;
+    let levels = levels.with_output(grads.output());
     let outs = match &out {
         Some(outs) => outs.iter().map(Some).collect(),
         None => vec![None; input_shapes.len()],
@@ -197,29 +210,33 @@ pub fn multiscale_roi_align_backward<'py>(
         let (got, expected) = (outs.len(), input_shapes.len());
         return Err(Error::Conflict(format!("out has {got} arrays for {expected} maps")).into());
     }
-    let (pyramid, rois, invalid) = (levels.pyramid(), (boxes, batch_indices), self::invalid(invalid)?);
+    let (pyramid, rois) = (levels.pyramid(), (boxes, batch_indices));
     backward_pyramid(pyramid, &grads, None, rois, &input_shapes, accumulate, &outs, invalid, device)
 }
 
 #[pyfunction]
 pub fn assign_stages<'py>(
     py: Python<'py>,
-    boxes: &Bound<'py, PyAny>,
-    num_stages: Int,
-    min_level: Int,
-    canonical_size: f64,
-    canonical_level: Int,
-    rule: &str,
-    invalid: &str,
+    boxes: Arg<'_, 'py>,
+    num_stages: Arg<'_, 'py>,
+    min_level: Arg<'_, 'py>,
+    canonical_size: Arg<'_, 'py>,
+    canonical_level: Arg<'_, 'py>,
+    rule: Arg<'_, 'py>,
+    invalid: Arg<'_, 'py>,
 ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-    let rounding = rounding(rule)?;
-    let (min_level, canonical_level) = (min_level.0, canonical_level.0);
-    let rule = StageRule { min_level, canonical_size, canonical_level, rounding };
+    let num_stages = integer("num_stages", num_stages)?;
+    let rule = StageRule {
+        min_level: integer("min_level", min_level)?,
+        canonical_size: real("canonical_size", canonical_size)?,
+        canonical_level: integer("canonical_level", canonical_level)?,
+        rounding: rounding(rule)?,
+    };
     let invalid = self::invalid(invalid)?;
     let rois = BoxTable::new(boxes, None, 1)?.read()?;
     let stages = py.detach(|| match rois {
-        AnyBoxes::F32(boxes) => run::assign_stages(rule, &boxes.corners, num_stages.0, invalid),
-        AnyBoxes::F64(boxes) => run::assign_stages(rule, &boxes.corners, num_stages.0, invalid),
+        AnyBoxes::F32(boxes) => run::assign_stages(rule, &boxes.corners, num_stages, invalid),
+        AnyBoxes::F64(boxes) => run::assign_stages(rule, &boxes.corners, num_stages, invalid),
     })?;
     Ok(PyArray1::from_vec(py, stages))
 }

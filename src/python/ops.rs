@@ -1,4 +1,4 @@
-//! One thin function per operator and direction, and the process's settings.
+//! One thin function per operator, and the process's settings.
 
 #![allow(
     clippy::too_many_arguments,
@@ -9,130 +9,52 @@
 
 use std::slice;
 
-use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 
 use crate::cpu::{self, Level, Settings};
 use crate::element::Element;
 use crate::error::{Error, Result};
-use crate::geometry::Extent;
-use crate::geometry::grid::SamplePoints;
-use crate::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
-use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Layout, Output, WithFeatures, with_features};
+use crate::ops::{RoiAlign, RoiOp, RoiPool};
+use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Output, WithFeatures, with_features};
 use crate::python::gpu::{self, Device};
 use crate::python::interrupt::interruptible;
 use crate::python::recycle;
+use crate::python::scalars::{
+    Arg, align_mode, extent, flag, integer, invalid, layout, pair, pool_mode, quantization, real,
+    sample_points,
+};
 use crate::run::{self, Invalid, Pyramid};
 use crate::scratch;
 use crate::view::View;
 
-/// Picks a variant by its name.
-pub fn choose<T: Copy>(
-    name: &'static str,
-    got: &str,
-    choices: &[(&str, T)],
-    expected: &'static str,
-) -> Result<T> {
-    let found = choices.iter().find(|(choice, _)| *choice == got);
-    found.map(|&(_, value)| value).ok_or_else(|| Error::Value { name, expected, got: format!("{got:?}") })
-}
-
-pub fn sample_points(got: &str) -> Result<SamplePoints> {
-    let choices = [("center", SamplePoints::Center), ("interior", SamplePoints::Interior)];
-    choose("sample_points", got, &choices, "\"center\" or \"interior\"")
-}
-
-pub fn align_mode(got: &str) -> Result<Mode> {
-    let choices = [("avg", Mode::Avg), ("max", Mode::Max), ("onnx_max", Mode::OnnxMax)];
-    choose("mode", got, &choices, "\"avg\", \"max\" or \"onnx_max\"")
-}
-
-pub fn pool_mode(got: &str) -> Result<PoolMode> {
-    choose("mode", got, &[("max", PoolMode::Max), ("avg", PoolMode::Avg)], "\"max\" or \"avg\"")
-}
-
-pub fn quantization(got: &str) -> Result<Quantization> {
-    let choices = [
-        ("caffe", Quantization::Caffe),
-        ("mmcv", Quantization::Mmcv),
-        ("floor", Quantization::Floor),
-        ("truncate", Quantization::Truncate),
-    ];
-    choose("quantization", got, &choices, "\"caffe\", \"mmcv\", \"floor\" or \"truncate\"")
-}
-
-pub fn layout(got: &str) -> Result<Layout> {
-    choose("layout", got, &[("NCHW", Layout::Nchw), ("NHWC", Layout::Nhwc)], "\"NCHW\" or \"NHWC\"")
-}
-
-pub fn invalid(got: &str) -> Result<Invalid> {
-    let choices = [("raise", Invalid::Raise), ("zero", Invalid::Zero), ("nan", Invalid::Nan)];
-    choose("invalid", got, &choices, "\"raise\", \"zero\" or \"nan\"")
-}
-
-/// An integer of any size: beyond the range of `i64` it is as far as that goes, which no argument allows.
-#[derive(Clone, Copy)]
-pub struct Int(pub i64);
-
-impl<'py> FromPyObject<'_, 'py> for Int {
-    type Error = PyErr;
-
-    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        object.extract().map(Self).or_else(|error| {
-            if !error.is_instance_of::<PyOverflowError>(object.py()) {
-                return Err(error);
-            }
-            Ok(Self(if object.lt(0)? { i64::MIN } else { i64::MAX }))
-        })
-    }
-}
-
-/// One integer for both axes, or (y, x).
-#[pyfunction]
-pub fn pair(name: &str, value: &Bound<'_, PyAny>) -> PyResult<(i64, i64)> {
-    if let Ok(Int(both)) = value.extract() {
-        return Ok((both, both));
-    }
-    if let Ok((Int(y), Int(x))) = value.extract() {
-        return Ok((y, x));
-    }
-    match value.extract::<Vec<Int>>().as_deref() {
-        Ok(&[Int(y), Int(x)]) => Ok((y, x)),
-        _ => Err(Error::NotAPair { name: name.to_owned(), got: value.repr()?.to_string() }.into()),
-    }
-}
-
-pub fn extent(output_size: &Bound<'_, PyAny>) -> PyResult<Extent> {
-    let (height, width) = pair("output_size", output_size)?;
-    if let (Ok(height), Ok(width)) = (usize::try_from(height), usize::try_from(width)) {
-        return Ok(Extent { height, width });
-    }
-    let got = format!("({height}, {width})");
-    Err(Error::Value { name: "output_size", expected: "positive", got }.into())
+/// The settings of a call. Whichever call comes first refuses a wrong value of any environment variable, needed or not.
+pub fn settings() -> Result<Settings<'static>> {
+    recycle::kept_bytes()?;
+    Settings::current()
 }
 
 #[pyfunction]
 pub fn roi_align<'py>(
-    features: &Bound<'py, PyAny>,
-    boxes: &Bound<'py, PyAny>,
-    batch_indices: Option<&Bound<'py, PyAny>>,
-    output_size: &Bound<'py, PyAny>,
-    spatial_scale: f64,
-    sampling_ratio: &Bound<'py, PyAny>,
-    aligned: bool,
-    mode: &str,
-    sample_points: &str,
-    return_argmax: bool,
-    layout: &str,
-    out: Option<&Bound<'py, PyAny>>,
-    invalid: &str,
+    features: Arg<'_, 'py>,
+    boxes: Arg<'_, 'py>,
+    batch_indices: Option<Arg<'_, 'py>>,
+    output_size: Arg<'_, 'py>,
+    spatial_scale: Arg<'_, 'py>,
+    sampling_ratio: Arg<'_, 'py>,
+    aligned: Arg<'_, 'py>,
+    mode: Arg<'_, 'py>,
+    sample_points: Arg<'_, 'py>,
+    return_argmax: Arg<'_, 'py>,
+    layout: Arg<'_, 'py>,
+    out: Option<Arg<'_, 'py>>,
+    invalid: Arg<'_, 'py>,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     let op = RoiAlign {
         output: extent(output_size)?,
-        spatial_scale,
+        spatial_scale: real("spatial_scale", spatial_scale)?,
         sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
-        aligned,
+        aligned: flag("aligned", aligned)?,
         mode: align_mode(mode)?,
         sample_points: self::sample_points(sample_points)?,
     };
@@ -141,22 +63,22 @@ pub fn roi_align<'py>(
 
 #[pyfunction]
 pub fn roi_pool<'py>(
-    features: &Bound<'py, PyAny>,
-    boxes: &Bound<'py, PyAny>,
-    batch_indices: Option<&Bound<'py, PyAny>>,
-    output_size: &Bound<'py, PyAny>,
-    spatial_scale: f64,
-    mode: &str,
-    quantization: &str,
-    return_argmax: bool,
-    layout: &str,
-    out: Option<&Bound<'py, PyAny>>,
-    invalid: &str,
+    features: Arg<'_, 'py>,
+    boxes: Arg<'_, 'py>,
+    batch_indices: Option<Arg<'_, 'py>>,
+    output_size: Arg<'_, 'py>,
+    spatial_scale: Arg<'_, 'py>,
+    mode: Arg<'_, 'py>,
+    quantization: Arg<'_, 'py>,
+    return_argmax: Arg<'_, 'py>,
+    layout: Arg<'_, 'py>,
+    out: Option<Arg<'_, 'py>>,
+    invalid: Arg<'_, 'py>,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     let op = RoiPool {
         output: extent(output_size)?,
-        spatial_scale,
+        spatial_scale: real("spatial_scale", spatial_scale)?,
         mode: pool_mode(mode)?,
         quantization: self::quantization(quantization)?,
     };
@@ -165,16 +87,17 @@ pub fn roi_pool<'py>(
 
 fn forward<'py>(
     op: &impl RoiOp,
-    features: &Bound<'py, PyAny>,
-    boxes: &Bound<'py, PyAny>,
-    batch_indices: Option<&Bound<'py, PyAny>>,
-    return_argmax: bool,
-    layout: &str,
-    out: Option<&Bound<'py, PyAny>>,
-    invalid: &str,
+    features: Arg<'_, 'py>,
+    boxes: Arg<'_, 'py>,
+    batch_indices: Option<Arg<'_, 'py>>,
+    return_argmax: Arg<'_, 'py>,
+    layout: Arg<'_, 'py>,
+    out: Option<Arg<'_, 'py>>,
+    invalid: Arg<'_, 'py>,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
     let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
+    let return_argmax = flag("return_argmax", return_argmax)?;
     if return_argmax && !op.reduce().has_argmax() {
         return Err(Error::Conflict("return_argmax needs a mode that takes a maximum".to_owned()).into());
     }
@@ -184,7 +107,7 @@ fn forward<'py>(
         return gpu::forward(pyramid, &maps, rois, return_argmax, layout, out.is_some(), invalid, device);
     }
     let array = Array4::new("features", features, layout)?;
-    let settings = Settings::current()?;
+    let settings = settings()?;
     let table = BoxTable::new(boxes, batch_indices, array.shape()[0])?;
     let shape = run::output_shape(op, array.shape(), table.len())?;
     let inputs = [features, boxes, batch_indices.unwrap_or(boxes)];
@@ -231,14 +154,54 @@ impl<'py, O: RoiOp> WithFeatures<'py> for Forward<'_, 'py, O> {
     }
 }
 
+/// Number of threads that a call may use.
+///
+/// Returns
+/// -------
+/// int
+///     What `set_num_threads` was given, else the environment variable ``ROIALIGN_NUM_THREADS``, else the number of cores
+///     that this process may use.
+///
+/// Raises
+/// ------
+/// ValueError
+///     If the environment variable is not an integer between 1 and 1024.
+///
+/// Examples
+/// --------
+/// >>> import roialign_rs as ra
+/// >>> ra.get_num_threads() >= 1
+/// True
 #[pyfunction]
 pub fn get_num_threads() -> Result<usize> {
     cpu::num_threads()
 }
 
+/// Set how many threads each later call of this process may use. Results do not depend on it.
+///
+/// Parameters
+/// ----------
+/// n : int
+///     Between 1 and 1024; 1 computes on the calling thread alone.
+///
+/// Raises
+/// ------
+/// ValueError
+///     For an integer outside of these bounds.
+/// TypeError
+///     For anything else.
+///
+/// Examples
+/// --------
+/// >>> import roialign_rs as ra
+/// >>> before = ra.get_num_threads()
+/// >>> ra.set_num_threads(1)
+/// >>> ra.get_num_threads()
+/// 1
+/// >>> ra.set_num_threads(before)
 #[pyfunction]
-pub fn set_num_threads(n: Int) -> Result<()> {
-    cpu::set_num_threads(n.0)
+pub fn set_num_threads(n: Arg<'_, '_>) -> PyResult<()> {
+    Ok(cpu::set_num_threads(integer("n", n)?)?)
 }
 
 /// Give back memory that is kept for later calls and that nothing uses now.
@@ -269,6 +232,23 @@ pub fn limit_threads(n: usize) -> usize {
     cpu::limit_threads(n)
 }
 
+/// Name of the instruction set that the kernels use.
+///
+/// Returns
+/// -------
+/// {"scalar", "avx2", "avx512", "neon"}
+///     What the environment variable ``ROIALIGN_LEVEL`` names, else the fastest that this CPU has.
+///
+/// Raises
+/// ------
+/// ValueError
+///     If the variable names no instruction set of this CPU.
+///
+/// Examples
+/// --------
+/// >>> import roialign_rs as ra
+/// >>> ra.simd_level() in ("scalar", "avx2", "avx512", "neon")
+/// True
 #[pyfunction]
 pub fn simd_level() -> Result<&'static str> {
     Level::current().map(Level::name)

@@ -7,12 +7,12 @@
 #![allow(unsafe_code, reason = "memory that arrays borrow from a Python object")]
 
 use std::alloc::{Layout, alloc, dealloc};
-use std::env;
 use std::ptr::NonNull;
 use std::sync::{Mutex, OnceLock};
 
 use pyo3::prelude::*;
 
+use crate::env::variable;
 use crate::error::{Error, Result};
 
 /// Smaller results are NumPy's own: its allocator and the C library keep those by themselves.
@@ -43,18 +43,14 @@ unsafe impl Sync for Block {}
 
 impl Memory {
     /// At least so many bytes, or none if the system has no more. Not initialised.
-    ///
-    /// # Errors
-    /// If the environment variable is wrong.
-    pub fn new(bytes: usize) -> Result<Option<Self>> {
-        kept_bytes()?;
+    pub fn new(bytes: usize) -> Option<Self> {
         let reused = FREE.try_lock().ok().and_then(|mut free| {
             // A block that is much too large would be missing where it fits.
             let fits = |block: &Block| block.bytes >= bytes && block.bytes - bytes <= bytes / 4;
             let at = free.iter().rposition(fits)?;
             Some(free.remove(at))
         });
-        Ok(reused.or_else(|| Block::new(bytes)).map(|block| Self(Some(block))))
+        reused.or_else(|| Block::new(bytes)).map(|block| Self(Some(block)))
     }
 
     pub fn start(&self) -> *mut u8 {
@@ -112,11 +108,11 @@ impl Drop for Block {
 ///
 /// # Errors
 /// If the environment variable is not a number.
-fn kept_bytes() -> Result<usize> {
+pub fn kept_bytes() -> Result<usize> {
     static KEPT: OnceLock<Result<usize>> = OnceLock::new();
     KEPT.get_or_init(|| {
-        let Ok(text) = env::var("ROIALIGN_RECYCLE_MB") else { return Ok(KEPT_MB << 20) };
-        match text.trim().parse::<usize>() {
+        let Some(text) = variable("ROIALIGN_RECYCLE_MB") else { return Ok(KEPT_MB << 20) };
+        match text.parse::<usize>() {
             Ok(megabytes) => Ok(megabytes.saturating_mul(1 << 20)),
             Err(_) => Err(Error::Value {
                 name: "ROIALIGN_RECYCLE_MB",

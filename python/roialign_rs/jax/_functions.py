@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 
 import roialign_rs as ra
 from roialign_rs._args import Pair
+from roialign_rs._core import pair
 from roialign_rs.jax._operators import Operator, apply
 
 Layout = Literal["NCHW", "NHWC"]
@@ -70,11 +70,11 @@ def roi_align(
     pool = Operator(
         ra.roi_align,
         ra.roi_align_backward,
-        _pair(output_size),
+        pair("output_size", output_size),
         layout,
         (
             ("spatial_scale", spatial_scale),
-            ("sampling_ratio", _pair(sampling_ratio)),
+            ("sampling_ratio", pair("sampling_ratio", sampling_ratio)),
             ("aligned", aligned),
             ("mode", mode),
             ("sample_points", sample_points),
@@ -123,7 +123,7 @@ def roi_pool(
     pool = Operator(
         ra.roi_pool,
         ra.roi_pool_backward,
-        _pair(output_size),
+        pair("output_size", output_size),
         layout,
         (("spatial_scale", spatial_scale), ("mode", mode), ("quantization", quantization)),
         has_argmax=mode == "max",
@@ -171,11 +171,11 @@ def multiscale_roi_align(
     pool = Operator(
         ra.multiscale_roi_align,
         ra.multiscale_roi_align_backward,
-        _pair(output_size),
+        pair("output_size", output_size),
         layout,
         (
             ("spatial_scales", tuple(spatial_scales)),
-            ("sampling_ratio", _pair(sampling_ratio)),
+            ("sampling_ratio", pair("sampling_ratio", sampling_ratio)),
             ("aligned", aligned),
             ("canonical_size", canonical_size),
             ("canonical_level", canonical_level),
@@ -184,12 +184,6 @@ def multiscale_roi_align(
         pyramid=True,
     )
     return apply(pool, maps, _table(boxes, batch_indices, maps[0].shape[0] if maps else 0))
-
-
-def _pair(value: Pair) -> tuple[int, int]:
-    """(y, x), hashable; whether they have a meaning is decided in Rust."""
-    y, x = value if isinstance(value, (tuple, list)) else (value, value)
-    return operator.index(y), operator.index(x)
 
 
 def _table(boxes: Any, batch_indices: Any, images: int) -> jax.Array:
@@ -203,6 +197,8 @@ def _table(boxes: Any, batch_indices: Any, images: int) -> jax.Array:
         batch_indices = jnp.repeat(jnp.arange(images), jnp.array(counts), total_repeat_length=sum(counts))
         boxes = jnp.concatenate(boxes)
     boxes = jnp.asarray(boxes)
+    if boxes.ndim == 1 and boxes.shape[0] in (4, 5):
+        boxes = boxes[None]
     if boxes.ndim != 2 or boxes.shape[1] not in (4, 5):
         raise ValueError(f"boxes: expected shape (K, 4) or (K, 5), got {boxes.shape}")
     boxes = boxes if boxes.dtype in (jnp.float32, jnp.float64) else boxes.astype(jnp.float32)

@@ -21,10 +21,10 @@ mod target;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-use std::env;
 use std::sync::OnceLock;
 
 use crate::element::{Conversions, Element, Real, each};
+use crate::env::variable;
 use crate::error::{Error, Result};
 
 use baseline::Baseline;
@@ -121,9 +121,9 @@ impl Level {
     pub fn current() -> Result<Self> {
         static CURRENT: OnceLock<Result<Level>> = OnceLock::new();
         CURRENT
-            .get_or_init(|| match env::var("ROIALIGN_LEVEL") {
-                Ok(name) => Self::by_name(&name),
-                Err(_) => Ok(Self::best()),
+            .get_or_init(|| match variable("ROIALIGN_LEVEL") {
+                Some(name) => Self::by_name(&name),
+                None => Ok(Self::best()),
             })
             .clone()
     }

@@ -19,8 +19,13 @@ pub enum AnyBoxes {
 
 /// A table of boxes that was checked and not yet copied: a result that does not fit in memory should be refused
 /// before its boxes, which may be a repeated row without memory, fill it.
+///
+/// Dtype and place are taken together, as those of [`Array4`](super::Array4).
 pub struct BoxTable<'py> {
-    boxes: Bound<'py, PyUntypedArray>,
+    _boxes: Bound<'py, PyUntypedArray>,
+    data: *const u8,
+    shape: [usize; 2],
+    strides: [isize; 2],
     batch_indices: Option<Bound<'py, PyAny>>,
     is_f32: bool,
 }
@@ -33,20 +38,6 @@ impl<'py> BoxTable<'py> {
         images: usize,
     ) -> PyResult<Self> {
         let boxes = untyped("boxes", boxes)?;
-        match *boxes.shape() {
-            [_, 5] if batch_indices.is_some() => {
-                let message = "batch_indices cannot be given with boxes that have a batch index column";
-                return Err(Error::Conflict(message.to_owned()).into());
-            }
-            [rows, 4] if batch_indices.is_none() && images != 1 && rows > 0 => {
-                return Err(Error::NoBatchIndices { images }.into());
-            }
-            [_, 4 | 5] => {}
-            _ => {
-                let expected = "shape (K, 4) or (K, 5)";
-                return Err(Error::Dimensions { name: "boxes", expected, got: tuple(boxes.shape()) }.into());
-            }
-        }
         let descr = boxes.dtype();
         // The type numbers of float32 and float64.
         let is_f32 = match descr.num() {
@@ -54,12 +45,28 @@ impl<'py> BoxTable<'py> {
             12 if descr.is_native_byteorder() != Some(false) => false,
             _ => return Err(unsupported("boxes", &descr, "use float32 or float64")),
         };
-        Ok(Self { boxes, batch_indices: batch_indices.cloned(), is_f32 })
+        let shape = match *boxes.shape() {
+            [_, 5] if batch_indices.is_some() => {
+                let message = "batch_indices cannot be given with boxes that have a batch index column";
+                return Err(Error::Conflict(message.to_owned()).into());
+            }
+            [rows, 4] if batch_indices.is_none() && images != 1 && rows > 0 => {
+                return Err(Error::NoBatchIndices { images }.into());
+            }
+            [rows, columns @ (4 | 5)] => [rows, columns],
+            _ => {
+                let expected = "shape (K, 4) or (K, 5)";
+                return Err(Error::Dimensions { name: "boxes", expected, got: tuple(boxes.shape()) }.into());
+            }
+        };
+        let strides = [0, 1].map(|axis| boxes.strides()[axis]);
+        let (data, batch_indices) = (data(&boxes).cast_const(), batch_indices.cloned());
+        Ok(Self { _boxes: boxes, data, shape, strides, batch_indices, is_f32 })
     }
 
     /// Number of boxes.
     pub fn len(&self) -> usize {
-        self.boxes.shape()[0]
+        self.shape[0]
     }
 
     /// Copies the boxes.
@@ -73,14 +80,13 @@ impl<'py> BoxTable<'py> {
     /// # Safety
     /// `B` must be the array's type.
     unsafe fn read_as<B: Real>(&self) -> PyResult<Boxes<B>> {
-        let base = data(&self.boxes);
-        let [row_stride, column_stride] = [0, 1].map(|axis| self.boxes.strides()[axis]);
+        let [row_stride, column_stride] = self.strides;
         // SAFETY: the indices are inside the shape.
         let at = |row: usize, column: usize| unsafe {
             let offset = row as isize * row_stride + column as isize * column_stride;
-            base.wrapping_offset(offset).cast::<B>().read_unaligned()
+            self.data.wrapping_offset(offset).cast::<B>().read_unaligned()
         };
-        let with_image = self.boxes.shape()[1] == 5;
+        let with_image = self.shape[1] == 5;
         let first = usize::from(with_image);
         let corners = collect(self.len(), |row| std::array::from_fn(|column| at(row, first + column)))?;
         let images = match &self.batch_indices {

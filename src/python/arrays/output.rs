@@ -8,7 +8,7 @@ use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
 
-use super::{Array4, Dtype, Layout, data, four, untyped};
+use super::{Array4, Dtype, Layout, Strided, data, untyped};
 use crate::element::Real;
 use crate::error::{Error, tuple};
 use crate::python::recycle::{self, Memory};
@@ -18,6 +18,7 @@ use crate::view::ViewMut;
 pub struct Output<'py> {
     pub array: Bound<'py, PyUntypedArray>,
     layout: Layout,
+    memory: Strided,
 }
 
 impl<'py> Output<'py> {
@@ -43,15 +44,16 @@ impl<'py> Output<'py> {
         shape: [usize; 4],
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
-        let Some(out) = out else {
-            return Ok(Self { array: empty(dtype.py(), dtype, layout.stored(shape))?, layout });
+        let array = match out {
+            Some(out) => checked_out(out, &dtype, &layout.stored(shape), inputs)?,
+            None => empty(dtype.py(), dtype, layout.stored(shape))?,
         };
-        Ok(Self { array: checked_out(out, &dtype, &layout.stored(shape), inputs)?, layout })
+        Ok(Self { memory: Strided::of(&array, layout), array, layout })
     }
 
     /// (images, channels, rows, columns).
     pub fn shape(&self) -> [usize; 4] {
-        self.layout.logical(four(self.array.shape()))
+        self.memory.shape
     }
 
     /// The same array as something to read.
@@ -62,9 +64,7 @@ impl<'py> Output<'py> {
 
     /// A new array of int64.
     pub fn argmax(features: &Array4<'py>, shape: [usize; 4]) -> PyResult<Self> {
-        let py = features.array.py();
-        let layout = features.layout;
-        Ok(Self { array: empty(py, numpy::dtype::<i64>(py), layout.stored(shape))?, layout })
+        Self::new(numpy::dtype::<i64>(features.array.py()), features.layout, &[], shape, None)
     }
 
     /// A view to write to.
@@ -72,10 +72,9 @@ impl<'py> Output<'py> {
     /// # Safety
     /// `E` must be the array's type, and no other view of it may be in use.
     pub unsafe fn view<E>(&self) -> ViewMut<'_, E> {
-        let shape = self.shape();
-        let strides = self.layout.logical(four(self.array.strides()));
-        // SAFETY: the array is new, or was checked in `values`; `self` keeps its memory.
-        unsafe { ViewMut::from_raw(data(&self.array).cast_mut(), shape, strides) }
+        let Strided { data, shape, strides } = self.memory;
+        // SAFETY: the array is new, or was checked in `new`; `self` keeps its memory.
+        unsafe { ViewMut::from_raw(data, shape, strides) }
     }
 }
 
@@ -122,7 +121,7 @@ impl<'py> BoxOutput<'py> {
             for column in 0..columns {
                 let value = (column + 4).checked_sub(columns).map_or(0.0, |at| gradient[at]);
                 let offset = row as isize * row_stride + column as isize * column_stride;
-                let to = data(&self.array).cast_mut().wrapping_offset(offset);
+                let to = data(&self.array).wrapping_offset(offset);
                 // SAFETY: the indices are inside the shape of an array that is new, or was checked.
                 unsafe { to.cast::<B>().write_unaligned(B::from_f64(value)) };
             }
@@ -171,7 +170,7 @@ fn empty<'py>(
         return Err(Error::TooLarge { shape: tuple(&shape) }.into());
     }
     let large = bytes.filter(|&bytes| bytes >= recycle::SMALLEST);
-    let memory = match large.map(Memory::new).transpose()? {
+    let memory = match large.map(Memory::new) {
         Some(None) => return Err(Error::TooLarge { shape: tuple(&shape) }.into()),
         Some(Some(memory)) => Some(Bound::new(py, memory)?),
         None => None,
@@ -218,7 +217,22 @@ fn overlap(a: &Bound<'_, PyUntypedArray>, b: &Bound<'_, PyUntypedArray>) -> PyRe
         return Ok(false);
     }
     // They may still interleave without sharing an element; NumPy solves that.
-    a.py().import("numpy")?.call_method1("shares_memory", (a, b))?.extract()
+    a.py().import("numpy")?.call_method1("shares_memory", (plain(a)?, plain(b)?))?.extract()
+}
+
+/// The same memory as an array of no subclass, which could run code of the caller.
+fn plain<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyAny>> {
+    let py = array.py();
+    // SAFETY: the arguments are those of `ndarray.view`; a null pointer means that an exception is set.
+    unsafe {
+        let view = PY_ARRAY_API.PyArray_View(
+            py,
+            array.as_array_ptr(),
+            std::ptr::null_mut(),
+            PyUntypedArray::type_object_raw(py),
+        );
+        Bound::from_owned_ptr_or_err(py, view)
+    }
 }
 
 /// Whether two elements may share memory: each stride must pass all that the smaller ones reach.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 
 use super::{Device, DeviceArray, download, send, upload};
-use crate::cpu::Settings;
 use crate::error::{Error, Result, tuple};
 use crate::gpu;
 use crate::ops::RoiOp;
 use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Indices4, Layout, Output};
 use crate::python::interrupt::interruptible;
+use crate::python::ops::settings;
 use crate::run::{self, Invalid, Pyramid};
 
 /// The arrays, if they lie on a device.
@@ -109,7 +109,7 @@ fn run_forward(
     argmax: bool,
     invalid: Invalid,
 ) -> PyResult<(gpu::Array, Option<gpu::Array>)> {
-    interruptible(py, Settings::current()?, |settings| match rois {
+    interruptible(py, settings()?, |settings| match rois {
         AnyBoxes::F32(boxes) => run::forward_on_device(pyramid, maps, boxes, argmax, invalid, settings),
         AnyBoxes::F64(boxes) => run::forward_on_device(pyramid, maps, boxes, argmax, invalid, settings),
     })
@@ -224,7 +224,7 @@ fn check(
 ) -> PyResult<()> {
     let argmax = argmax.map(Indices4::view);
     let argmax = argmax.as_ref();
-    interruptible(py, Settings::current()?, |settings| match rois {
+    interruptible(py, settings()?, |settings| match rois {
         AnyBoxes::F32(boxes) => run::check_backward(pyramid, shapes, grads, argmax, boxes, invalid, settings),
         AnyBoxes::F64(boxes) => run::check_backward(pyramid, shapes, grads, argmax, boxes, invalid, settings),
     })
@@ -240,7 +240,7 @@ fn run_backward(
     accumulate: bool,
     invalid: Invalid,
 ) -> PyResult<()> {
-    interruptible(py, Settings::current()?, |settings| match rois {
+    interruptible(py, settings()?, |settings| match rois {
         AnyBoxes::F32(boxes) => {
             run::backward_on_device(pyramid, grads, argmax, boxes, maps, accumulate, invalid, settings)
         }

@@ -1,8 +1,8 @@
-"""The operators. Each function makes its arguments convenient and ends in one call of the core."""
+"""RoI Align. As every operator, the function makes its arguments convenient and ends in one call of the core."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -10,12 +10,66 @@ from roialign_rs import _core
 from roialign_rs._args import Boxes, Pair, boxes as as_boxes, device as as_device, features as as_features
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from roialign_rs._options import (
+        AlignMode,
+        AlignOptions,
+        DeviceWithArgmax,
+        Invalid,
+        Layout,
+        Pooled,
+        SamplePoints,
+        WithArgmax,
+    )
     from roialign_rs.gpu import Device, DeviceArray
 
-Layout: TypeAlias = Literal["NCHW", "NHWC"]
-Invalid: TypeAlias = Literal["raise", "zero", "nan"]
 
-
+@overload
+def roi_align(
+    features: DeviceArray,
+    boxes: Boxes,
+    output_size: Pair,
+    *,
+    return_argmax: Literal[False] = ...,
+    **options: Unpack[AlignOptions],
+) -> DeviceArray: ...
+@overload
+def roi_align(
+    features: DeviceArray,
+    boxes: Boxes,
+    output_size: Pair,
+    *,
+    return_argmax: Literal[True],
+    **options: Unpack[AlignOptions],
+) -> DeviceWithArgmax: ...
+@overload
+def roi_align(
+    features: ArrayLike,
+    boxes: Boxes,
+    output_size: Pair,
+    *,
+    return_argmax: Literal[False] = ...,
+    **options: Unpack[AlignOptions],
+) -> NDArray[Any]: ...
+@overload
+def roi_align(
+    features: ArrayLike,
+    boxes: Boxes,
+    output_size: Pair,
+    *,
+    return_argmax: Literal[True],
+    **options: Unpack[AlignOptions],
+) -> WithArgmax: ...
+@overload
+def roi_align(
+    features: ArrayLike | DeviceArray,
+    boxes: Boxes,
+    output_size: Pair,
+    *,
+    return_argmax: bool,
+    **options: Unpack[AlignOptions],
+) -> Pooled: ...
 def roi_align(
     features: ArrayLike | DeviceArray,
     boxes: Boxes,
@@ -24,15 +78,15 @@ def roi_align(
     spatial_scale: float = 1.0,
     sampling_ratio: Pair = 0,
     aligned: bool = True,
-    mode: Literal["avg", "max", "onnx_max"] = "avg",
-    sample_points: Literal["center", "interior"] = "center",
+    mode: AlignMode = "avg",
+    sample_points: SamplePoints = "center",
     return_argmax: bool = False,
     batch_indices: ArrayLike | None = None,
     layout: Layout = "NCHW",
     out: NDArray[Any] | None = None,
     invalid: Invalid = "raise",
     device: Device | None = None,
-) -> Any:
+) -> Pooled:
     """Pool each box by sampling it on a regular grid, without rounding its coordinates.
 
     The box is cut into equal bins, each bin is read by bilinear interpolation at the centres of a regular grid of
@@ -42,9 +96,10 @@ def roi_align(
     ----------
     features : (N, C, H, W) array of float16, bfloat16, float32, float64 or uint8
         Feature maps, with any strides. (N, H, W, C) with ``layout="NHWC"``. Must not be changed during the call.
-    boxes : (K, 4) or (K, 5) array, or a sequence of N (K_i, 4) arrays
-        ``x1, y1, x2, y2`` in image pixels, of float32 or float64 (narrower floats are widened, integers become
-        float64); with five columns, the first one is the image's number. Positions are computed in this dtype.
+    boxes : (K, 4) or (K, 5) array, (4,) or (5,) for one box, or a sequence of N (K_i, 4) arrays
+        ``x1, y1, x2, y2`` in image pixels, of float32 or float64 (narrower floats are widened, integers and objects that
+        are numbers become float64); with five columns, the first one is the image's number. Positions are computed in
+        this dtype. In a sequence, ``[]`` is an image without boxes.
     output_size : int or (int, int)
         Bins of a box: height and width.
     spatial_scale : float
@@ -85,7 +140,7 @@ def roi_align(
     ValueError
         For a shape or value that does not fit, naming the argument and the row.
     TypeError
-        For a dtype that is not supported.
+        For a dtype that is not supported, a masked array, or an argument of a wrong kind, which is named.
     MemoryError
         If the result does not fit in memory.
 
@@ -121,88 +176,6 @@ def roi_align(
         aligned,
         mode,
         sample_points,
-        return_argmax,
-        layout,
-        out,
-        invalid,
-        as_device(device),
-    )
-
-
-def roi_pool(
-    features: ArrayLike | DeviceArray,
-    boxes: Boxes,
-    output_size: Pair,
-    *,
-    spatial_scale: float = 1.0,
-    mode: Literal["max", "avg"] = "max",
-    quantization: Literal["caffe", "mmcv", "floor", "truncate"] = "caffe",
-    return_argmax: bool = False,
-    batch_indices: ArrayLike | None = None,
-    layout: Layout = "NCHW",
-    out: NDArray[Any] | None = None,
-    invalid: Invalid = "raise",
-    device: Device | None = None,
-) -> Any:
-    """Pool each box after rounding it, and its bins, to whole cells.
-
-    Parameters
-    ----------
-    features, boxes, output_size, spatial_scale, return_argmax, batch_indices, layout, out, invalid, device
-        As for `roi_align`.
-    mode : {"max", "avg"}
-        Largest cell of a bin, or the mean of those on the map.
-    quantization : {"caffe", "mmcv", "floor", "truncate"}
-        How box and bins are rounded, on one axis of P bins, with s the spatial scale:
-
-        * "caffe" (torchvision, ONNX): start = round(x1 s), size = max(round(x2 s) - start + 1, 1), bin i from
-          floor(i size / P) to ceil((i + 1) size / P); neighbouring bins may share cells. Halves round away from zero.
-        * "mmcv": the box ends at (x2 + 1) s, nothing is rounded but the bins, outwards.
-        * "floor": start = floor(x1 s), size = max(floor(x2 s) - start, 1), bin i from floor(i size / P) to
-          floor((i + 1) size / P); a bin may be empty.
-        * "truncate": start = floor(x1 s), every bin max(floor(floor(x2 s - x1 s) / P), 1) cells wide; what does not
-          divide is dropped.
-
-    Returns
-    -------
-    (K, C, height, width) array, or (K, height, width, C) with ``layout="NHWC"``
-        Of the features' dtype; float32 for uint8. 0 for a bin without cells.
-    argmax : int64 array of the same shape, only with ``return_argmax=True``
-        y * W + x of the cell in its map, the first of equal ones; -1 for a bin without cells.
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError
-        As for `roi_align`.
-
-    Notes
-    -----
-    The maximum skips NaN, and starts at the lowest finite float32, as in torchvision: a bin with nothing above that
-    gives it, and argmax -1. Bins are clipped to the map.
-
-    References
-    ----------
-    R. Girshick, "Fast R-CNN", ICCV 2015, section 2.1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import roialign_rs as ra
-    >>> ramp = np.arange(25, dtype=np.float32).reshape(1, 1, 5, 5)
-    >>> ra.roi_pool(ramp, np.array([[1, 1, 3, 3]]), 2)
-    array([[[[12., 13.],
-             [17., 18.]]]], dtype=float32)
-    """
-    features = as_features(features)
-    table, batch_indices = as_boxes(boxes, batch_indices, len(features) if features.ndim else 0)
-    return _core.roi_pool(
-        features,
-        table,
-        batch_indices,
-        output_size,
-        spatial_scale,
-        mode,
-        quantization,
         return_argmax,
         layout,
         out,

@@ -1,0 +1,148 @@
+//! Arguments that are no arrays: numbers, switches and words. What is of a wrong kind is a `TypeError` that names the argument.
+//!
+//! Converting one may run code of the caller (`__index__`, `__float__`), which can give an array another dtype or other
+//! memory. A function therefore converts all of these before it looks at any array.
+
+use pyo3::exceptions::PyOverflowError;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::error::{Error, Result};
+use crate::geometry::Extent;
+use crate::geometry::grid::SamplePoints;
+use crate::ops::{Mode, PoolMode, Quantization};
+use crate::python::arrays::Layout;
+use crate::run::Invalid;
+
+/// An argument as it comes.
+pub type Arg<'a, 'py> = &'a Bound<'py, PyAny>;
+
+/// The error for an argument of a wrong kind.
+pub fn wrong_kind(name: &str, expected: &'static str, value: Arg<'_, '_>) -> PyErr {
+    let got = match value.repr() {
+        Ok(text) => text.to_string_lossy().into_owned(),
+        Err(_) => value.get_type().to_string(),
+    };
+    Error::Kind { name: name.to_owned(), expected, got }.into()
+}
+
+/// A switch: a bool of Python or NumPy, 0 or 1.
+pub fn flag(name: &str, value: Arg<'_, '_>) -> PyResult<bool> {
+    value.extract::<bool>().or_else(|_| match value.extract::<i64>() {
+        Ok(0) => Ok(false),
+        Ok(1) => Ok(true),
+        _ => Err(wrong_kind(name, "True or False", value)),
+    })
+}
+
+/// A real number. An integer beyond the range of `f64` is infinite, which no argument allows.
+pub fn real(name: &str, value: Arg<'_, '_>) -> PyResult<f64> {
+    value.extract().or_else(|error: PyErr| {
+        if !error.is_instance_of::<PyOverflowError>(value.py()) {
+            return Err(wrong_kind(name, "a number", value));
+        }
+        Ok(if value.lt(0)? { f64::NEG_INFINITY } else { f64::INFINITY })
+    })
+}
+
+/// Real numbers, one after the other.
+pub fn reals(name: &str, values: Arg<'_, '_>) -> PyResult<Vec<f64>> {
+    let items = values.try_iter().map_err(|_| wrong_kind(name, "a sequence of numbers", values))?;
+    items.map(|item| real(name, &item?)).collect()
+}
+
+/// An integer of any size: beyond the range of `i64` it is as far as that goes, which no argument allows.
+#[derive(Clone, Copy)]
+pub struct Int(pub i64);
+
+impl<'py> FromPyObject<'_, 'py> for Int {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        object.extract().map(Self).or_else(|error| {
+            if !error.is_instance_of::<PyOverflowError>(object.py()) {
+                return Err(error);
+            }
+            Ok(Self(if object.lt(0)? { i64::MIN } else { i64::MAX }))
+        })
+    }
+}
+
+/// An integer.
+pub fn integer(name: &str, value: Arg<'_, '_>) -> PyResult<i64> {
+    value.extract().map(|Int(value)| value).map_err(|_| wrong_kind(name, "an integer", value))
+}
+
+/// One integer for both axes, or (y, x).
+#[pyfunction]
+pub fn pair(name: &str, value: Arg<'_, '_>) -> PyResult<(i64, i64)> {
+    if let Ok(Int(both)) = value.extract() {
+        return Ok((both, both));
+    }
+    if let Ok((Int(y), Int(x))) = value.extract() {
+        return Ok((y, x));
+    }
+    match value.extract::<Vec<Int>>().as_deref() {
+        Ok(&[Int(y), Int(x)]) => Ok((y, x)),
+        _ => Err(wrong_kind(name, "an integer or a pair of integers", value)),
+    }
+}
+
+/// Height and width of an output.
+pub fn extent(output_size: Arg<'_, '_>) -> PyResult<Extent> {
+    let (height, width) = pair("output_size", output_size)?;
+    if let (Ok(height), Ok(width)) = (usize::try_from(height), usize::try_from(width)) {
+        return Ok(Extent { height, width });
+    }
+    let got = format!("({height}, {width})");
+    Err(Error::Value { name: "output_size", expected: "positive", got }.into())
+}
+
+/// Picks a variant by its name.
+pub fn choose<T: Copy>(
+    name: &'static str,
+    value: Arg<'_, '_>,
+    choices: &[(&str, T)],
+    expected: &'static str,
+) -> PyResult<T> {
+    let Ok(word) = value.cast::<PyString>() else { return Err(wrong_kind(name, expected, value)) };
+    let word = word.to_string_lossy();
+    let found: Result<T> = match choices.iter().find(|(choice, _)| *choice == word) {
+        Some(&(_, variant)) => Ok(variant),
+        None => Err(Error::Value { name, expected, got: format!("{word:?}") }),
+    };
+    Ok(found?)
+}
+
+pub fn sample_points(value: Arg<'_, '_>) -> PyResult<SamplePoints> {
+    let choices = [("center", SamplePoints::Center), ("interior", SamplePoints::Interior)];
+    choose("sample_points", value, &choices, "\"center\" or \"interior\"")
+}
+
+pub fn align_mode(value: Arg<'_, '_>) -> PyResult<Mode> {
+    let choices = [("avg", Mode::Avg), ("max", Mode::Max), ("onnx_max", Mode::OnnxMax)];
+    choose("mode", value, &choices, "\"avg\", \"max\" or \"onnx_max\"")
+}
+
+pub fn pool_mode(value: Arg<'_, '_>) -> PyResult<PoolMode> {
+    choose("mode", value, &[("max", PoolMode::Max), ("avg", PoolMode::Avg)], "\"max\" or \"avg\"")
+}
+
+pub fn quantization(value: Arg<'_, '_>) -> PyResult<Quantization> {
+    let choices = [
+        ("caffe", Quantization::Caffe),
+        ("mmcv", Quantization::Mmcv),
+        ("floor", Quantization::Floor),
+        ("truncate", Quantization::Truncate),
+    ];
+    choose("quantization", value, &choices, "\"caffe\", \"mmcv\", \"floor\" or \"truncate\"")
+}
+
+pub fn layout(value: Arg<'_, '_>) -> PyResult<Layout> {
+    choose("layout", value, &[("NCHW", Layout::Nchw), ("NHWC", Layout::Nhwc)], "\"NCHW\" or \"NHWC\"")
+}
+
+pub fn invalid(value: Arg<'_, '_>) -> PyResult<Invalid> {
+    let choices = [("raise", Invalid::Raise), ("zero", Invalid::Zero), ("nan", Invalid::Nan)];
+    choose("invalid", value, &choices, "\"raise\", \"zero\" or \"nan\"")
+}

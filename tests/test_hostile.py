@@ -1,0 +1,105 @@
+"""Code of the caller that runs in the middle of a call, and gives an array of the call another dtype and shape.
+
+Each call runs in a process of its own, on an array that ends where memory begins that cannot be read: whoever goes by what
+the array was reads past its end, which ends the process.
+"""
+
+import sys
+
+import pytest
+from subprocesses import python
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="protects memory by mprotect")
+
+PREPARE = """
+import ctypes, math, mmap
+import numpy as np
+import roialign_rs as ra
+
+def guarded(shape):
+    "Float64 ones before a page that cannot be read."
+    size, page = 8 * math.prod(shape), mmap.PAGESIZE
+    pages = -(-size // page) * page
+    memory = mmap.mmap(-1, pages + page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(start + pages), ctypes.c_size_t(page), 0) == 0
+    array = np.frombuffer(memory, np.float64, math.prod(shape), pages - size).reshape(shape)
+    array[...] = 1
+    return array
+
+class Hostile:
+    "A number that makes an array float32, of this shape, when it is asked for its value."
+    def __init__(self, value, array, shape):
+        self.value, self.array, self.shape = value, array, shape
+    def change(self):
+        if self.array.dtype == np.float64:
+            self.array.dtype = np.float32
+            self.array.shape = self.shape
+        return self.value
+    def __index__(self):
+        return int(self.change())
+    def __float__(self):
+        return float(self.change())
+
+grads = guarded((64, 2, 8, 8))
+boxes = np.array([[0, 0, 9, 9]] * 128, np.float32)
+hostile = lambda value: Hostile(value, grads, (128, 2, 8, 8))
+features = np.ones((1, 2, 16, 16))
+"""
+
+CALLS = {
+    "roi_align_backward": "ra.roi_align_backward(grads, boxes, features.shape, {name}={value})",
+    "roi_pool_backward": "ra.roi_pool_backward(grads, boxes, features.shape, mode='avg', {name}={value})",
+    "roi_align_box_gradient": "ra.roi_align_box_gradient(grads, features, boxes, {name}={value})",
+    "multiscale_roi_align_backward": (
+        "ra.multiscale_roi_align_backward(grads, boxes, [features.shape], **{{'spatial_scales': [1.0], '{name}': {value}}})[0]"
+    ),
+}
+NUMBERS = [
+    ("roi_align_backward", "sampling_ratio", "hostile(2)"),
+    ("roi_align_backward", "spatial_scale", "hostile(1)"),
+    ("roi_align_backward", "aligned", "hostile(1)"),
+    ("roi_align_backward", "accumulate", "hostile(0)"),
+    ("roi_pool_backward", "spatial_scale", "hostile(1)"),
+    ("roi_align_box_gradient", "sampling_ratio", "hostile(2)"),
+    ("multiscale_roi_align_backward", "sampling_ratio", "hostile(2)"),
+    ("multiscale_roi_align_backward", "spatial_scales", "[hostile(1)]"),
+    ("multiscale_roi_align_backward", "canonical_level", "hostile(4)"),
+]
+
+
+@pytest.mark.parametrize(("op", "name", "value"), NUMBERS)
+def test_a_number_that_changes_an_array(op, name, value):
+    """What the array is when all numbers are known decides."""
+    call = CALLS[op].format(name=name, value=value)
+    code = f"""
+try:
+    print({call}.dtype)
+except TypeError as error:
+    print(error)
+"""
+    printed = python(PREPARE + code)
+    if op == "roi_align_box_gradient":
+        assert printed.startswith("grad_output: dtype float32 is not supported; use that of the result")
+    else:
+        assert printed == "float32"
+
+
+def test_a_subclass_that_changes_itself_when_memory_is_compared():
+    """NumPy asks a subclass to compare its memory with that of another array: such code must not run."""
+    printed = python(
+        PREPARE
+        + """
+class Features(np.ndarray):
+    def __array_function__(self, function, types, arguments, keywords):
+        if self.dtype == np.float64:
+            self.dtype = np.float32
+        return False
+
+rows = guarded((1, 2, 64, 2, 64))
+features, out = rows[..., 1, :].view(Features), rows[:, :, :2, 0, :2]
+ra.roi_align(features, np.array([[-0.5, -0.5, 63.5, 63.5]]), 2, aligned=False, out=out)
+print(features.dtype, out.min(), out.max())
+"""
+    )
+    assert printed == "float64 1.0 1.0"
