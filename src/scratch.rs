@@ -100,6 +100,7 @@ pub fn keep<S: Scratch>(value: Box<S>) {
 }
 
 /// Gives back what no task uses now; returns its bytes.
+#[cfg(any(test, feature = "python"))]
 pub fn release() -> usize {
     let Ok(threads) = THREADS.try_lock() else { return 0 };
     let kept = threads.iter().filter_map(Weak::upgrade);

@@ -16,6 +16,7 @@ mod slopes;
 pub mod transposed;
 mod writer;
 
+use std::iter;
 use std::ops::Range;
 
 use crate::element::Real;
@@ -61,6 +62,9 @@ pub enum Invalid {
 
 /// What there may be no memory for.
 const TAPS: &str = "taps";
+
+/// Wider boxes are computed some columns of bins at a time, so that their rows need less memory.
+pub const MOST_COLUMNS: usize = 1 << 16;
 
 /// Bins with at most this many taps are padded to a common number, for the unrolled loops.
 pub const MOST_UNROLLED_TAPS: usize = 4;
@@ -112,6 +116,47 @@ impl<'a, T> AxisTaps<'a, T> {
     #[inline]
     pub fn bounds(&self, bins: Range<usize>) -> &'a [usize] {
         &self.table.bounds[self.span.bounds..][bins.start..=bins.end]
+    }
+
+    /// Runs of neighbouring bins that read at most so many pixels from the first to the last, or of a single bin that
+    /// reads more.
+    pub fn parts(&self, most_pixels: usize) -> impl Iterator<Item = AxisSpan> + use<'_, 'a, T> {
+        let hull = |bins: Range<usize>| {
+            let pixels = self.pixels(bins);
+            let (low, high) =
+                pixels.iter().fold((u32::MAX, 0), |(low, high), &at| (low.min(at), high.max(at)));
+            if pixels.is_empty() { 0..0 } else { low as usize..high as usize + 1 }
+        };
+        let mut left = self.live();
+        iter::from_fn(move || {
+            let first = left.next()?;
+            let mut part =
+                AxisSpan { live: first..first + 1, hull: hull(first..first + 1), ..self.span.clone() };
+            while !left.is_empty() {
+                let next = hull(left.start..left.start + 1);
+                let both = if next.is_empty() {
+                    part.hull.clone()
+                } else if part.hull.is_empty() {
+                    next
+                } else {
+                    part.hull.start.min(next.start)..part.hull.end.max(next.end)
+                };
+                if both.len() > most_pixels {
+                    break;
+                }
+                left.start += 1;
+                (part.live.end, part.hull) = (left.start, both);
+            }
+            Some(part)
+        })
+    }
+
+    /// These bins only, which one of the [`Self::parts`] names.
+    pub fn part<'b>(&self, span: &'b AxisSpan) -> AxisTaps<'b, T>
+    where
+        'a: 'b,
+    {
+        AxisTaps { span, table: self.table }
     }
 
     /// Number of entries of one bin.

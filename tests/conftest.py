@@ -1,7 +1,7 @@
 """What all tests share: backends, optional things that may be missing, and how loud that is.
 
 ``ROIALIGN_REQUIRE=cpu,gpu,torch`` makes it an error when a named backend or library is missing; without it tests
-that need it are skipped. ``ROIALIGN_PARITY_DIR`` is the folder of literal results that ``test_literal.py`` reads.
+that need it are skipped.
 """
 
 import functools
@@ -47,8 +47,6 @@ def pytest_report_header(config):
     """Say what is not tested, at the top of every run."""
     lines = [f"threads: {ra.get_num_threads()}"]
     lines += [f"not here: {name}" for name, probe in {**BACKENDS, **OPTIONAL}.items() if not probe()]
-    if not os.environ.get("ROIALIGN_PARITY_DIR"):
-        lines.append("not here: literal results of mmcv and Detectron2 (ROIALIGN_PARITY_DIR is not set)")
     return lines
 
 

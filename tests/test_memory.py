@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pytest
 from subprocesses import python
 
@@ -27,6 +28,32 @@ ra.roi_align(np.ones((1, 1, 8, 8), np.float32), boxes, (1, 1000), sampling_ratio
 print(most_resident())
 """
     assert int(python(code)) < 700
+
+
+@ON_LINUX
+def test_boxes_over_a_wide_map_take_memory_for_one_of_them():
+    code = f"""{RESIDENT}
+boxes = np.repeat(np.float32([[0, 0, 1e7, 1]]), 4, 0)
+features = np.ones((1, 1, 1, 10_000_000), np.float32)
+pooled = ra.roi_align(features, boxes, 7)
+print(most_resident(), np.abs(pooled - 1).max())
+"""
+    most, error = python(code).split()
+    assert int(most) < 900
+    # A bin is a sum of 1.4 million weights in float32.
+    assert float(error) < 1e-3
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "max"}, {"mode": "onnx_max"}], ids=str)
+def test_wide_boxes_are_computed_in_parts(options):
+    """Bins of a box, and each of them as a box of its own, which is narrow enough to be read at once."""
+    width = 1 << 17
+    features = np.random.default_rng(1).standard_normal((1, 3, 2, width)).astype(np.float32)
+    whole = ra.roi_align(features, [[0.5, 0, width + 0.5, 2]], (1, 4), sampling_ratio=(2, 1 << 15), **options)
+    edges = np.linspace(0.5, width + 0.5, 5)
+    parts = [[left, 0, right, 2] for left, right in zip(edges[:-1], edges[1:], strict=True)]
+    apart = ra.roi_align(features, parts, 1, sampling_ratio=(2, 1 << 15), **options)
+    np.testing.assert_array_equal(whole[0, :, 0].T, apart[:, :, 0, 0])
 
 
 @ON_LINUX

@@ -73,7 +73,7 @@ impl<E: Element> Kernel for Compute<'_, E> {
     #[inline(always)]
     fn run<I: Isa>(self) -> Self::Output {
         let Self { task, mut watch, scratch: Scratch { window, bins } } = self;
-        let Run { rois, stage, image, tallest, widest, area } = task.run.clone();
+        let Run { rois, stage, image, tallest, widest, area, .. } = task.run.clone();
         let features = &task.features[stage];
         let [_, _, height, width] = features.shape();
         let dense = area >= height * width / SPARSE_PART;

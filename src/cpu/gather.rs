@@ -15,7 +15,7 @@ use crate::cpu::window::{Shape, Source, Window};
 use crate::element::{Element, Real};
 use crate::error::Result;
 use crate::scratch::{self, bytes_of};
-use crate::taps::{Invalid, Plan, Reduce, Run};
+use crate::taps::{Invalid, MOST_COLUMNS, Plan, Reduce, Run};
 use crate::view::{View, ViewMut};
 
 /// A group of blocks of channels of a run of boxes.
@@ -61,11 +61,15 @@ impl<E: Element> Kernel for Compute<'_, E> {
     #[inline(always)]
     fn run<I: Isa>(self) -> Result<()> {
         let Self { task, mut watch, scratch: Scratch { window, stages, bins } } = self;
-        let Run { rois, stage: map, image, tallest, widest, area } = task.run.clone();
+        let Run { rois, stage: map, image, tallest, widest_part, area, .. } = task.run.clone();
         let features = &task.features[map];
         let [_, _, height, width] = features.shape();
         let dense = area >= height * width / SPARSE_PART;
-        window.reset(width, task.channels.len(), Shape { rows: tallest, columns: widest.max(1), dense })?;
+        window.reset(
+            width,
+            task.channels.len(),
+            Shape { rows: tallest, columns: widest_part.max(1), dense },
+        )?;
         bins.reserve(task.rows_at_once() * task.plan.output.width, task.argmax.is_some())?;
         let source = Source { features, image, channels: task.channels.clone() };
         let (mut block, mut outbox) = (Block { source, window, number: 0 }, Outbox::new(stages, task.out));
@@ -140,9 +144,21 @@ impl<E: Element> Task<'_, E> {
             bins.numbers.resize(count, Lanes::splat(number));
         }
         if roi.invalid == Invalid::Raise {
-            match self.plan.reduce {
-                Reduce::Sum => block.sum::<I>(y, x, rows.clone(), bins, outbox)?,
-                reduce => block.max::<I>(reduce, y, x, rows.clone(), bins, outbox)?,
+            let (is_narrow, mut parts) = (x.hull().len() <= MOST_COLUMNS, x.parts(MOST_COLUMNS));
+            loop {
+                let part = if is_narrow { None } else { parts.next() };
+                let x = match &part {
+                    Some(part) => x.part(part),
+                    None if is_narrow => x,
+                    None => break,
+                };
+                match self.plan.reduce {
+                    Reduce::Sum => block.sum::<I>(y, x, rows.clone(), bins, outbox)?,
+                    reduce => block.max::<I>(reduce, y, x, rows.clone(), bins, outbox)?,
+                }
+                if is_narrow {
+                    break;
+                }
             }
         }
         self.store::<I>(at, rows.start, &block.channels(), bins, outbox);

@@ -3,7 +3,7 @@
 use std::mem;
 use std::ops::Range;
 
-use super::{AxisTaps, Reduce, RoiTaps, Table};
+use super::{AxisTaps, MOST_COLUMNS, Reduce, RoiTaps, Table};
 use crate::element::Real;
 use crate::geometry::Extent;
 use crate::scratch::{self, Scratch};
@@ -21,6 +21,8 @@ pub struct Run {
     pub tallest: usize,
     /// Columns of the widest box.
     pub widest: usize,
+    /// Columns that the widest of its [parts](AxisTaps::parts) has.
+    pub widest_part: usize,
     /// Pixels of all boxes together.
     pub area: usize,
 }
@@ -70,12 +72,17 @@ impl<T: Real> Plan<T> {
             let (stage, image) = (roi.stage, roi.image);
             let fits = |run: &Run| run.rois.len() < longest && (run.stage, run.image) == (stage, image);
             if !runs.last().is_some_and(fits) {
-                runs.push(Run { rois: at..at, stage, image, tallest: 0, widest: 0, area: 0 });
+                runs.push(Run { rois: at..at, stage, image, tallest: 0, widest: 0, widest_part: 0, area: 0 });
             }
             let Some(run) = runs.last_mut() else { continue };
             run.rois.end = at + 1;
             run.tallest = run.tallest.max(y.hull().len());
             run.widest = run.widest.max(x.hull().len());
+            let part = match x.hull().len() {
+                few if few <= MOST_COLUMNS => few,
+                _ => x.parts(MOST_COLUMNS).map(|part| part.hull.len()).max().unwrap_or(0),
+            };
+            run.widest_part = run.widest_part.max(part);
             run.area += y.hull().len() * x.hull().len();
         }
         runs
