@@ -1,6 +1,7 @@
 """Memory beside the result is bounded, asked for before it is used, and given back."""
 
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_wide_boxes_are_computed_in_parts(options):
     features = np.random.default_rng(1).standard_normal((1, 3, 2, width)).astype(np.float32)
     whole = ra.roi_align(features, [[0.5, 0, width + 0.5, 2]], (1, 4), sampling_ratio=(2, 1 << 15), **options)
     edges = np.linspace(0.5, width + 0.5, 5)
-    parts = [[left, 0, right, 2] for left, right in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [[left, 0, right, 2] for left, right in pairwise(edges)]
     apart = ra.roi_align(features, parts, 1, sampling_ratio=(2, 1 << 15), **options)
     np.testing.assert_array_equal(whole[0, :, 0].T, apart[:, :, 0, 0])
 

@@ -19,7 +19,7 @@ use crate::python::arrays::{
 };
 use crate::python::gpu::{self, Device, DeviceArray};
 use crate::python::interrupt::interruptible;
-use crate::python::ops::settings;
+use crate::python::process::settings;
 use crate::python::scalars::{
     Arg, Int, align_mode, flag, invalid, layout, pair, pool_mode, quantization, real, sample_points,
 };

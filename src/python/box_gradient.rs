@@ -12,7 +12,7 @@ use crate::geometry::grid::SamplePoints;
 use crate::ops::{Mode, RoiAlign, RoiSlopes};
 use crate::python::arrays::{AnyBoxes, Array4, BoxOutput, BoxTable, WithFeatures, with_features};
 use crate::python::interrupt::interruptible;
-use crate::python::ops::settings;
+use crate::python::process::settings;
 use crate::python::scalars::{Arg, flag, invalid, layout, pair, real};
 use crate::run::{self, Invalid, Pyramid};
 use crate::view::View;

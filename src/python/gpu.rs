@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{self, Dtype, Options};
 use crate::python::arrays::{self, Array4, Layout, Output};
 use crate::python::interrupt::interruptible;
-use crate::python::ops::settings;
+use crate::python::process::settings;
 use crate::python::scalars::{self, Arg, flag, integer, wrong_kind};
 use crate::view::{View, ViewMut};
 
@@ -171,7 +171,7 @@ impl DeviceArray {
         Ok(out.array.into_any().unbind())
     }
 
-    /// Downloads the array for `numpy.asarray`, in another dtype if one is given. Always a copy: ValueError for copy=False.
+    /// Downloads the array for `numpy.asarray`, in another dtype if one is given. Always a copy: `ValueError` for copy=False.
     #[pyo3(signature = (dtype=None, copy=None))]
     fn __array__<'py>(
         &self,

@@ -11,6 +11,7 @@ mod gpu;
 mod interrupt;
 mod multiscale;
 mod ops;
+mod process;
 mod recycle;
 mod scalars;
 
@@ -34,9 +35,9 @@ mod _core {
     #[pymodule_export]
     use super::multiscale::{assign_stages, multiscale_roi_align, multiscale_roi_align_backward};
     #[pymodule_export]
-    use super::ops::{
-        get_num_threads, limit_threads, release_memory, roi_align, roi_pool, set_num_threads, simd_level,
-    };
+    use super::ops::{roi_align, roi_pool};
+    #[pymodule_export]
+    use super::process::{get_num_threads, limit_threads, release_memory, set_num_threads, simd_level};
     #[pymodule_export]
     use super::scalars::pair;
 

@@ -22,7 +22,7 @@ use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Output, WithFeatures, in
 use crate::python::backward::{Grads, Shape, backward_pyramid};
 use crate::python::gpu::{self, Device};
 use crate::python::interrupt::interruptible;
-use crate::python::ops::settings;
+use crate::python::process::settings;
 use crate::python::scalars::{Arg, choose, extent, flag, integer, invalid, layout, pair, real, reals};
 use crate::run::{self, Invalid, Pyramid, Stages};
 use crate::view::View;

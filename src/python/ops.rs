@@ -1,4 +1,4 @@
-//! One thin function per operator, and the process's settings.
+//! One thin function per operator.
 
 #![allow(
     clippy::too_many_arguments,
@@ -11,27 +11,19 @@ use std::slice;
 
 use pyo3::prelude::*;
 
-use crate::cpu::{self, Level, Settings};
+use crate::cpu::Settings;
 use crate::element::Element;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::ops::{RoiAlign, RoiOp, RoiPool};
 use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Output, WithFeatures, with_features};
 use crate::python::gpu::{self, Device};
 use crate::python::interrupt::interruptible;
-use crate::python::recycle;
+use crate::python::process::settings;
 use crate::python::scalars::{
-    Arg, align_mode, extent, flag, integer, invalid, layout, pair, pool_mode, quantization, real,
-    sample_points,
+    Arg, align_mode, extent, flag, invalid, layout, pair, pool_mode, quantization, real, sample_points,
 };
 use crate::run::{self, Invalid, Pyramid};
-use crate::scratch;
 use crate::view::View;
-
-/// The settings of a call. Whichever call comes first refuses a wrong value of any environment variable, needed or not.
-pub fn settings() -> Result<Settings<'static>> {
-    recycle::kept_bytes()?;
-    Settings::current()
-}
 
 #[pyfunction]
 pub fn roi_align<'py>(
@@ -152,104 +144,4 @@ impl<'py, O: RoiOp> WithFeatures<'py> for Forward<'_, 'py, O> {
         })?;
         Ok(())
     }
-}
-
-/// Number of threads that a call may use.
-///
-/// Returns
-/// -------
-/// int
-///     What `set_num_threads` was given, else the environment variable ``ROIALIGN_NUM_THREADS``, else the number of cores
-///     that this process may use.
-///
-/// Raises
-/// ------
-/// ValueError
-///     If the environment variable is not an integer between 1 and 1024.
-///
-/// Examples
-/// --------
-/// >>> import roialign_rs as ra
-/// >>> ra.get_num_threads() >= 1
-/// True
-#[pyfunction]
-pub fn get_num_threads() -> Result<usize> {
-    cpu::num_threads()
-}
-
-/// Set how many threads each later call of this process may use. Results do not depend on it.
-///
-/// Parameters
-/// ----------
-/// n : int
-///     Between 1 and 1024; 1 computes on the calling thread alone.
-///
-/// Raises
-/// ------
-/// ValueError
-///     For an integer outside of these bounds.
-/// TypeError
-///     For anything else.
-///
-/// Examples
-/// --------
-/// >>> import roialign_rs as ra
-/// >>> before = ra.get_num_threads()
-/// >>> ra.set_num_threads(1)
-/// >>> ra.get_num_threads()
-/// 1
-/// >>> ra.set_num_threads(before)
-#[pyfunction]
-pub fn set_num_threads(n: Arg<'_, '_>) -> PyResult<()> {
-    Ok(cpu::set_num_threads(integer("n", n)?)?)
-}
-
-/// Give back memory that is kept for later calls and that nothing uses now.
-///
-/// Result buffers of 1 MB and more are kept when their array is gone (256 MB at most, or ``ROIALIGN_RECYCLE_MB``), and each
-/// thread keeps scratch memory (256 MB at most in all threads together). Arrays that are alive, and calls that other
-/// threads are in, keep theirs. The next call is a little slower.
-///
-/// Returns
-/// -------
-/// int
-///     Bytes released.
-///
-/// Examples
-/// --------
-/// >>> import roialign_rs as ra
-/// >>> released = ra.release_memory()
-/// >>> ra.release_memory()
-/// 0
-#[pyfunction]
-pub fn release_memory(py: Python<'_>) -> usize {
-    py.detach(|| recycle::release() + scratch::release())
-}
-
-/// Limits the threads of calls from the calling Python thread; gives the limit before.
-#[pyfunction]
-pub fn limit_threads(n: usize) -> usize {
-    cpu::limit_threads(n)
-}
-
-/// Name of the instruction set that the kernels use.
-///
-/// Returns
-/// -------
-/// {"scalar", "avx2", "avx512", "neon"}
-///     What the environment variable ``ROIALIGN_LEVEL`` names, else the fastest that this CPU has.
-///
-/// Raises
-/// ------
-/// ValueError
-///     If the variable names no instruction set of this CPU.
-///
-/// Examples
-/// --------
-/// >>> import roialign_rs as ra
-/// >>> ra.simd_level() in ("scalar", "avx2", "avx512", "neon")
-/// True
-#[pyfunction]
-pub fn simd_level() -> Result<&'static str> {
-    Level::current().map(Level::name)
 }

@@ -17,6 +17,7 @@ use crate::view::ViewMut;
 /// A result: allocated here, or given by the caller.
 pub struct Output<'py> {
     pub array: Bound<'py, PyUntypedArray>,
+    #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "only devices read a result"))]
     layout: Layout,
     memory: Strided,
 }
@@ -52,6 +53,7 @@ impl<'py> Output<'py> {
     }
 
     /// (images, channels, rows, columns).
+    #[cfg(feature = "gpu")]
     pub fn shape(&self) -> [usize; 4] {
         self.memory.shape
     }

@@ -10,7 +10,7 @@ use crate::gpu;
 use crate::ops::RoiOp;
 use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Indices4, Layout, Output};
 use crate::python::interrupt::interruptible;
-use crate::python::ops::settings;
+use crate::python::process::settings;
 use crate::run::{self, Invalid, Pyramid};
 
 /// The arrays, if they lie on a device.
