@@ -15,10 +15,10 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-torch check lint format bench wheel docs clean
+.PHONY: help demo test test-oldest test-no-loader test-torch check lint format bench wheel docs clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Pool boxes of a photograph, print a table, write demo/*.png
 	$(BIN)/python demo/demo.py
@@ -27,6 +27,17 @@ test: $(VENV)/.test ## Rust and Python tests
 	cargo test --locked
 	cargo test --locked --features gpu
 	$(BIN)/python -m pytest
+
+test-oldest: $(VENV)-oldest/.test ## Python tests with the oldest NumPy that pyproject.toml allows
+	$(VENV)-oldest/bin/python -c 'import numpy; assert numpy.__version__ == "$(OLDEST_NUMPY)", numpy.__version__'
+	$(VENV)-oldest/bin/python -m pytest
+
+# An empty file is found first, and cannot be loaded.
+test-no-loader: $(VENV)/.test ## GPU error tests where no Vulkan loader can be loaded
+	mkdir -p target/no-loader
+	: > target/no-loader/libvulkan.so.1
+	! LD_LIBRARY_PATH=$(abspath target/no-loader) $(BIN)/python -c 'import ctypes; ctypes.CDLL("libvulkan.so.1")' 2>/dev/null
+	LD_LIBRARY_PATH=$(abspath target/no-loader) ROIALIGN_REQUIRE=cpu $(BIN)/python -m pytest -rs tests/test_gpu_errors.py
 
 test-torch: $(VENV)-torch/.test ## Tests of roialign_rs.torch and .jax and against torchvision, in a venv of their own
 	ROIALIGN_REQUIRE=torch,torchvision,jax $(VENV)-torch/bin/python -m pytest tests/test_torch*.py tests/test_jax.py tests/test_multiscale.py tests/test_peers.py python/roialign_rs/torch
@@ -59,7 +70,7 @@ docs: $(VENV)/.demo ## Write docs/article.md and its pictures anew
 
 clean: ## Remove what was built or downloaded here
 	cargo clean
-	rm -rf $(VENV) $(VENV)-torch dist python/roialign_rs/*.so
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-torch dist python/roialign_rs/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:
@@ -78,7 +89,17 @@ $(VENV)/.test: $(VENV)/.created $(SOURCES)
 	$(BIN)/maturin develop --release --locked --extras test
 	touch $@
 
-# PyTorch and JAX are gigabytes, so that other tests do without them.
+# The oldest NumPy, and the newest peers that take it and that Python 3.10 and 3.11 have wheels of.
+OLDEST_NUMPY := $(shell sed -n 's/.*"numpy>=\([0-9.]*\)".*/\1/p' pyproject.toml)
+OLDEST := numpy==$(OLDEST_NUMPY) matplotlib==3.8.4 ml_dtypes==0.4.1 onnx==1.16.2 onnxruntime==1.18.1 \
+	pyparsing==3.1.4 python-dateutil==2.9.0
+
+$(VENV)-oldest/.test: $(VENV)/.created $(SOURCES) Makefile
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --only-binary :all: $(OLDEST)
+	VIRTUAL_ENV=$(abspath $(VENV)-oldest) $(BIN)/maturin develop --release --locked --extras test
+	touch $@
+
 $(VENV)-torch/.test: $(VENV)/.created $(SOURCES)
 	$(PYTHON) -m venv $(VENV)-torch
 	VIRTUAL_ENV=$(abspath $(VENV)-torch) $(BIN)/maturin develop --release --locked --extras torch,jax,test
