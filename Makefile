@@ -40,7 +40,7 @@ test-no-loader: $(VENV)/.test ## GPU error tests where no Vulkan loader can be l
 	LD_LIBRARY_PATH=$(abspath target/no-loader) ROIALIGN_REQUIRE=cpu $(BIN)/python -m pytest -rs tests/test_gpu_errors.py
 
 test-torch: $(VENV)-torch/.test ## Tests of roialign_rs.torch and .jax and against torchvision, in a venv of their own
-	ROIALIGN_REQUIRE=torch,torchvision,jax $(VENV)-torch/bin/python -m pytest tests/test_torch*.py tests/test_jax.py tests/test_multiscale.py tests/test_peers.py python/roialign_rs/torch
+	ROIALIGN_REQUIRE=torch,torchvision,jax $(VENV)-torch/bin/python -m pytest tests/test_torch*.py tests/test_jax.py tests/test_stages.py tests/test_multiscale.py tests/test_peers.py python/roialign_rs/torch
 
 check: lint test ## Lints and tests
 

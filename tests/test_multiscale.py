@@ -1,4 +1,4 @@
-"""Feature pyramids: which map a box belongs to, one call instead of one for each map, and gradients for all maps."""
+"""Feature pyramids: one call instead of one for each map, and gradients for all maps."""
 
 import inspect
 import re
@@ -9,114 +9,10 @@ import numpy as np
 import oracles
 import pytest
 from checks import assert_within, largest_finite
+from pyramids import RULES, SCALES, literal_stages, pyramid, random_boxes
 from tolerances import BOUNDS
 
 import roialign_rs as ra
-
-SCALES = [1 / 4, 1 / 8, 1 / 16, 1 / 32]
-SIDES = [(40, 52), (20, 26), (10, 13), (5, 7)]
-RULES = ["detectron2", "torchvision"]
-
-
-def pyramid(seed, count=4, images=2, channels=19, dtype=np.float64):
-    rng = np.random.default_rng(seed)
-    return [rng.standard_normal((images, channels, *sides)).astype(dtype) for sides in SIDES[:count]]
-
-
-def random_boxes(seed, count, dtype=np.float32):
-    """Boxes from a few pixels to larger than the image, (K, 5)."""
-    rng = np.random.default_rng(seed)
-    sides = np.exp(rng.uniform(np.log(4), np.log(900), (count, 2)))
-    corner = rng.uniform(-20, 160, (count, 2))
-    return np.concatenate([rng.integers(0, 2, (count, 1)), corner, corner + sides], axis=1).astype(dtype)
-
-
-def literal_stages(boxes, count, min_level, size, level, rule):
-    """The two formulas, in the dtype of the boxes."""
-    real = boxes.dtype.type
-    part = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])) / real(size)
-
-    def log2(values):
-        # NumPy's logarithm of a float32 may be off by a bit.
-        with np.errstate(divide="ignore"):
-            return np.log2(values.astype(np.float64)).astype(real)
-
-    if rule == "torchvision":
-        levels = np.floor(real(level) + log2(part) + real(1e-6))
-    else:
-        levels = np.floor(real(level) + log2(part + real(1e-8)))
-    return (np.clip(levels, min_level, min_level + count - 1) - min_level).astype(np.int64)
-
-
-def boundary_boxes(dtype, count=20_000):
-    """Boxes of sizes 14, 28, ... 1792, squares and rectangles of the same area, exact or a few ulps off."""
-    rng = np.random.default_rng(5)
-    size, ratio = 224 * 2.0 ** rng.integers(-4, 4, count), 2.0 ** rng.integers(-2, 3, count)
-    corner = rng.integers(0, 100, (count, 2))
-    boxes = np.concatenate([corner, corner + np.stack([size * ratio, size / ratio], axis=1)], axis=1).astype(dtype)
-    off = boxes.copy()
-    off[:, 2:] *= 1 + rng.integers(-9, 10, (count, 2)).astype(dtype) * np.finfo(dtype).eps
-    return boxes, off
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize(("size", "level"), [(224, 4), (56, 2), (300.5, 3)])
-def test_stages_are_the_formulas_to_the_last_bit(dtype, rule, size, level):
-    for boxes in (*boundary_boxes(dtype), random_boxes(1, 20_000, dtype)[:, 1:]):
-        stages = ra.assign_stages(boxes, 4, min_level=2, canonical_size=size, canonical_level=level, rule=rule)
-        assert stages.dtype == np.int64
-        np.testing.assert_array_equal(stages, literal_stages(boxes, 4, 2, size, level, rule))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_stages_are_those_of_torchvision_and_detectron2(dtype):
-    """On boundaries exactly: next to them PyTorch's square root, which is not rounded correctly, may decide."""
-    torch = pytest.importorskip("torch")
-    poolers = pytest.importorskip("torchvision.ops.poolers")
-    for boxes in (boundary_boxes(dtype)[0], random_boxes(2, 100_000, dtype)[:, 1:]):
-        tensor = torch.from_numpy(np.ascontiguousarray(boxes))
-        mapper = poolers.LevelMapper(2, 5, 224, 4)
-        stages = ra.assign_stages(boxes, 4, min_level=2, rule="torchvision")
-        np.testing.assert_array_equal(stages, mapper([tensor]).numpy())
-        side = torch.sqrt((tensor[:, 2] - tensor[:, 0]) * (tensor[:, 3] - tensor[:, 1]))
-        levels = torch.clamp(torch.floor(4 + torch.log2(side / 224 + 1e-8)), 2, 5)
-        stages = ra.assign_stages(boxes, 4, min_level=2)
-        np.testing.assert_array_equal(stages, levels.numpy().astype(np.int64) - 2)
-
-
-def test_every_form_of_boxes_has_stages():
-    boxes = random_boxes(3, 10)
-    expected = ra.assign_stages(boxes[:, 1:], 3, min_level=3)
-    np.testing.assert_array_equal(ra.assign_stages(boxes, 3, min_level=3), expected)
-    np.testing.assert_array_equal(ra.assign_stages([boxes[:4, 1:], boxes[4:, 1:]], 3, min_level=3), expected)
-    assert ra.assign_stages(np.empty((0, 4)), 3, min_level=3).shape == (0,)
-
-
-@pytest.mark.parametrize("bad", [[2, 0, 1, 5], [0, 5, 5, 2], [0, 0, np.nan, 5], [0, 0, np.inf, 0]])
-def test_boxes_without_area(bad):
-    boxes = np.array([[0.0, 0, 9, 9], bad, [5, 5, 2, 2]])
-    with pytest.raises(ValueError, match=r"boxes\[1\]: .* has no area to choose a map by"):
-        ra.assign_stages(boxes, 4, min_level=2)
-    for invalid in ("zero", "nan"):
-        assert ra.assign_stages(boxes, 4, min_level=2, invalid=invalid).tolist() == [0, -1, 0]
-    assert ra.assign_stages(boxes, 1, min_level=2).tolist() == [0, 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"num_stages": 0}, "num_stages must be positive"),
-        ({"num_stages": -(10**30)}, "num_stages must be positive"),
-        ({"canonical_size": 0}, "canonical_size must be finite and positive"),
-        ({"canonical_size": np.nan}, "canonical_size must be finite and positive"),
-        ({"rule": "mmdet"}, "rule must be"),
-        ({"invalid": "skip"}, "invalid must be"),
-    ],
-)
-def test_wrong_values_for_stages(change, message):
-    with pytest.raises(ValueError, match=message):
-        ra.assign_stages(**{"boxes": np.ones((1, 4)), "num_stages": 2, "min_level": 2, **change})
 
 
 @pytest.mark.parametrize("aligned", [True, False])

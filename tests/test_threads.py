@@ -226,7 +226,7 @@ print(ra.get_num_threads())
     assert python(code) == "1"
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "", " ", "99999999999999999999"])
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "99999999999999999999"])
 def test_a_wrong_number_in_the_environment(value):
     code = """
 import numpy as np

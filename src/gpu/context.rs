@@ -1,12 +1,11 @@
-//! One open device: which adapter, what it can do, and what is told when there is none.
+//! One open device: what it can do, what went wrong on it, and when it is gone.
 
-use std::fs;
 use std::ops::Deref;
 use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::gpu::adapters::{DeviceInfo, FLOAT64, adapters, choose, describe, forked};
 use crate::gpu::buffers::Pool;
 use crate::gpu::pipelines::Pipelines;
 use crate::gpu::recorder::Recorder;
@@ -15,28 +14,6 @@ use crate::gpu::shaders::most_maps;
 /// Locks; a thread that panicked meanwhile left nothing half done.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// An adapter that the system offers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceInfo {
-    /// As the driver calls it.
-    pub name: String,
-    /// "discrete", "integrated", "virtual", "cpu" or "other".
-    pub kind: &'static str,
-    /// "vulkan", "metal" or "dx12".
-    pub backend: &'static str,
-    /// Name and version.
-    pub driver: String,
-    /// Whether it computes in float64.
-    pub float64: bool,
-}
-
-impl DeviceInfo {
-    /// Whether a user who asks for `name` means this adapter.
-    fn is_called(&self, name: &str) -> bool {
-        name == "auto" || self.name.to_lowercase().contains(&name.to_lowercase())
-    }
 }
 
 /// How a device is opened.
@@ -103,9 +80,6 @@ struct Faults {
     lost: Option<String>,
     closed: bool,
 }
-
-/// What float64 takes: integers as wide tell NaN apart.
-const FLOAT64: wgpu::Features = wgpu::Features::SHADER_F64.union(wgpu::Features::SHADER_INT64);
 
 /// Features that are used where they exist.
 const WANTED: wgpu::Features = FLOAT64.union(wgpu::Features::TIMESTAMP_QUERY);
@@ -210,112 +184,6 @@ impl Context {
         let _ = self.device.poll(wgpu::PollType::wait_indefinitely());
         Ok(())
     }
-}
-
-/// The adapters of this machine; none of them is opened.
-///
-/// # Errors
-/// In a child of a process that has used one before it forked.
-pub fn devices() -> Result<Vec<DeviceInfo>> {
-    Ok(adapters()?.iter().map(describe).collect())
-}
-
-fn adapters() -> Result<Vec<wgpu::Adapter>> {
-    static OWNER: AtomicU32 = AtomicU32::new(0);
-    static INSTANCE: OnceLock<wgpu::Instance> = OnceLock::new();
-    let this = process::id();
-    match OWNER.compare_exchange(0, this, Ordering::Relaxed, Ordering::Relaxed) {
-        Err(owner) if owner != this => return Err(forked(owner)),
-        _ => {}
-    }
-    let instance = INSTANCE
-        .get_or_init(|| wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env()));
-    Ok(pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY)))
-}
-
-fn describe(adapter: &wgpu::Adapter) -> DeviceInfo {
-    let info = adapter.get_info();
-    DeviceInfo {
-        kind: match info.device_type {
-            wgpu::DeviceType::DiscreteGpu => "discrete",
-            wgpu::DeviceType::IntegratedGpu => "integrated",
-            wgpu::DeviceType::VirtualGpu => "virtual",
-            wgpu::DeviceType::Cpu => "cpu",
-            wgpu::DeviceType::Other => "other",
-        },
-        backend: info.backend.to_str(),
-        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-        float64: adapter.features().contains(FLOAT64),
-        name: info.name,
-    }
-}
-
-/// The best adapter that is allowed; the first one among equals.
-fn choose(adapters: Vec<wgpu::Adapter>, name: &str, allow_cpu: bool) -> Result<wgpu::Adapter> {
-    let infos: Vec<_> = adapters.iter().map(describe).collect();
-    let rank = |info: &DeviceInfo| {
-        let ranks = ["discrete", "integrated", "virtual", "other", "cpu"];
-        ranks.iter().position(|kind| *kind == info.kind)
-    };
-    let best = (0..infos.len())
-        .filter(|&i| infos[i].is_called(name))
-        .filter(|&i| allow_cpu || infos[i].kind != "cpu")
-        .min_by_key(|&i| rank(&infos[i]));
-    match best {
-        Some(best) => Ok(adapters.into_iter().nth(best).expect("one of them")),
-        None => Err(Error::Gpu(none_found(&infos, name))),
-    }
-}
-
-fn none_found(infos: &[DeviceInfo], name: &str) -> String {
-    let listed = |info: &DeviceInfo| format!("{} ({}, {})", info.name, info.kind, info.backend);
-    let found: Vec<_> = infos.iter().map(listed).collect();
-    let what =
-        if name == "auto" { "no GPU".to_owned() } else { format!("no GPU whose name contains {name:?}") };
-    match infos {
-        [] if cfg!(target_os = "linux") && !has_vulkan_loader() => {
-            format!(
-                "{what}: the Vulkan loader libvulkan.so.1 was not found or is broken; {INSTALL_LOADER}, and {INSTALL_DRIVER}"
-            )
-        }
-        [] => format!("{what}: no driver answered; {INSTALL_DRIVER}"),
-        infos if infos.iter().all(|info| info.kind == "cpu") => format!(
-            "{what}, only {} that computes on the CPU; {INSTALL_DRIVER}{}",
-            found.join(", "),
-            // Not for one that was refused for its name, which no option changes.
-            if infos.iter().any(|info| info.is_called(name)) {
-                ", or pass allow_cpu=True to use it for tests"
-            } else {
-                ""
-            }
-        ),
-        _ => format!("{what}, only {}", found.join(", ")),
-    }
-}
-
-const INSTALL_LOADER: &str = "install it (Debian and Ubuntu: apt install libvulkan1)";
-const INSTALL_DRIVER: &str = "install the vendor's driver with Vulkan (NVIDIA: its driver's GL and Vulkan part and, \
-     without a display, VK_DRIVER_FILES naming nvidia_icd.json; AMD and Intel: apt install mesa-vulkan-drivers)";
-
-/// Whether the dynamic linker can load the loader: like it, takes the first one that the path names, or else one that
-/// is known to the system.
-fn has_vulkan_loader() -> bool {
-    const LOADER: &str = "libvulkan.so.1";
-    let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let named = std::env::split_paths(&path).find_map(|folder| fs::read(folder.join(LOADER)).ok());
-    match named {
-        Some(library) => library.starts_with(b"\x7fELF"),
-        None => fs::read("/etc/ld.so.cache")
-            .is_ok_and(|cache| cache.windows(LOADER.len()).any(|at| at == LOADER.as_bytes())),
-    }
-}
-
-fn forked(owner: u32) -> Error {
-    Error::Gpu(format!(
-        "the GPU was first used in process {owner}, and drivers do not survive the fork to process {}; use the GPU \
-         in one of the two only, or start processes with the method \"spawn\"",
-        process::id()
-    ))
 }
 
 fn too_small(name: &'static str, expected: &'static str, got: u64) -> Error {

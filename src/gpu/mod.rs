@@ -4,6 +4,7 @@
 //! rounding only. Features and results lie channel-last on the device; an invocation makes four channels of one
 //! bin, and neighbours in a workgroup read neighbouring channels. Only this module knows `wgpu`.
 
+mod adapters;
 mod array;
 mod buffers;
 mod chunks;
@@ -26,9 +27,10 @@ use crate::cpu::Settings;
 use crate::error::Result;
 use crate::view::View;
 
+pub use adapters::{DeviceInfo, devices};
 pub use array::{Array, Dtype, Transfer};
 use context::Context;
-pub use context::{DeviceInfo, Options, devices};
+pub use context::Options;
 pub(crate) use gather::{Results, gather};
 pub(crate) use scatter::{Incoming, Scatter, check_same_device};
 pub use tables::Weight;

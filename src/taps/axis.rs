@@ -1,0 +1,154 @@
+//! One axis of one box in a table: which pixels its bins read, with what weights.
+
+use std::iter;
+use std::ops::Range;
+
+use super::Table;
+
+/// One axis of one box: where its entries lie in the table, and what the kernels need to know at a glance.
+#[derive(Debug, Clone, Default)]
+pub struct AxisSpan {
+    pub(super) bounds: usize,
+    pub(super) bins: usize,
+    pub(super) uniform: usize,
+    pub(super) live: Range<usize>,
+    pub(super) whole: bool,
+    pub(super) hull: Range<usize>,
+    pub(super) samples: i64,
+}
+
+/// The entries of one axis of one box.
+#[derive(Debug, Clone, Copy)]
+pub struct AxisTaps<'a, T> {
+    pub(super) span: &'a AxisSpan,
+    pub(super) table: &'a Table<T>,
+}
+
+impl<'a, T> AxisTaps<'a, T> {
+    /// Pixel of each entry of these bins.
+    #[inline]
+    pub fn pixels(&self, bins: Range<usize>) -> &'a [u32] {
+        &self.table.pixels[self.entries(bins)]
+    }
+
+    /// Weight of each entry of these bins.
+    #[inline]
+    pub fn weights(&self, bins: Range<usize>) -> &'a [T] {
+        &self.table.weights[self.entries(bins)]
+    }
+
+    /// How the weight of each entry of these bins changes with the two ends of the box, in plans made for that.
+    #[inline]
+    pub fn slopes(&self, bins: Range<usize>) -> &'a [[T; 2]] {
+        &self.table.slopes[self.entries(bins)]
+    }
+
+    /// Whether the plan was made for gradients of boxes.
+    pub fn have_slopes(&self) -> bool {
+        self.table.has_slopes
+    }
+
+    /// Where the entries of each of these bins start in the table, and where those of the last one end.
+    #[inline]
+    pub fn bounds(&self, bins: Range<usize>) -> &'a [usize] {
+        &self.table.bounds[self.span.bounds..][bins.start..=bins.end]
+    }
+
+    /// Runs of neighbouring bins that read at most so many pixels from the first to the last, or of a single bin that
+    /// reads more.
+    pub fn parts(&self, most_pixels: usize) -> impl Iterator<Item = AxisSpan> + use<'_, 'a, T> {
+        let hull = |bins: Range<usize>| {
+            let pixels = self.pixels(bins);
+            let (low, high) =
+                pixels.iter().fold((u32::MAX, 0), |(low, high), &at| (low.min(at), high.max(at)));
+            if pixels.is_empty() { 0..0 } else { low as usize..high as usize + 1 }
+        };
+        let mut left = self.live();
+        iter::from_fn(move || {
+            let first = left.next()?;
+            let mut part =
+                AxisSpan { live: first..first + 1, hull: hull(first..first + 1), ..self.span.clone() };
+            while !left.is_empty() {
+                let next = hull(left.start..left.start + 1);
+                let both = if next.is_empty() {
+                    part.hull.clone()
+                } else if part.hull.is_empty() {
+                    next
+                } else {
+                    part.hull.start.min(next.start)..part.hull.end.max(next.end)
+                };
+                if both.len() > most_pixels {
+                    break;
+                }
+                left.start += 1;
+                (part.live.end, part.hull) = (left.start, both);
+            }
+            Some(part)
+        })
+    }
+
+    /// These bins only, which one of the [`Self::parts`] names.
+    pub fn part<'b>(&self, span: &'b AxisSpan) -> AxisTaps<'b, T>
+    where
+        'a: 'b,
+    {
+        AxisTaps { span, table: self.table }
+    }
+
+    /// Number of entries of one bin.
+    pub fn count(&self, bin: usize) -> usize {
+        self.entries(bin..bin + 1).len()
+    }
+
+    /// Number of bins.
+    #[inline]
+    pub fn bins(&self) -> usize {
+        self.span.bins
+    }
+
+    /// From the first bin that has entries to the last.
+    #[inline]
+    pub fn live(&self) -> Range<usize> {
+        self.span.live.clone()
+    }
+
+    /// Whether all these bins are between the first and the last that have entries.
+    #[inline]
+    pub fn is_live(&self, bins: &Range<usize>) -> bool {
+        self.span.live.start <= bins.start && bins.end <= self.span.live.end
+    }
+
+    /// For maxima: whether every bin has candidates, and all of them on the map.
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        self.span.whole
+    }
+
+    /// From the first pixel that is read to the last.
+    #[inline]
+    pub fn hull(&self) -> Range<usize> {
+        self.span.hull.clone()
+    }
+
+    /// The number of taps of every live bin if it is the same and at most [`MOST_UNROLLED_TAPS`], else 0.
+    #[inline]
+    pub fn uniform(&self) -> usize {
+        self.span.uniform
+    }
+
+    /// Samples per bin, those off the map included.
+    pub fn samples(&self) -> i64 {
+        self.span.samples
+    }
+
+    /// Number of the first sample of a bin that is on the map.
+    pub fn first_sample(&self, bin: usize) -> i64 {
+        self.table.first_samples[self.span.bounds + bin]
+    }
+
+    #[inline]
+    fn entries(&self, bins: Range<usize>) -> Range<usize> {
+        let bounds = &self.table.bounds[self.span.bounds..];
+        bounds[bins.start]..bounds[bins.end]
+    }
+}
