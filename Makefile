@@ -89,17 +89,20 @@ $(VENV)/.test: $(VENV)/.created $(SOURCES)
 	$(BIN)/maturin develop --release --locked --extras test
 	touch $@
 
-# The oldest NumPy, and the newest peers that take it and that Python 3.10 and 3.11 have wheels of.
+# The oldest NumPy, and the newest of what the tests need that works with it. Python 3.12 has no wheels of these.
 OLDEST_NUMPY := $(shell sed -n 's/.*"numpy>=\([0-9.]*\)".*/\1/p' pyproject.toml)
 OLDEST := numpy==$(OLDEST_NUMPY) matplotlib==3.8.4 ml_dtypes==0.4.1 onnx==1.16.2 onnxruntime==1.18.1 \
 	pyparsing==3.1.4 python-dateutil==2.9.0
 
 $(VENV)-oldest/.test: $(VENV)/.created $(SOURCES) Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 12))' || \
+		{ echo 'NumPy $(OLDEST_NUMPY) needs Python 3.10 or 3.11: make PYTHON=/path/to/python3.11 test-oldest'; exit 1; }
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install --quiet --only-binary :all: $(OLDEST)
 	VIRTUAL_ENV=$(abspath $(VENV)-oldest) $(BIN)/maturin develop --release --locked --extras test
 	touch $@
 
+# PyTorch and JAX are gigabytes, so that other tests do without them.
 $(VENV)-torch/.test: $(VENV)/.created $(SOURCES)
 	$(PYTHON) -m venv $(VENV)-torch
 	VIRTUAL_ENV=$(abspath $(VENV)-torch) $(BIN)/maturin develop --release --locked --extras torch,jax,test

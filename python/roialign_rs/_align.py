@@ -142,7 +142,10 @@ def roi_align(
     TypeError
         For a dtype that is not supported, a masked array, or an argument of a wrong kind, which is named.
     MemoryError
-        If the result does not fit in memory.
+        If memory does not suffice for the result or for computing it.
+    KeyboardInterrupt
+        On Ctrl-C, for calls from the main thread: within half a second, unless a single box takes longer, which is finished
+        first. ``out`` is then partly written.
 
     Notes
     -----

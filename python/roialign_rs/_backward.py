@@ -99,7 +99,7 @@ def roi_align_backward(
 
     Raises
     ------
-    ValueError, TypeError, MemoryError
+    ValueError, TypeError, MemoryError, KeyboardInterrupt
         As for `roi_align`; ValueError also for an ``argmax`` that names no candidate of its bin, unless it lies on a
         device: there it has no gradient.
 
@@ -171,7 +171,7 @@ def roi_align_box_gradient(
 
     Raises
     ------
-    ValueError, TypeError, MemoryError
+    ValueError, TypeError, MemoryError, KeyboardInterrupt
         As for `roi_align`.
 
     Notes
@@ -265,7 +265,7 @@ def roi_pool_backward(
 
     Raises
     ------
-    ValueError, TypeError, MemoryError
+    ValueError, TypeError, MemoryError, KeyboardInterrupt
         As for `roi_align_backward`.
 
     Examples

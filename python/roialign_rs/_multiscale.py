@@ -87,7 +87,7 @@ def multiscale_roi_align(
 
     Raises
     ------
-    ValueError, TypeError, MemoryError
+    ValueError, TypeError, MemoryError, KeyboardInterrupt
         As for `roi_align`; a box of negative area has no map, and is invalid unless there is only one.
 
     Notes
@@ -198,7 +198,7 @@ def multiscale_roi_align_backward(
 
     Raises
     ------
-    ValueError, TypeError, MemoryError
+    ValueError, TypeError, MemoryError, KeyboardInterrupt
         As for `multiscale_roi_align`.
 
     Examples

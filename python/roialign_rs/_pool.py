@@ -113,7 +113,7 @@ def roi_pool(
 
     Raises
     ------
-    ValueError, TypeError, MemoryError
+    ValueError, TypeError, MemoryError, KeyboardInterrupt
         As for `roi_align`.
 
     Notes

@@ -144,9 +144,9 @@ mod tests {
             0 => Answer::GoOn,
             _ => Answer::Stop,
         };
+        let start = Instant::now();
         let interrupt = Interrupt::new(&ask);
         let mut watch = Watch::new(Some(&interrupt));
-        let start = Instant::now();
         while watch.step().is_ok() {
             assert!(start.elapsed() < Duration::from_mins(1));
         }

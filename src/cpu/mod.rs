@@ -108,7 +108,7 @@ pub(crate) fn gather<E: Element>(
     let stream = results * size_of::<E::Output>() > BYTES_WORTH_STREAMING;
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(&out.written());
     let groups = groups_by_lines(channels, interleaved, out, stream)?;
-    let runs = plan.runs(parts_of_groups(&groups, settings.threads));
+    let runs = plan.runs(parts_of_groups(&groups, settings.threads))?;
     pool::for_each(runs.len() * groups.len(), settings, |task| {
         gather::Task {
             plan,
@@ -182,7 +182,7 @@ fn contract_blocks<E: Element>(
     let [_, channels, ..] = grad_output.shape();
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(grad_output);
     let groups = groups::<E>(channels, interleaved)?;
-    let runs = plan.runs(parts_of_groups(&groups, settings.threads));
+    let runs = plan.runs(parts_of_groups(&groups, settings.threads))?;
     let readers = transposed(plan, MOST_UNROLLED_TAPS, settings)?;
     let parts = pool::map(runs.len() * groups.len(), settings, |task| {
         let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()].clone());

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use super::{Boxes, Invalid};
 use crate::cpu;
 use crate::element::Real;
-use crate::error::{Error, Result, tuple};
+use crate::error::{Error, Result, reserve, tuple};
 use crate::geometry::stages::StageRule;
 use crate::geometry::{self, Axis};
 use crate::ops::{RoiOp, RoiSlopes};
@@ -194,7 +194,7 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         axis: impl Fn(&O, Axis, [B; 2], usize, AxisWriter<'_, T>) -> AxisSpan + Sync,
     ) -> Result<Plan<T>> {
         let (reduce, output) = (self.ops[0].reduce(), self.ops[0].output());
-        let order = self.order(maps, boxes, rows, invalid);
+        let order = self.order(maps, boxes, rows, invalid)?;
         let spare = Mutex::new(Plan::spare_tables());
         let tables = cpu::pool::map(order.len().div_ceil(BOXES_PER_TABLE), settings, |at| {
             let first = at * BOXES_PER_TABLE;
@@ -231,7 +231,7 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         boxes: &Boxes<B>,
         rows: Range<usize>,
         invalid: Invalid,
-    ) -> Vec<Place> {
+    ) -> Result<Vec<Place>> {
         // Boxes that are sure to be good are not looked at twice.
         let known = (invalid == Invalid::Raise && maps.len() == 1).then_some(0);
         let place = |row: usize| match known.or_else(|| self.stage(boxes, row, maps[0][0]).ok()) {
@@ -243,9 +243,11 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
             }
             None => Place { stage: 0, image: 0, bottom: 0, row, valid: false },
         };
-        let mut order: Vec<_> = rows.map(place).collect();
+        let mut order = Vec::new();
+        reserve(&mut order, rows.len(), "boxes")?;
+        order.extend(rows.map(place));
         order.sort_unstable();
-        order
+        Ok(order)
     }
 }
 

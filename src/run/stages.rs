@@ -2,7 +2,7 @@
 
 use super::Invalid;
 use crate::element::Real;
-use crate::error::{Error, Result, tuple};
+use crate::error::{Error, Result, reserve, tuple};
 use crate::geometry::stages::StageRule;
 
 /// The stage of each box; -1 for one of negative area or none, if `invalid` lets it pass.
@@ -28,7 +28,12 @@ pub fn assign_stages<B: Real>(
         None if invalid == Invalid::Raise => Err(Error::NoArea { row, got: tuple(&corners) }),
         None => Ok(-1),
     };
-    corners.iter().enumerate().map(stage).collect()
+    let mut stages = Vec::new();
+    reserve(&mut stages, corners.len(), "stages")?;
+    for stage in corners.iter().enumerate().map(stage) {
+        stages.push(stage?);
+    }
+    Ok(stages)
 }
 
 /// The level of the finest map: its stride is 2 to that power, and those of the others follow.

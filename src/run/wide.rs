@@ -36,7 +36,8 @@ pub fn backward<E: Element>(
     for (sums, out) in sums.iter().zip(out) {
         let mut watch = settings.watch();
         let width = out.shape()[3];
-        let mut row = Vec::with_capacity(width);
+        let mut row = Vec::new();
+        reserve(&mut row, width, "a row of a gradient")?;
         for (index, sums) in rows(out.shape()).zip(sums.chunks(width.max(1))) {
             watch.step()?;
             row.clear();
@@ -51,7 +52,8 @@ pub fn backward<E: Element>(
 fn widened<E: Element>(array: &View<'_, E>, settings: Settings<'_>) -> Result<Vec<E::Compute>> {
     let shape = array.shape();
     let mut copy = zeros(shape)?;
-    let mut row: Vec<E> = Vec::with_capacity(shape[3]);
+    let mut row: Vec<E> = Vec::new();
+    reserve(&mut row, shape[3], "a row of a gradient")?;
     let mut watch = settings.watch();
     for (index, copy) in rows(shape).zip(copy.chunks_mut(shape[3].max(1))) {
         watch.step()?;

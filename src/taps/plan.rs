@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{AxisTaps, MOST_COLUMNS, Reduce, RoiTaps, Table};
 use crate::element::Real;
+use crate::error::{Result, reserve_more};
 use crate::geometry::Extent;
 use crate::scratch::{self, Scratch};
 
@@ -63,7 +64,10 @@ impl<T: Real> Plan<T> {
     }
 
     /// Cuts the boxes into about `count` runs, each of one image of one map.
-    pub fn runs(&self, count: usize) -> Vec<Run> {
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub fn runs(&self, count: usize) -> Result<Vec<Run>> {
         let boxes = self.boxes();
         let longest = boxes.div_ceil(count.max(1)).max(1);
         let mut runs: Vec<Run> = Vec::new();
@@ -72,6 +76,7 @@ impl<T: Real> Plan<T> {
             let (stage, image) = (roi.stage, roi.image);
             let fits = |run: &Run| run.rois.len() < longest && (run.stage, run.image) == (stage, image);
             if !runs.last().is_some_and(fits) {
+                reserve_more(&mut runs, 1, "runs of boxes")?;
                 runs.push(Run { rois: at..at, stage, image, tallest: 0, widest: 0, widest_part: 0, area: 0 });
             }
             let Some(run) = runs.last_mut() else { continue };
@@ -85,7 +90,7 @@ impl<T: Real> Plan<T> {
             run.widest_part = run.widest_part.max(part);
             run.area += y.hull().len() * x.hull().len();
         }
-        runs
+        Ok(runs)
     }
 
     /// How many boxes come before those of an image of a map.
