@@ -140,6 +140,23 @@ def test_half_precision_is_added_up_in_float32(op, dtype):
         np.testing.assert_array_equal(result, exact.astype(kind), err_msg=str(case))
 
 
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_gradients_of_more_boxes_than_are_planned_at_once_are_rounded_once(dtype, accumulate):
+    """All maxima come from pixel (0, 0), where the sum leaves what the narrow type can tell apart."""
+    kind = np.dtype(pytest.importorskip("ml_dtypes").bfloat16 if dtype == "bfloat16" else dtype)
+    boxes = np.repeat(np.float32([[0, 0, 336, 200]]), 6000, axis=0)
+    grads = np.random.default_rng(4).uniform(3, 5, (6000, 8, 1, 1)).astype(kind)
+    argmax = np.zeros(grads.shape, np.int64)
+    out = np.full((1, 8, 200, 336), 100, kind)
+    options = {"mode": "max", "argmax": argmax, "accumulate": accumulate}
+    exact = out.astype(np.float32)
+    ra.roi_align_backward(grads.astype(np.float32), boxes, out.shape, out=exact, **options)
+    ra.roi_align_backward(grads, boxes, out.shape, out=out, **options)
+    assert exact[0, :, 0, 0].min() > 20_000
+    np.testing.assert_array_equal(out, exact.astype(kind))
+
+
 @pytest.mark.parametrize("op", OPS)
 def test_accumulate_adds_to_what_is_there(op):
     for index in range(0, 900, 7):

@@ -48,3 +48,17 @@ print(sys.modules[{name!r}])
 def test_wrong_settings_do_not_stop_the_import():
     code = "import roialign_rs; print(roialign_rs.__version__ != '')"
     assert python(code, ROIALIGN_NUM_THREADS="none", ROIALIGN_LEVEL="none") == "True"
+
+
+def test_numpys_functions_are_looked_up_during_the_import():
+    """The look-up takes a lock: a child that is forked during it, in the first call of another thread, would wait for ever."""
+    code = """
+import roialign_rs, numpy
+try:
+    from numpy._core import multiarray
+except ImportError:
+    from numpy.core import multiarray
+del multiarray._ARRAY_API  # the table of functions
+print(roialign_rs.roi_align(numpy.ones((1, 1, 4, 4)), [[0, 0, 4, 4]], 1).item())
+"""
+    assert python(code) == "1.0"
