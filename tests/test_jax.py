@@ -163,10 +163,15 @@ def test_other_dtypes(dtype):
     assert_same(roi_align(features, boxes, 3, batch_indices=indices), expected)
 
 
+def test_one_box():
+    features, boxes, _ = inputs()
+    assert_same(roi_align(features[:1], boxes[0], 3), ra.roi_align(features[:1], boxes[:1], 3))
+
+
 def test_errors():
     features, boxes, indices = inputs()
     with pytest.raises(ValueError, match=r"\(K, 4\) or \(K, 5\)"):
-        roi_align(features, boxes[0], 3)
+        roi_align(features, boxes[0, :3], 3)
     with pytest.raises(ValueError, match="batch_indices is needed"):
         roi_align(features, boxes, 3)
     with pytest.raises(ValueError, match="one array for each of 2 images"):
