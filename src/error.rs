@@ -198,7 +198,7 @@ pub(crate) fn reserve<T>(items: &mut Vec<T>, count: usize, what: &'static str) -
     items.try_reserve_exact(missing).map_err(|_| Error::NoMemory { count, what })
 }
 
-/// Makes room for so many more items, and for as many again if that saves later calls from moving them.
+/// Reserves room for `count` more items, growing as `push` does.
 pub(crate) fn reserve_more<T>(items: &mut Vec<T>, count: usize, what: &'static str) -> Result<()> {
     items.try_reserve(count).map_err(|_| Error::NoMemory { count, what })
 }

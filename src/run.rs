@@ -45,7 +45,8 @@ pub fn output_shape(op: &impl RoiOp, features: [usize; 4], boxes: usize) -> Resu
 /// `argmax`, for the max modes: where each value came from, -1 if from nowhere.
 ///
 /// # Errors
-/// If a parameter, a shape or, unless `invalid` says otherwise, a box is not valid. Nothing was written then.
+/// If a parameter, a shape or, unless `invalid` says otherwise, a box is not valid: that is found out before anything is
+/// written. After [`Error::Candidates`], [`Error::NoMemory`] or [`Error::Interrupted`], `out` may be partly written.
 pub fn forward<E: Element, B: Real>(
     op: &impl RoiOp,
     features: &View<'_, E>,

@@ -1,10 +1,10 @@
 //! Memory that threads keep from task to task and from call to call, and its limit.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::thread;
 
 /// Memory that can be kept.
 pub trait Scratch: Default + Any + Send {
@@ -17,14 +17,26 @@ pub fn bytes_of<T>(items: &Vec<T>) -> usize {
     items.capacity() * size_of::<T>()
 }
 
-/// What all threads together keep while no task uses it. More is given back at the end of the task.
+/// Bound on the idle scratch of all threads together. A value that would exceed it is freed at the end of its task.
 const MOST_KEPT: usize = 256 << 20;
 
-/// What is kept now.
+/// Bytes of idle scratch.
 static KEPT_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// What the threads keep that still run.
+/// The scratch of every running thread.
 static THREADS: Mutex<Vec<Weak<Mutex<Kept>>>> = Mutex::new(Vec::new());
+
+/// The list of threads, unless it stays locked: a child that was forked while it was locked finds it so for ever.
+fn threads() -> Option<MutexGuard<'static, Vec<Weak<Mutex<Kept>>>>> {
+    const PATIENCE: usize = 1000;
+    (0..PATIENCE).find_map(|_| {
+        let threads = THREADS.try_lock().ok();
+        if threads.is_none() {
+            thread::yield_now();
+        }
+        threads
+    })
+}
 
 /// What one thread keeps: a value of each type.
 #[derive(Default)]
@@ -53,31 +65,27 @@ impl Drop for Kept {
 }
 
 thread_local! {
-    static OWN: RefCell<Arc<Mutex<Kept>>> = RefCell::new(new_thread());
+    /// Others lock it for a moment, to free what it holds: whoever finds it locked does without.
+    static OWN: Arc<Mutex<Kept>> = new_thread();
 }
 
 fn new_thread() -> Arc<Mutex<Kept>> {
     let kept = Arc::new(Mutex::new(Kept::default()));
-    // Held elsewhere for ever, if this process was forked while it was locked: then nobody else clears this thread's.
-    if let Ok(mut threads) = THREADS.try_lock() {
+    if let Some(mut threads) = threads() {
         threads.retain(|thread| thread.strong_count() > 0);
         threads.push(Arc::downgrade(&kept));
     }
     kept
 }
 
-/// Asks the system for the thread's own memory. Where that fails later, the C library ends the process.
+/// Makes the thread-local slot now: on first use the C library aborts if it cannot allocate it.
 pub fn prepare() {
-    OWN.with_borrow(|_| ());
-}
-
-fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
+    OWN.with(|_| ());
 }
 
 /// Lends the thread's value of a type, made on first use.
 pub fn with<S: Scratch, R>(use_it: impl FnOnce(&mut S) -> R) -> R {
-    let mut value = OWN.with_borrow(|own| lock(own).take::<S>()).unwrap_or_default();
+    let mut value = taken::<S>().unwrap_or_default();
     let result = use_it(&mut value);
     keep(value);
     result
@@ -85,26 +93,36 @@ pub fn with<S: Scratch, R>(use_it: impl FnOnce(&mut S) -> R) -> R {
 
 /// Takes the thread's value of a type away.
 pub fn take<S: Scratch>() -> S {
-    OWN.with_borrow(|own| lock(own).take::<S>()).map_or_else(S::default, |value| *value)
+    taken::<S>().map_or_else(S::default, |value| *value)
 }
 
-/// Makes a value the thread's, unless too much is kept already.
+fn taken<S: Scratch>() -> Option<Box<S>> {
+    OWN.with(|own| own.try_lock().ok()?.take::<S>())
+}
+
+/// Keeps a value for this thread, or frees it where [`MOST_KEPT`] would be exceeded.
 pub fn keep<S: Scratch>(value: Box<S>) {
     let bytes = value.bytes();
     let before = KEPT_BYTES.fetch_add(bytes, Ordering::Relaxed);
-    if before + bytes <= MOST_KEPT {
-        OWN.with_borrow(|own| lock(own).0.push((value, bytes)));
-    } else {
+    let value = (before + bytes <= MOST_KEPT).then_some(value);
+    let is_kept = OWN.with(|own| match (own.try_lock(), value) {
+        (Ok(mut kept), Some(value)) => {
+            kept.0.push((value, bytes));
+            true
+        }
+        _ => false,
+    });
+    if !is_kept {
         KEPT_BYTES.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
-/// Gives back what no task uses now; returns its bytes.
+/// Frees all idle scratch; returns its bytes.
 #[cfg(any(test, feature = "python"))]
 pub fn release() -> usize {
-    let Ok(threads) = THREADS.try_lock() else { return 0 };
-    let kept = threads.iter().filter_map(Weak::upgrade);
-    kept.filter_map(|kept| kept.try_lock().ok().map(|mut kept| kept.clear())).sum()
+    let threads: Vec<_> =
+        threads().iter().flat_map(|threads| threads.iter().filter_map(Weak::upgrade)).collect();
+    threads.iter().filter_map(|kept| kept.try_lock().ok().map(|mut kept| kept.clear())).sum()
 }
 
 #[cfg(test)]
@@ -121,19 +139,16 @@ mod tests {
         }
     }
 
+    /// One test, for all tests of a process share what is released.
     #[test]
-    fn what_is_too_large_is_not_kept() {
+    fn scratch_is_kept_up_to_a_bound_and_released() {
         with(|large: &mut Large| large.0 = 10);
         assert_eq!(take::<Large>().0, 10);
         assert_eq!(take::<Large>().0, 0);
         with(|large: &mut Large| large.0 = MOST_KEPT + 1);
         assert_eq!(take::<Large>().0, 0);
-    }
-
-    #[test]
-    fn what_other_threads_keep_is_released() {
         let both = std::sync::Barrier::new(2);
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             scope.spawn(|| {
                 with(|large: &mut Large| large.0 = 1000);
                 both.wait();

@@ -62,7 +62,7 @@ pub enum Invalid {
 /// What there may be no memory for.
 const TAPS: &str = "taps";
 
-/// Wider boxes are computed some columns of bins at a time, so that their rows need less memory.
+/// A box over more columns is computed in runs of bins that span at most so many, to bound the window.
 pub const MOST_COLUMNS: usize = 1 << 16;
 
 /// Bins with at most this many taps are padded to a common number, for the unrolled loops.

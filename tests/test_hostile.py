@@ -103,3 +103,24 @@ print(features.dtype, out.min(), out.max())
 """
     )
     assert printed == "float64 1.0 1.0"
+
+
+def test_a_result_that_a_signal_handler_changes():
+    """Where the result lies is settled before the call, whatever the array becomes meanwhile."""
+    printed = python(
+        PREPARE
+        + """
+import signal
+out = guarded((1, 4))
+changed = []
+def handler(*_):
+    out.dtype = np.int8
+    changed.append(out.shape)
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+maps, grads = (np.broadcast_to(np.float32(1), (1, 1 << 22, side, side)) for side in (16, 4))
+ra.roi_align_box_gradient(grads, maps, np.array([[0.0, 0, 9, 9]]), out=out)
+print(*changed, np.isfinite(out.view(np.float64)).all())
+"""
+    )
+    assert printed == "(1, 32) True"

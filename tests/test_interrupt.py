@@ -2,6 +2,7 @@
 
 import sys
 
+import backends
 import pytest
 from subprocesses import python
 
@@ -13,18 +14,33 @@ import numpy as np, roialign_rs as ra
 
 BOXES = np.repeat(np.float32([[0, 0, 60, 60]]), 1000, 0)
 FEATURES = np.ones((1, 32, 64, 64), np.float32)
-GRADS = np.broadcast_to(np.float32(1), (1000, 32, 7, 7))
+
+def unwritten(*shape):
+    return np.full(shape, np.nan, np.float32)
 
 def forward():
-    return ra.roi_align(FEATURES, BOXES, 7, sampling_ratio=600, mode="max")
+    out = unwritten(1000, 32, 7, 7)
+    yield out
+    ra.roi_align(FEATURES, BOXES, 7, sampling_ratio=600, mode="max", out=out)
 
-def mean():
-    huge = np.broadcast_to(np.float32(1), (1, 1 << 22, 64, 64))
-    return ra.roi_align_box_gradient(np.broadcast_to(np.float32(1), (1, 1 << 22, 7, 7)), huge, BOXES[:1])
+def long_boxes_after_short_ones():
+    features = np.broadcast_to(np.float32(1), (1, 16, 3000, 3000))
+    boxes = np.float32([[0, 0, 2, 2]] * 15 + [[0, 0, 3000, 3000]] * 15)
+    out = unwritten(30, 16, 1, 1)
+    yield out
+    ra.roi_align(features, boxes, 1, mode="max", out=out)
+
+def box_gradient():
+    huge = np.broadcast_to(np.float32(1), (1, 1 << 23, 64, 64))
+    out = unwritten(1, 4)
+    yield out
+    ra.roi_align_box_gradient(np.broadcast_to(np.float32(1), (1, 1 << 23, 7, 7)), huge, BOXES[:1], out=out)
 
 def backward():
     everywhere = np.broadcast_to(np.float32(1), (200_000, 1024, 7, 7))
-    return ra.roi_align_backward(everywhere, np.repeat(BOXES, 200, 0), (1, 1024, 64, 64))
+    out = unwritten(1, 1024, 64, 64)
+    yield out
+    ra.roi_align_backward(everywhere, np.repeat(BOXES, 200, 0), out.shape, out=out)
 
 def later(seconds, number=signal.SIGINT):
     threading.Timer(seconds, os.kill, (os.getpid(), number)).start()
@@ -32,30 +48,50 @@ def later(seconds, number=signal.SIGINT):
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
-@pytest.mark.parametrize("call", ["forward", "mean", "backward"])
+@pytest.mark.parametrize("call", ["forward", "long_boxes_after_short_ones", "box_gradient", "backward"])
 def test_ctrl_c_ends_a_long_call(call, threads):
+    """A call that went on to its end would have written all of its result."""
     code = f"""{SETUP}
+run = {call}()
+out = next(run)
 later(0.5)
 try:
-    {call}()
+    next(run, None)
 except KeyboardInterrupt:
-    print("interrupted")
+    print("interrupted", np.isnan(out).any())
 print(ra.roi_align(FEATURES, BOXES[:1], 1).max())
 """
-    assert python(code, ROIALIGN_NUM_THREADS=threads).split() == ["interrupted", "1.0"]
+    assert python(code, timeout=300, ROIALIGN_NUM_THREADS=threads).split() == ["interrupted", "True", "1.0"]
 
 
 def test_a_handler_that_returns_ends_nothing():
     code = f"""{SETUP}
 seen = []
-signal.signal(signal.SIGUSR1, lambda *_: seen.append("seen"))
-later(0.1, signal.SIGUSR1)
-start = time.monotonic()
-while time.monotonic() - start < 1:
-    ra.roi_align(FEATURES, BOXES[:50], 7, sampling_ratio=60, mode="max")
-print(*seen)
+signal.signal(signal.SIGUSR1, lambda *_: seen.append(np.isnan(out).any()))
+out = unwritten(200, 32, 7, 7)
+later(0.3, signal.SIGUSR1)
+ra.roi_align(FEATURES, BOXES[:200], 7, sampling_ratio=300, mode="max", out=out)
+print(*seen, out.min())
 """
-    assert python(code) == "seen"
+    assert python(code).split() == ["True", "1.0"]
+
+
+@pytest.mark.skipif(backends.gpu_device() is None, reason="no gpu here")
+def test_ctrl_c_ends_a_download():
+    """What the device computes, a piece of the call, is waited for; and the memory for it is of use again."""
+    code = f"""{SETUP}
+device = ra.gpu.Device(allow_cpu=True)
+there = device.features(FEATURES)
+pooled = ra.roi_align(there, BOXES[:1], 7, sampling_ratio=600, mode="max")
+out = unwritten(1, 32, 7, 7)
+later(0.5)
+try:
+    pooled.numpy(out=out)
+except KeyboardInterrupt:
+    print("interrupted", np.isnan(out).any())
+print(pooled.numpy(out=out).min())
+"""
+    assert python(code, timeout=120).split() == ["interrupted", "True", "1.0"]
 
 
 def test_the_handlers_own_error_is_raised():
@@ -64,8 +100,10 @@ def handler(*_):
     raise TimeoutError("enough")
 signal.signal(signal.SIGALRM, handler)
 signal.setitimer(signal.ITIMER_REAL, 0.3)
+run = forward()
+next(run)
 try:
-    forward()
+    next(run)
 except TimeoutError as error:
     print(error)
 """

@@ -87,7 +87,7 @@ except MemoryError as error:
 
 @ON_LINUX
 @pytest.mark.parametrize("left", [8, 32, 128])
-@pytest.mark.parametrize("call", ["forward", "backward", "box_gradient"])
+@pytest.mark.parametrize("call", ["forward", "backward", "accumulate", "box_gradient"])
 def test_a_limit_on_memory_is_a_memory_error(call, left):
     code = f"""{RESIDENT}
 features = np.ones((1, 16, 1, 2_000_000), np.float32)
@@ -97,6 +97,7 @@ out = np.empty_like(grads)
 calls = {{
     "forward": lambda: ra.roi_align(features, boxes, (1, 7), out=out),
     "backward": lambda: ra.roi_align_backward(grads, boxes, features.shape, out=features),
+    "accumulate": lambda: ra.roi_align_backward(grads, boxes, features.shape, out=features, accumulate=True),
     "box_gradient": lambda: ra.roi_align_box_gradient(grads, features, boxes),
 }}
 ra.roi_align(np.ones((1, 64, 64, 64), np.float32), np.ones((200, 4), np.float32), 7)

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::Settings;
 use crate::cpu::simd::Lanes;
 use crate::element::Element;
 use crate::error::{Result, reserve};
@@ -24,7 +25,7 @@ pub struct Band<'a> {
 /// All bands of a call: map by map, image by image, from top to bottom.
 pub struct Bands {
     stages: Vec<Stage>,
-    /// Where the boxes of each band start among `rois`; one more than there are bands.
+    /// `rois[starts[b]..starts[b + 1]]` are the boxes of band b.
     starts: Vec<usize>,
     rois: Vec<u32>,
 }
@@ -48,11 +49,16 @@ impl Stage {
 }
 
 impl Bands {
-    /// Cuts every map of every image, into `count` bands in all at least if there are rows enough.
+    /// Cuts every map into bands: at least `count` in all, if there are as many rows.
     ///
     /// # Errors
-    /// If there is no memory for them.
-    pub fn new<E: Element>(plan: &Plan<E::Compute>, out: &[ViewMut<'_, E>], count: usize) -> Result<Self> {
+    /// If there is no memory for them, or the call is to end.
+    pub fn new<E: Element>(
+        plan: &Plan<E::Compute>,
+        out: &[ViewMut<'_, E>],
+        count: usize,
+        settings: Settings<'_>,
+    ) -> Result<Self> {
         const BANDS: &str = "bands of images";
         let maps: usize = out.iter().map(|out| out.shape()[0]).sum();
         let (mut stages, mut bands) = (Vec::with_capacity(out.len()), 0);
@@ -67,14 +73,19 @@ impl Bands {
         let mut starts = Vec::new();
         reserve(&mut starts, bands + 1, BANDS)?;
         starts.resize(bands + 1, 0);
-        // First the number of each band's boxes, two places behind; then where its next box goes, one place behind.
+        // Counting sort. First `starts[b + 2]` counts the boxes of band b; summed up, `starts[b + 1]` is where its next box
+        // goes; when all are there, its boxes are `starts[b]..starts[b + 1]`.
         let each_touched = |put: &mut dyn FnMut(usize, u32)| {
+            let mut watch = settings.watch();
             for at in 0..plan.boxes() {
                 let (roi, y, x) = plan.roi(at);
                 if roi.invalid == Invalid::Raise && !y.hull().is_empty() && !x.hull().is_empty() {
-                    stages[roi.stage].touched(roi.image, &y.hull()).for_each(|band| put(band, at as u32));
+                    let bands = stages[roi.stage].touched(roi.image, &y.hull());
+                    watch.step(bands.len())?;
+                    bands.for_each(|band| put(band, at as u32));
                 }
             }
+            Ok(())
         };
         let mut total = 0;
         each_touched(&mut |band, _| {
@@ -82,7 +93,7 @@ impl Bands {
             if let Some(start) = starts.get_mut(band + 2) {
                 *start += 1;
             }
-        });
+        })?;
         let mut sum = 0;
         for start in &mut starts {
             sum += *start;
@@ -94,7 +105,7 @@ impl Bands {
         each_touched(&mut |band, roi| {
             rois[starts[band + 1]] = roi;
             starts[band + 1] += 1;
-        });
+        })?;
         Ok(Self { stages, starts, rois })
     }
 
@@ -105,7 +116,7 @@ impl Bands {
 
     /// One of them.
     pub fn get(&self, band: usize) -> Band<'_> {
-        // A map without rows has no bands, and its first one is the next map's.
+        // A map without bands has the same `first` as the next map; the last match is the one that has bands.
         let stage = self.stages.partition_point(|stage| stage.first <= band) - 1;
         let Stage { first, per_image, rows, height } = self.stages[stage];
         let (image, row) = ((band - first) / per_image, (band - first) % per_image * rows);

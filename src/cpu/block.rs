@@ -43,9 +43,7 @@ impl<T> Bins<T> {
         }
         Ok(())
     }
-}
 
-impl<T> Bins<T> {
     /// Bytes on the heap, used or not.
     pub fn bytes(&self) -> usize {
         let Self { values, numbers, sources, lines, line_rows, rows, bounds } = self;

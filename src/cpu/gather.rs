@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::cpu::Settings;
 use crate::cpu::block::{Bins, Block};
 use crate::cpu::blocks::blocks;
 use crate::cpu::interrupt::Watch;
@@ -12,6 +11,7 @@ use crate::cpu::simd::outbox::{Deliver, Line, Outbox};
 use crate::cpu::simd::store::{MOST_BINS, Store};
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::cpu::window::{Shape, Source, Window};
+use crate::cpu::{Settings, box_work};
 use crate::element::{Element, Real};
 use crate::error::Result;
 use crate::scratch::{self, bytes_of};
@@ -73,8 +73,10 @@ impl<E: Element> Kernel for Compute<'_, E> {
         bins.reserve(task.rows_at_once() * task.plan.output.width, task.argmax.is_some())?;
         let source = Source { features, image, channels: task.channels.clone() };
         let (mut block, mut outbox) = (Block { source, window, number: 0 }, Outbox::new(stages, task.out));
+        let blocks = blocks(&task.channels).len();
         for at in rois {
-            watch.step()?;
+            let (_, y, x) = task.plan.roi(at);
+            watch.step(blocks * box_work(&y, &x))?;
             task.roi::<I>(at, &mut block, bins, &mut outbox)?;
         }
         outbox.write::<I>(usize::MAX);
@@ -144,20 +146,11 @@ impl<E: Element> Task<'_, E> {
             bins.numbers.resize(count, Lanes::splat(number));
         }
         if roi.invalid == Invalid::Raise {
-            let (is_narrow, mut parts) = (x.hull().len() <= MOST_COLUMNS, x.parts(MOST_COLUMNS));
-            loop {
-                let part = if is_narrow { None } else { parts.next() };
-                let x = match &part {
-                    Some(part) => x.part(part),
-                    None if is_narrow => x,
-                    None => break,
-                };
+            for part in x.parts(MOST_COLUMNS) {
+                let x = x.part(&part);
                 match self.plan.reduce {
                     Reduce::Sum => block.sum::<I>(y, x, rows.clone(), bins, outbox)?,
                     reduce => block.max::<I>(reduce, y, x, rows.clone(), bins, outbox)?,
-                }
-                if is_narrow {
-                    break;
                 }
             }
         }

@@ -50,10 +50,9 @@ impl Side {
     }
 }
 
-/// Refuses a plan with a bin whose candidates on the map cannot be counted in 32 bits, as kernels do. `widths` are those of
-/// the maps.
+/// Refuses boxes with a bin of 2^32 or more candidates, which kernels count in 32 bits. `widths` are those of the maps.
 pub fn check_numbers<T: Real>(plan: &Plan<T>, widths: &[usize]) -> Result<()> {
-    // Far fewer than there are numbers, whatever the bins are.
+    // If the whole box has at most 2^30 candidates, each bin has.
     const FEW: u64 = 1 << 30;
     for at in 0..plan.boxes() {
         let (roi, y, x) = plan.roi(at);

@@ -23,7 +23,7 @@ use std::ops::Range;
 use crate::element::{Element, Real};
 use crate::error::Result;
 use crate::taps::transposed::Transposed;
-use crate::taps::{BOXES_PER_TABLE, Invalid, MOST_UNROLLED_TAPS, Plan};
+use crate::taps::{AxisTaps, BOXES_PER_TABLE, Invalid, MOST_UNROLLED_TAPS, Plan};
 use crate::view::{View, ViewMut};
 
 use bands::Bands;
@@ -32,7 +32,7 @@ pub(crate) use chosen::check as check_argmax;
 use contract::Contract;
 use dots::Dots;
 #[cfg(feature = "gpu")]
-pub(crate) use interrupt::BETWEEN_QUESTIONS;
+pub(crate) use interrupt::POLL_INTERVAL;
 use interrupt::Watch;
 pub use interrupt::{Answer, Interrupt};
 pub(crate) use maximum::check_numbers;
@@ -49,7 +49,7 @@ pub struct Settings<'a> {
     pub level: Level,
     /// Most threads to use.
     pub threads: usize,
-    /// What may end the call early.
+    /// Polled by long calls; may end them.
     pub interrupt: Option<&'a Interrupt<'a>>,
 }
 
@@ -62,12 +62,12 @@ impl Settings<'_> {
         Ok(Self { level: Level::current()?, threads: num_threads()?, interrupt: None })
     }
 
-    /// The same with no more threads than so many results are worth.
+    /// Caps `threads` at what so many results are worth.
     fn for_results(self, results: usize) -> Self {
-        Self { threads: self.threads.min(1 + results / RESULTS_WORTH_A_THREAD), ..self }
+        Self { threads: self.threads.min(1 + results / RESULTS_WORTH_A_THREAD).max(1), ..self }
     }
 
-    /// Asks whether the call is to end early, if it is time to.
+    /// Polls the interrupt.
     #[cfg(feature = "gpu")]
     pub(crate) fn look(&self) -> Result<()> {
         self.interrupt.map_or(Ok(()), Interrupt::look)
@@ -78,6 +78,13 @@ impl Settings<'_> {
     pub(crate) fn watch(&self) -> Watch<'_> {
         Watch::new(self.interrupt)
     }
+}
+
+/// Work of a box in one block of channels, as [`Watch::step`] counts it: each row of taps is read in each column, whatever
+/// the plan reduces by.
+fn box_work<T: Real>(y: &AxisTaps<'_, T>, x: &AxisTaps<'_, T>) -> usize {
+    let rows = y.entry_count().max(y.hull().len());
+    y.bins() * x.bins() + rows * (x.entry_count() + x.hull().len())
 }
 
 /// Fewer results than this are computed faster than another thread wakes up.
@@ -203,11 +210,11 @@ fn contract_blocks<E: Element>(
 
 /// Applies a plan transposed: the backward pass of every operator. `out` has one gradient a map, and every element
 /// is written, or, with `accumulate`, added to. `argmax` is there for maxima, and was checked.
-pub(crate) fn scatter<E: Element>(
+pub(crate) fn scatter<E: Element, O: Element<Compute = E::Compute>>(
     plan: &Plan<E::Compute>,
     grad_output: &View<'_, E>,
     argmax: Option<&View<'_, i64>>,
-    out: &[ViewMut<'_, E>],
+    out: &[ViewMut<'_, O>],
     accumulate: bool,
     settings: Settings<'_>,
 ) -> Result<()> {
@@ -215,10 +222,10 @@ pub(crate) fn scatter<E: Element>(
     let settings = settings.for_results(results);
     let readers = if argmax.is_some() { Vec::new() } else { transposed(plan, MOST_UNROLLED_TAPS, settings)? };
     let [_, channels, ..] = grad_output.shape();
-    let stream = results * size_of::<E>() > BYTES_WORTH_STREAMING;
+    let stream = results * size_of::<O>() > BYTES_WORTH_STREAMING;
     let interleaved = is_interleaved(grad_output) || out.iter().any(|out| is_interleaved(&out.written()));
     let groups = groups_by_lines(channels, interleaved, &out[0], stream)?;
-    let bands = Bands::new(plan, out, parts_of_groups(&groups, settings.threads))?;
+    let bands = Bands::new(plan, out, parts_of_groups(&groups, settings.threads), settings)?;
     let scatter = Scatter { plan, readers: &readers, grad_output, argmax, out, accumulate, stream };
     pool::for_each(bands.len() * groups.len(), settings, |task| {
         scatter.run(&bands.get(task / groups.len()), &groups[task % groups.len()], settings)

@@ -79,6 +79,9 @@ pub fn limit_threads(count: usize) -> usize {
 
 const MOST_THREADS: usize = 1024;
 
+/// Work that a task counts for in those of its list; what is long inside it has a watch of its own.
+const TASK_WORK: usize = 1 << 14;
+
 fn not_a_count(name: &'static str, got: String) -> Error {
     Error::Value { name, expected: "an integer between 1 and 1024", got }
 }
@@ -100,14 +103,14 @@ pub fn for_each(
     let helpers = threads.min(count).saturating_sub(1);
     let Some(pool) = (helpers > 0).then(|| pool(threads)).flatten() else {
         let mut watch = settings.watch();
-        return (0..count).try_for_each(|at| watch.step().and_then(|()| work(at)));
+        return (0..count).try_for_each(|at| watch.step(TASK_WORK).and_then(|()| work(at)));
     };
     let [taken, from_front, from_back] = [const { AtomicUsize::new(0) }; 3];
     let error = OnceLock::new();
     let part = |place: &dyn Fn() -> usize| {
         let mut watch = settings.watch();
         while error.get().is_none() && taken.fetch_add(1, Ordering::Relaxed) < count {
-            if let Err(new) = watch.step().and_then(|()| work(place())) {
+            if let Err(new) = watch.step(TASK_WORK).and_then(|()| work(place())) {
                 // Another one came first.
                 let _ = error.set(new);
             }
@@ -134,7 +137,7 @@ pub fn map<R: Send + Sync>(
         reserve(&mut results, count, RESULTS)?;
         let mut watch = settings.watch();
         for at in 0..count {
-            watch.step()?;
+            watch.step(TASK_WORK)?;
             results.push(work(at)?);
         }
         return Ok(results);

@@ -7,7 +7,6 @@
 
 use std::ops::Range;
 
-use crate::cpu::Settings;
 use crate::cpu::bands::Band;
 use crate::cpu::blocks::blocks;
 use crate::cpu::chosen::Chosen;
@@ -19,16 +18,23 @@ use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::spread::Spread;
 use crate::cpu::simd::store::{MOST_BINS, Store};
 use crate::cpu::simd::{Isa, Kernel, Lanes};
-use crate::cpu::window::{COLUMNS, Source};
+use crate::cpu::window::Source;
+use crate::cpu::{Settings, box_work};
 use crate::element::{Element, Real};
-use crate::error::{Error, Result, reserve};
+use crate::error::{Result, reserve};
 use crate::scratch::{self, bytes_of};
 use crate::taps::transposed::Transposed;
 use crate::taps::{AxisTaps, BOXES_PER_TABLE, Plan};
 use crate::view::{View, ViewMut};
 
-/// What the tasks of a call have in common.
-pub struct Scatter<'a, E: Element> {
+/// What there may be no memory for.
+const PIXELS: &str = "pixels of a gradient at once";
+
+/// Work of finding the maxima of a bin in 16 channels, in that of [`box_work`].
+const BIN_CHOICE: usize = 256;
+
+/// What the tasks of a call have in common. Gradients of type `E` are summed in its compute type and written as `O`.
+pub struct Scatter<'a, E: Element, O: Element<Compute = E::Compute>> {
     pub plan: &'a Plan<E::Compute>,
     /// The plan's boxes, [`BOXES_PER_TABLE`] in each; for sums.
     pub readers: &'a [Transposed<E::Compute>],
@@ -36,7 +42,7 @@ pub struct Scatter<'a, E: Element> {
     /// Where maxima came from.
     pub argmax: Option<&'a View<'a, i64>>,
     /// The gradient of each map.
-    pub out: &'a [ViewMut<'a, E>],
+    pub out: &'a [ViewMut<'a, O>],
     /// Whether to add to what is there.
     pub accumulate: bool,
     /// Whether to write past the caches.
@@ -64,29 +70,34 @@ impl<T: Real> scratch::Scratch for Scratch<T> {
 }
 
 /// A task that has what it needs.
-struct Compute<'a, E: Element> {
-    call: &'a Scatter<'a, E>,
+struct Compute<'a, E: Element, O: Element<Compute = E::Compute>> {
+    call: &'a Scatter<'a, E, O>,
     band: &'a Band<'a>,
     channels: &'a Range<usize>,
     watch: Watch<'a>,
     scratch: &'a mut Scratch<E::Compute>,
 }
 
-impl<E: Element> Kernel for Compute<'_, E> {
+impl<E: Element, O: Element<Compute = E::Compute>> Kernel for Compute<'_, E, O> {
     type Output = Result<()>;
 
     #[inline(always)]
     fn run<I: Isa>(self) -> Result<()> {
         let Self { call, band, channels, mut watch, scratch } = self;
         let [_, _, _, width] = call.out[band.stage].shape();
-        let missing = (blocks(channels).len() * band.rows.len() * width).saturating_sub(scratch.band.len());
-        let no_memory = |_| Error::NoMemory { count: width, what: COLUMNS };
-        scratch.band.try_reserve_exact(missing).map_err(no_memory)?;
-        scratch.band.resize(scratch.band.len() + missing, Lanes::splat(Real::ZERO));
+        let pixels = blocks(channels).len() * band.rows.len() * width;
+        reserve(&mut scratch.band, pixels, PIXELS)?;
+        if scratch.band.len() < pixels {
+            scratch.band.resize(pixels, Lanes::splat(Real::ZERO));
+        }
+        // For a row of the map, or of bins.
+        reserve(&mut scratch.row, width.max(call.plan.output.width), PIXELS)?;
         scratch.touched.clear();
         scratch.touched.resize(band.rows.len(), false);
         for (i, &at) in band.rois.iter().enumerate() {
-            watch.step()?;
+            let (_, y, x) = call.plan.roi(at as usize);
+            let choice = if call.argmax.is_some() { BIN_CHOICE * y.bins() * x.bins() } else { 0 };
+            watch.step(blocks(channels).len() * (box_work(&y, &x) + choice))?;
             let next = band.rois.get(i + 1);
             let ahead =
                 next.map_or_else(Prefetch::nothing, |&next| call.ahead(next as usize, band, channels));
@@ -98,7 +109,7 @@ impl<E: Element> Kernel for Compute<'_, E> {
     }
 }
 
-impl<E: Element> Scatter<'_, E> {
+impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
     /// Computes one block of channels of a band.
     pub fn run(&self, band: &Band<'_>, channels: &Range<usize>, settings: Settings<'_>) -> Result<()> {
         scratch::with(|scratch: &mut Scratch<E::Compute>| {

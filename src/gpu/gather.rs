@@ -64,7 +64,7 @@ pub(crate) fn gather<T: Weight>(
             images: source.images.clone(),
             rows: results.rows()[target].clone(),
         };
-        // Boxes come map by map and image by image; those that are filled are in the first one.
+        // Boxes are sorted by map and image; invalid ones count as map 0, image 0.
         let first = plan.position(source.stages.start, source.images.start);
         let end = plan.position(source.stages.end - 1, source.images.end);
         let (mut spread, mut alone) = (Group::default(), Group::default());

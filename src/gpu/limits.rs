@@ -15,7 +15,7 @@ const MOST_WORK: u64 = 1 << 30;
 const MOST_WORK_ON_CPU: u64 = 1 << 23;
 
 impl Context {
-    /// Taps of four channels that one submission may have, unless one box has more.
+    /// Work of one submission, in taps of four channels. One box may exceed it.
     pub fn most_work(&self) -> u64 {
         if self.info.kind == "cpu" { MOST_WORK_ON_CPU } else { MOST_WORK }
     }
@@ -26,9 +26,8 @@ impl Context {
     }
 }
 
-/// Rounds of a loop over rows with a loop over columns in it, as llvmpipe counts them.
-///
-/// A loop takes one more round, in which it finds that it is at its end, and a loop inside it takes one round then.
+/// Rounds of a loop over rows with a loop over columns in it, as llvmpipe counts them, or a few more: for each row
+/// `columns + 1` inside and 1 outside, and 2 at the end.
 pub fn nested_rounds(rows: usize, columns: usize) -> usize {
     rows * (columns + 2) + 2
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, reserve, reserve_more};
 use crate::gpu::limits::nested_rounds;
 use crate::gpu::tables::Weight;
 use crate::taps::{AxisTaps, Plan, Reduce};
@@ -24,7 +24,7 @@ pub struct Readers<T> {
     pub sections: [u32; 3],
     /// One for each reader.
     pub weights: Vec<T>,
-    /// Bins that read a pixel, and pixels that look whether a box reads them.
+    /// Work: pairs of a bin and a pixel that it reads, and pixels of the listed tiles.
     pub reads: u64,
 }
 
@@ -57,6 +57,9 @@ struct Box {
     in_tiles: Vec<usize>,
 }
 
+/// What there may be no memory for.
+const READERS: &str = "readers of pixels";
+
 /// The axes of all boxes while they are made.
 #[derive(Default)]
 struct Axes<T> {
@@ -75,15 +78,19 @@ impl<T: Weight> Readers<T> {
         let all_tiles = target.images.len() * tiles[0] * tiles[1];
         let mut axes = Axes::default();
         let mut boxes: Vec<Box> = Vec::new();
-        // A box counts for every pixel: pixels of other tiles may wait for it in lockstep.
+        // Every pixel pays for every box: invocations in lockstep wait for each other.
         let (mut rounds, mut reads) = (0, 0);
         let mut listed = all_tiles + 1;
         for &at in rois {
             let (roi, y, x) = plan.roi(at);
+            let most_readers = limits.bytes / size_of::<u32>() as u64;
+            if [&y, &x].iter().any(|taps| reader_count(plan.reduce, taps) as u64 > most_readers) {
+                break;
+            }
             let before = (axes.bounds.len(), axes.bins.len());
-            let (y_axis, most_y) = axes.push(plan.reduce, &y, true);
+            let (y_axis, most_y) = axes.push(plan.reduce, &y, true)?;
             let all_y = axes.bins.len() - before.1;
-            let (x_axis, most_x) = axes.push(plan.reduce, &x, false);
+            let (x_axis, most_x) = axes.push(plan.reduce, &x, false)?;
             let all_x = axes.bins.len() - before.1 - all_y;
             let width = match plan.reduce {
                 Reduce::MaxWindow => target.width as u32,
@@ -94,9 +101,12 @@ impl<T: Weight> Readers<T> {
             let row = (roi.roi - target.first_row) as u32;
             let words = [row, width, y_hull[0], y_hull[1], x_hull[0], x_hull[1], y_axis, x_axis];
             let first_tile = (roi.image - target.images.start) * tiles[0] * tiles[1];
-            let in_tiles: Vec<_> = tiles_of(&y.hull())
-                .flat_map(|row| tiles_of(&x.hull()).map(move |column| first_tile + row * tiles[1] + column))
-                .collect();
+            let (rows, columns) = (tiles_of(&y.hull()), tiles_of(&x.hull()));
+            let mut in_tiles = Vec::new();
+            reserve(&mut in_tiles, rows.len() * columns.len(), READERS)?;
+            for row in rows {
+                in_tiles.extend(columns.clone().map(|column| first_tile + row * tiles[1] + column));
+            }
             listed += in_tiles.len();
             let words_so_far =
                 (boxes.len() + 1) * ROI_WORDS + axes.bounds.len() + 2 * axes.bins.len() + listed;
@@ -118,7 +128,10 @@ impl<T: Weight> Readers<T> {
                 plan.roi(rois[0]).0.roi
             )));
         }
+        let all_listed: usize = boxes.iter().map(|roi| roi.in_tiles.len()).sum();
+        let on_axes = boxes.len() * ROI_WORDS + axes.bounds.len() + 2 * axes.bins.len();
         let mut words = Vec::new();
+        reserve(&mut words, on_axes + all_tiles + 1 + all_listed, READERS)?;
         let first_axis = (boxes.len() * ROI_WORDS) as u32;
         for roi in &boxes {
             let [rest @ .., y_axis, x_axis] = roi.words;
@@ -131,17 +144,24 @@ impl<T: Weight> Readers<T> {
         let numbers_at = words.len() as u32;
         words.append(&mut axes.numbers);
         let tiles_at = words.len() as u32;
-        let mut lists = vec![Vec::new(); all_tiles];
-        for (number, roi) in (0u32..).zip(&boxes) {
-            roi.in_tiles.iter().for_each(|&tile| lists[tile].push(number));
+        let first_list = words.len() + all_tiles + 1;
+        words.resize(first_list + all_listed, 0);
+        // The length of each tile's list, then where it ends, and from there downwards where the last of its boxes go.
+        let (starts, lists) = words[tiles_at as usize..].split_at_mut(all_tiles + 1);
+        for &tile in boxes.iter().flat_map(|roi| &roi.in_tiles) {
+            starts[tile] += 1;
         }
-        let mut at = tiles_at + all_tiles as u32 + 1;
-        words.push(at);
-        for list in &lists {
-            at += list.len() as u32;
-            words.push(at);
+        let mut end = first_list as u32;
+        for start in starts.iter_mut() {
+            end += *start;
+            *start = end;
         }
-        words.extend(lists.into_iter().flatten());
+        for (number, roi) in (0..boxes.len() as u32).zip(&boxes).rev() {
+            for &tile in &roi.in_tiles {
+                starts[tile] -= 1;
+                lists[starts[tile] as usize - first_list] = number;
+            }
+        }
         Ok(Self {
             rois: boxes.len(),
             words,
@@ -165,12 +185,32 @@ struct Reader<T> {
     weight: T,
 }
 
+/// Readers of all pixels along an axis, or a few more.
+fn reader_count<T>(reduce: Reduce, taps: &AxisTaps<'_, T>) -> usize {
+    if reduce != Reduce::MaxWindow {
+        return taps.entry_count();
+    }
+    let of_bin = |bin| match taps.pixels(bin..bin + 1) {
+        &[first, last] => (last - first) as usize + 1,
+        _ => 0,
+    };
+    taps.live().map(of_bin).sum()
+}
+
 impl<T: Weight> Axes<T> {
     /// Sorts the taps of an axis by their pixels. Returns where its bounds start, and the most readers of a pixel.
-    fn push(&mut self, reduce: Reduce, taps: &AxisTaps<'_, T>, is_y: bool) -> (u32, usize) {
-        let hull = taps.hull();
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    fn push(&mut self, reduce: Reduce, taps: &AxisTaps<'_, T>, is_y: bool) -> Result<(u32, usize)> {
+        let (hull, count) = (taps.hull(), reader_count(reduce, taps));
         let mut readers = std::mem::take(&mut self.unsorted);
         readers.clear();
+        reserve(&mut readers, count, READERS)?;
+        reserve_more(&mut self.bounds, hull.len() + 1, READERS)?;
+        reserve_more(&mut self.bins, count, READERS)?;
+        reserve_more(&mut self.numbers, count, READERS)?;
+        reserve_more(&mut self.weights, count, READERS)?;
         for bin in taps.live() {
             let pixels = taps.pixels(bin..bin + 1);
             let mut push = |pixel: u32, number: u32, weight: T| {
@@ -229,7 +269,7 @@ impl<T: Weight> Axes<T> {
         }
         self.bounds.push(end);
         self.unsorted = readers;
-        (start as u32, most)
+        Ok((start as u32, most))
     }
 
     fn truncate(&mut self, (bounds, readers): (usize, usize)) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::cpu::{BETWEEN_QUESTIONS, Settings};
+use crate::cpu::{POLL_INTERVAL, Settings};
 use crate::error::Result;
 use crate::gpu::buffers::Buffer;
 use crate::gpu::context::{Context, lock};
@@ -20,7 +20,7 @@ pub struct Recorder {
     batches: usize,
     /// Taps of four channels that are recorded.
     work: u64,
-    /// The last submissions of much work.
+    /// Large submissions in flight, oldest first.
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     pub(super) timer: Option<Timer>,
 }
@@ -28,8 +28,7 @@ pub struct Recorder {
 /// So many buffers in use are enough reason to submit, also in a batch.
 const MOST_USED: usize = 512;
 
-/// Submissions of much work that the device may still have to do when another one is made: while it does one, the host
-/// prepares the next.
+/// Large submissions in flight at most: the host prepares one while the device runs another.
 const IN_FLIGHT: usize = 2;
 
 /// Work of one shader that does not fit into one dispatch.
@@ -156,15 +155,15 @@ impl Context {
 
     /// Waits for a submission, or for all, unless the call is ended before.
     pub fn wait(&self, submission: Option<&wgpu::SubmissionIndex>, settings: Settings<'_>) -> Result<()> {
-        let timeout = settings.interrupt.map(|_| BETWEEN_QUESTIONS);
+        let timeout = settings.interrupt.map(|_| POLL_INTERVAL);
         loop {
             let submission_index = submission.cloned();
             let waited = self.device.poll(wgpu::PollType::Wait { submission_index, timeout });
             self.check()?;
+            settings.look()?;
             if !matches!(waited, Err(wgpu::PollError::Timeout)) {
                 return Ok(());
             }
-            settings.look()?;
         }
     }
 

@@ -54,9 +54,9 @@ impl Incoming<'_> {
 pub(crate) struct Scatter<'a> {
     incoming: Incoming<'a>,
     out: &'a [&'a Array],
-    /// Sums for each map of `out` that are wider than its elements, if they are needed.
+    /// float32 sums of each float16 map, made when it takes more than one dispatch.
     wide: Vec<Option<Array>>,
-    /// Where the sums of each part of the images of each map are so far.
+    /// `sums[map][part]`: where the sums lie now.
     sums: Vec<Vec<Sums>>,
 }
 
@@ -77,8 +77,8 @@ impl<'a> Scatter<'a> {
         Self { incoming, out, wide: out.iter().map(|_| None).collect(), sums }
     }
 
-    /// Spreads what a plan's boxes have, which are `rows` of what comes in, over the maps. The last plan rounds what
-    /// is added up.
+    /// Adds the gradients of a plan's boxes, rows `rows` of `grads`, to the maps. With `is_last` the sums are rounded into
+    /// `out`.
     pub fn add<T: Weight>(
         &mut self,
         plan: &Plan<T>,
@@ -143,7 +143,7 @@ struct Step<'a, T> {
     readers: Readers<T>,
     /// Bins of a box.
     output: Extent,
-    /// Where the sums are before, and where they go.
+    /// Where the sums are read and where they are written.
     from: Sums,
     to: Sums,
     /// For sums that are wider than the result's elements.

@@ -158,8 +158,8 @@ fn fill<E: Transfer>(
     let unit_bytes = (chunk.unit() * size_of::<E::Word>()) as u64;
     cpu::pool::for_each(chunk.units(), settings, |at| {
         let start = at as u64 * unit_bytes;
-        // A range that is not mapped means that the device is lost, which the caller finds out next.
-        let Ok(mut mapped) = slot.get_mapped_range_mut(start..start + unit_bytes) else { return Ok(()) };
+        let mapped = slot.get_mapped_range_mut(start..start + unit_bytes);
+        let mut mapped = mapped.map_err(|error| Error::Gpu(error.to_string()))?;
         // Run by run, so that the memory between stays in the first cache.
         let (mut run, mut words) = (Vec::new(), Vec::new());
         for (to, index, axis) in chunk.runs(at) {
@@ -194,6 +194,23 @@ fn empty<E: Transfer>(
     })
 }
 
+/// A staging buffer that is mapped, or about to be. The buffer is unmapped however its use ends: one that goes back to the
+/// pool mapped could be used for nothing else.
+struct Mapping<'a>(&'a wgpu::Buffer);
+
+impl<'a> Mapping<'a> {
+    fn begin(buffer: &'a wgpu::Buffer, mode: wgpu::MapMode, bytes: u64) -> Self {
+        buffer.map_async(mode, ..bytes, |_| {});
+        Self(buffer)
+    }
+}
+
+impl Drop for Mapping<'_> {
+    fn drop(&mut self) {
+        self.0.unmap();
+    }
+}
+
 /// A staging buffer, and when its copy has been made.
 type Slot = (Arc<Buffer>, Option<wgpu::SubmissionIndex>);
 
@@ -210,10 +227,11 @@ impl Context {
             Some((slot, submission)) if slot.raw().size() >= bytes => (slot, submission),
             _ => (self.buffer(Use::Upload, bytes)?, None),
         };
-        slot.raw().map_async(wgpu::MapMode::Write, ..bytes, |_| {});
+        let mapping = Mapping::begin(slot.raw(), wgpu::MapMode::Write, bytes);
         self.wait(submission.as_ref(), settings)?;
-        let filled = fill(slot.raw());
-        slot.raw().unmap();
+        let filled = fill(mapping.0);
+        drop(mapping);
+        // The loss of the device says more than what it did to the mapping.
         self.check()?;
         filled.map(|()| slot)
     }
@@ -227,13 +245,10 @@ impl Context {
         settings: Settings<'_>,
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<R> {
-        slot.raw().map_async(wgpu::MapMode::Read, ..bytes, |_| {});
+        let mapping = Mapping::begin(slot.raw(), wgpu::MapMode::Read, bytes);
         self.wait(submission, settings)?;
-        let mapped = slot.raw().get_mapped_range(..bytes);
+        let mapped = mapping.0.get_mapped_range(..bytes);
         let mapped = mapped.map_err(|error| Error::Gpu(format!("{}: {error}", self.info.name)))?;
-        let result = read(&mapped);
-        drop(mapped);
-        slot.raw().unmap();
-        Ok(result)
+        Ok(read(&mapped))
     }
 }

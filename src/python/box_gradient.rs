@@ -48,7 +48,7 @@ pub fn roi_align_box_gradient<'py>(
     let table = BoxTable::new(boxes, batch_indices, maps.shape()[0])?;
     run::output_shape(&op, maps.shape(), table.len())?;
     let inputs = [grad_output, features, boxes, batch_indices.unwrap_or(boxes)];
-    let out = BoxOutput::new(boxes, &inputs, out)?;
+    let out = BoxOutput::new(py, &table, &inputs, out)?;
     let rois = table.read()?;
     let call = BoxGradient { py, op: &op, grads: &grads, rois: &rois, invalid, settings };
     out.write(&with_features(&maps, call)?);

@@ -1,5 +1,7 @@
 //! Ctrl-C in long calls.
 
+use std::cell::Cell;
+use std::process;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
@@ -7,26 +9,26 @@ use pyo3::prelude::*;
 use crate::cpu::{Answer, Interrupt, Settings};
 use crate::error::Result;
 
-/// Runs `call` without the interpreter's lock. On the main thread a signal handler that raises, as that of Ctrl-C does, ends
-/// the call with its exception.
+/// Runs `call` with the GIL released. On the main thread, an exception from a signal handler (Ctrl-C: KeyboardInterrupt)
+/// ends it.
 pub fn interruptible<R: Send>(
     py: Python<'_>,
     settings: Settings<'_>,
     call: impl Send + FnOnce(Settings<'_>) -> Result<R>,
 ) -> PyResult<R> {
+    if !is_main_thread(py)? {
+        return Ok(py.detach(|| call(settings))?);
+    }
     let raised = Mutex::new(None);
-    let keep = |error| *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     let ask = || {
-        Python::attach(|py| {
-            match is_main_thread(py).and_then(|is_main| is_main.then(|| py.check_signals()).transpose()) {
-                Ok(Some(())) => Answer::GoOn,
-                Ok(None) => Answer::NeverStop,
-                Err(error) => {
-                    keep(error);
-                    Answer::Stop
-                }
+        Python::try_attach(|py| match py.check_signals() {
+            Ok(()) => Answer::GoOn,
+            Err(error) => {
+                *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Answer::Stop
             }
         })
+        .unwrap_or(Answer::NeverStop)
     };
     let interrupt = Interrupt::new(&ask);
     let result = py.detach(|| call(Settings { interrupt: Some(&interrupt), ..settings }));
@@ -36,9 +38,21 @@ pub fn interruptible<R: Send>(
     }
 }
 
-/// Python runs signal handlers on the main thread only.
+thread_local! {
+    /// Whether this is the main thread, and of which process.
+    static IS_MAIN: Cell<Option<(bool, u32)>> = const { Cell::new(None) };
+}
+
+/// Python runs signal handlers on the main thread only. Another thread becomes that of a child which it forks.
 fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+    match IS_MAIN.get() {
+        Some((true, _)) => return Ok(true),
+        Some((false, owner)) if owner == process::id() => return Ok(false),
+        _ => {}
+    }
     let threading = py.import("threading")?;
     let main = threading.call_method0("main_thread")?.getattr("ident")?;
-    main.eq(threading.call_method0("get_ident")?)
+    let is_main = main.eq(threading.call_method0("get_ident")?)?;
+    IS_MAIN.set(Some((is_main, process::id())));
+    Ok(is_main)
 }

@@ -10,7 +10,7 @@ use crate::python::recycle;
 use crate::python::scalars::{Arg, integer};
 use crate::scratch;
 
-/// The settings of a call. Whichever call comes first refuses a wrong value of any environment variable, needed or not.
+/// The settings of a call. Reads all environment variables, so that the first call reports a wrong one.
 pub fn settings() -> Result<Settings<'static>> {
     recycle::kept_bytes()?;
     Settings::current()

@@ -16,7 +16,7 @@ use crate::view::{View, ViewMut};
 ///
 /// # Errors
 /// As for [`forward`](super::forward), or if there is an argmax too much, too little, or one that is no candidate of
-/// its bin. Nothing was written then.
+/// its bin.
 #[allow(clippy::too_many_arguments, reason = "what one call of the backward pass is made of")]
 pub fn backward<E: Element, B: Real>(
     pyramid: Pyramid<'_, impl RoiOp>,

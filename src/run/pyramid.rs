@@ -129,14 +129,16 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
 
     /// About how many taps a box has on both axes together, at most.
     fn most_taps<B: Real>(&self, corners: [B; 4], stage: usize, map: [usize; 4]) -> usize {
-        let op = &self.ops[stage];
-        let on_axis = |axis: Axis, side: usize| {
-            let [start, end] = axis.ends(corners).map(Real::to_f64);
-            // Rounding, the half-pixel shift and the neighbour of the last sample move a box by less.
-            let reach = (end - start).abs() * op.spatial_scale() + MARGIN * op.spatial_scale().max(1.0);
-            op.most_taps(axis, side.min(reach as usize))
-        };
+        let on_axis = |axis, side| self.ops[stage].most_taps(axis, self.reach(axis, corners, stage, side));
         on_axis(Axis::Y, map[2]) + on_axis(Axis::X, map[3])
+    }
+
+    /// About how many of the `side` cells of a map's axis lie from a box's first tap to its last, at most.
+    fn reach<B: Real>(&self, axis: Axis, corners: [B; 4], stage: usize, side: usize) -> usize {
+        let [start, end] = axis.ends(corners).map(Real::to_f64);
+        let scale = self.ops[stage].spatial_scale();
+        // Rounding, the half-pixel shift and the upper tap of the last sample reach less than `MARGIN` cells further.
+        side.min(((end - start).abs() * scale + MARGIN * scale.max(1.0)) as usize)
     }
 
     /// Cuts boxes into runs whose plans memory allows, as few as possible; no boxes are one run.
@@ -147,10 +149,12 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         rows: Range<usize>,
     ) -> impl Iterator<Item = Range<usize>> {
         let bytes = move |row: usize| {
-            let of_stage =
-                |(stage, map): (usize, &[usize; 4])| self.most_taps(boxes.corners[row], stage, *map);
-            let taps = maps.iter().enumerate().map(of_stage).max().unwrap_or(0);
-            BOX_BYTES + BYTES_PER_TAP * taps
+            let corners = boxes.corners[row];
+            let of_stage = |(stage, map): (usize, &[usize; 4])| {
+                BYTES_PER_TAP * self.most_taps(corners, stage, *map)
+                    + BYTES_PER_BAND * self.reach(Axis::Y, corners, stage, map[2])
+            };
+            BOX_BYTES + maps.iter().enumerate().map(of_stage).max().unwrap_or(0)
         };
         let mut next = Some(rows.start);
         iter::from_fn(move || {
@@ -203,15 +207,16 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
             let mut table = Table::new(reduce, has_slopes, places.len(), output, memory)?;
             let mut watch = settings.watch();
             for &Place { stage, image, row, valid, .. } in places {
-                watch.step()?;
                 if !valid {
                     table.push_invalid(row, invalid);
                     continue;
                 }
                 let (op, [_, _, height, width]) = (&self.ops[stage as usize], maps[stage as usize]);
                 let corners = boxes.corners[row];
+                let most_taps = self.most_taps(corners, stage as usize, maps[stage as usize]);
+                watch.step(most_taps)?;
                 table.push(
-                    self.most_taps(corners, stage as usize, maps[stage as usize]),
+                    most_taps,
                     row,
                     stage as usize,
                     image,
@@ -281,9 +286,10 @@ struct Place {
 /// A plan may take this much memory; boxes that need more are pooled in several passes.
 const PLAN_BYTES: usize = 64 << 20;
 
-/// Bytes of a tap, and of a box besides.
+/// Bytes of a tap, of a box in the list of a band, which may be one row high, and of a box besides.
 const BYTES_PER_TAP: usize = 16;
+const BYTES_PER_BAND: usize = 4;
 const BOX_BYTES: usize = 256;
 
-/// Cells by which the taps of a box reach over its ends, and those that "mmcv" adds to it in image pixels.
+/// Cells by which taps may lie outside of a box; includes the pixel that "mmcv" adds.
 const MARGIN: f64 = 4.0;

@@ -54,8 +54,7 @@ impl<'a, T> AxisTaps<'a, T> {
         &self.table.bounds[self.span.bounds..][bins.start..=bins.end]
     }
 
-    /// Runs of neighbouring bins that read at most so many pixels from the first to the last, or of a single bin that
-    /// reads more.
+    /// Cuts the live bins into runs of neighbours. A run spans at most `most_pixels` pixels, or is one bin.
     pub fn parts(&self, most_pixels: usize) -> impl Iterator<Item = AxisSpan> + use<'_, 'a, T> {
         let hull = |bins: Range<usize>| {
             let pixels = self.pixels(bins);
@@ -63,8 +62,13 @@ impl<'a, T> AxisTaps<'a, T> {
                 pixels.iter().fold((u32::MAX, 0), |(low, high), &at| (low.min(at), high.max(at)));
             if pixels.is_empty() { 0..0 } else { low as usize..high as usize + 1 }
         };
-        let mut left = self.live();
+        let is_one = self.span.hull.len() <= most_pixels;
+        let mut whole = is_one.then(|| self.span.clone());
+        let mut left = if is_one { 0..0 } else { self.live() };
         iter::from_fn(move || {
+            if let Some(whole) = whole.take() {
+                return Some(whole);
+            }
             let first = left.next()?;
             let mut part =
                 AxisSpan { live: first..first + 1, hull: hull(first..first + 1), ..self.span.clone() };
@@ -87,12 +91,18 @@ impl<'a, T> AxisTaps<'a, T> {
         })
     }
 
-    /// These bins only, which one of the [`Self::parts`] names.
+    /// The taps of the bins of `span`, which [`Self::parts`] made.
     pub fn part<'b>(&self, span: &'b AxisSpan) -> AxisTaps<'b, T>
     where
         'a: 'b,
     {
         AxisTaps { span, table: self.table }
+    }
+
+    /// Number of entries of all bins.
+    #[inline]
+    pub fn entry_count(&self) -> usize {
+        self.entries(0..self.span.bins).len()
     }
 
     /// Number of entries of one bin.

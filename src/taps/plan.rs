@@ -22,7 +22,7 @@ pub struct Run {
     pub tallest: usize,
     /// Columns of the widest box.
     pub widest: usize,
-    /// Columns that the widest of its [parts](AxisTaps::parts) has.
+    /// Columns of the widest [part](AxisTaps::parts).
     pub widest_part: usize,
     /// Pixels of all boxes together.
     pub area: usize,
@@ -83,10 +83,7 @@ impl<T: Real> Plan<T> {
             run.rois.end = at + 1;
             run.tallest = run.tallest.max(y.hull().len());
             run.widest = run.widest.max(x.hull().len());
-            let part = match x.hull().len() {
-                few if few <= MOST_COLUMNS => few,
-                _ => x.parts(MOST_COLUMNS).map(|part| part.hull.len()).max().unwrap_or(0),
-            };
+            let part = x.parts(MOST_COLUMNS).map(|part| part.hull.len()).max().unwrap_or(0);
             run.widest_part = run.widest_part.max(part);
             run.area += y.hull().len() * x.hull().len();
         }

@@ -54,9 +54,15 @@ impl FloatControl {
 
     fn set(self) {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the word is one that a thread of this process computes with.
-        unsafe {
-            std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const self.0, options(nostack, readonly));
+        {
+            // How to round and what to do with subnormal numbers; exceptions stay this thread's own.
+            const MODES: u32 = 0xe040;
+            let word = self.0 & MODES | Self::current().0 & !MODES;
+            // SAFETY: `ldmxcsr` reads four bytes. Rust assumes the default control word; this goes as far beyond that as the
+            // caller's thread already has, around kernels alone, and is undone when they return.
+            unsafe {
+                std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const word, options(nostack, readonly));
+            }
         }
         #[cfg(target_arch = "aarch64")]
         // SAFETY: as above.

@@ -15,7 +15,7 @@ use std::thread::{self, Thread};
 use rayon::ThreadPool;
 
 use super::float_control::FloatControl;
-use crate::cpu::interrupt::{BETWEEN_QUESTIONS, Interrupt};
+use crate::cpu::interrupt::{Interrupt, POLL_INTERVAL};
 
 /// Says that nobody may begin any more.
 const CLOSED: usize = 1 << (usize::BITS - 1);
@@ -42,8 +42,7 @@ unsafe impl Sync for Help {}
 /// Does `own` on this thread and, meanwhile, `work` on up to `helpers` others. It ends when all who have begun have ended:
 /// between them they must leave nothing undone, however few they are.
 ///
-/// Helpers round as this thread does. While it waits for them it asks whether the call is to end: that is for the work to
-/// see.
+/// Helpers use the caller's rounding mode. While the caller waits it polls `interrupt`; the work reads the flag.
 pub fn with_help(
     pool: &ThreadPool,
     helpers: usize,
@@ -109,8 +108,8 @@ impl Drop for Closing<'_> {
                 thread::park();
                 continue;
             };
-            thread::park_timeout(BETWEEN_QUESTIONS);
-            // Whether the call ends early is what the work reads between its steps.
+            thread::park_timeout(POLL_INTERVAL);
+            // The work reads the flag between its steps.
             let _ = interrupt.look();
         }
     }

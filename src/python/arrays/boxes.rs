@@ -24,10 +24,10 @@ pub enum AnyBoxes {
 pub struct BoxTable<'py> {
     _boxes: Bound<'py, PyUntypedArray>,
     data: *const u8,
-    shape: [usize; 2],
+    pub(super) shape: [usize; 2],
     strides: [isize; 2],
     batch_indices: Option<Bound<'py, PyAny>>,
-    is_f32: bool,
+    pub(super) is_f32: bool,
 }
 
 impl<'py> BoxTable<'py> {

@@ -8,7 +8,7 @@ use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
 
-use super::{Array4, Dtype, Layout, Strided, data, untyped};
+use super::{Array4, BoxTable, Dtype, Layout, Strided, data, untyped};
 use crate::element::Real;
 use crate::error::{Error, tuple};
 use crate::python::recycle::{self, Memory};
@@ -80,51 +80,54 @@ impl<'py> Output<'py> {
     }
 }
 
-/// A result with the rows, columns and dtype of the boxes.
+/// A result with the rows, columns and dtype of the boxes. Dtype and place are taken once, as those of [`Array4`].
 pub struct BoxOutput<'py> {
     pub array: Bound<'py, PyUntypedArray>,
+    data: *mut u8,
+    shape: [usize; 2],
+    strides: [isize; 2],
+    is_f32: bool,
 }
 
 impl<'py> BoxOutput<'py> {
-    /// The caller's array if there is one, else a new one. The boxes are as [`AnyBoxes`](super::AnyBoxes) takes them.
+    /// The caller's array if there is one, else a new one.
     pub fn new(
-        boxes: &Bound<'py, PyAny>,
+        py: Python<'py>,
+        boxes: &BoxTable<'py>,
         inputs: &[&Bound<'py, PyAny>],
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
-        let boxes = untyped("boxes", boxes)?;
+        let (shape, is_f32) = (boxes.shape, boxes.is_f32);
+        let dtype = if is_f32 { numpy::dtype::<f32>(py) } else { numpy::dtype::<f64>(py) };
         let array = match out {
-            Some(out) => checked_out(out, &boxes.dtype(), boxes.shape(), inputs)?,
-            None => boxes
-                .py()
-                .import("numpy")?
-                .call_method1("empty", (boxes.shape(), boxes.dtype()))?
-                .cast_into()?,
+            Some(out) => checked_out(out, &dtype, &shape, inputs)?,
+            None => py.import("numpy")?.call_method1("empty", (shape, dtype))?.cast_into()?,
         };
-        Ok(Self { array })
+        let strides = [0, 1].map(|axis| array.strides()[axis]);
+        Ok(Self { data: data(&array), shape, strides, is_f32, array })
     }
 
     /// Writes a gradient for each box; that of a batch index is 0.
     pub fn write(&self, gradients: &[[f64; 4]]) {
-        match self.array.dtype().num() {
-            // SAFETY: type number 11 is float32.
-            11 => unsafe { self.write_as::<f32>(gradients) },
+        if self.is_f32 {
+            // SAFETY: just asked.
+            unsafe { self.write_as::<f32>(gradients) }
+        } else {
             // SAFETY: boxes are float32 or float64.
-            _ => unsafe { self.write_as::<f64>(gradients) },
+            unsafe { self.write_as::<f64>(gradients) }
         }
     }
 
     /// # Safety
     /// `B` must be the array's type.
     unsafe fn write_as<B: Real>(&self, gradients: &[[f64; 4]]) {
-        let &[rows, columns] = self.array.shape() else { return };
-        let [row_stride, column_stride] = [0, 1].map(|axis| self.array.strides()[axis]);
+        let [rows, columns] = self.shape;
         for (row, gradient) in gradients.iter().enumerate().take(rows) {
             for column in 0..columns {
                 let value = (column + 4).checked_sub(columns).map_or(0.0, |at| gradient[at]);
-                let offset = row as isize * row_stride + column as isize * column_stride;
-                let to = data(&self.array).wrapping_offset(offset);
-                // SAFETY: the indices are inside the shape of an array that is new, or was checked.
+                let offset = row as isize * self.strides[0] + column as isize * self.strides[1];
+                let to = self.data.wrapping_offset(offset);
+                // SAFETY: the indices are inside the shape of an array that is new, or was checked, and is kept.
                 unsafe { to.cast::<B>().write_unaligned(B::from_f64(value)) };
             }
         }
