@@ -6,8 +6,9 @@ PyTorch traces, numbers may be its symbols, which pass.
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,32 @@ def as_boxes(boxes: Tensor | Sequence[Tensor]) -> Tensor:
     # 16 bits hold no image's number above 2048 (float16) or 256 (bfloat16).
     wide = [part if part.dtype.itemsize > 2 else part.float() for part in boxes]
     return torch.cat([torch.nn.functional.pad(part, (1, 0), value=float(i)) for i, part in enumerate(wide)])
+
+
+def check_names(name: str, value: Any) -> None:
+    """Refuse what is not a list or tuple of strings."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
+        raise TypeError(f"{name} must be a list of strings, got {value!r}")
+
+
+def check_maps(x: Any) -> None:
+    """Refuse what has no maps by name."""
+    if not isinstance(x, Mapping):
+        raise TypeError(f"x must be a dict of tensors, got {type(x).__name__}")
+
+
+def check_image_shapes(image_shapes: Any) -> None:
+    """Refuse what is not a list of (height, width), both positive."""
+    try:
+        shapes = [tuple(shape) for shape in image_shapes]
+    except TypeError:
+        raise TypeError(f"image_shapes must be a list of (height, width), got {image_shapes!r}") from None
+    for i, shape in enumerate(shapes):
+        if len(shape) != 2:
+            raise ValueError(f"image_shapes[{i}]: expected (height, width), got {shape}")
+        for side in shape:
+            if not 0 < as_number(f"image_shapes[{i}]", side) < math.inf:
+                raise ValueError(f"image_shapes[{i}]: sides must be finite and positive, got {shape}")
 
 
 def as_size(output_size: int | Sequence[int]) -> tuple[int, int]:
