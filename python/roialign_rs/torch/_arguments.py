@@ -139,6 +139,6 @@ def as_number(name: str, value: Any) -> float:
 
 def as_flag(name: str, value: Any) -> bool:
     """Make a bool of a bool, 0 or 1, NumPy's too."""
-    if isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, np.integer)) and value in (0, 1)):
+    if isinstance(value, (int, np.integer, np.bool_)) and value in (0, 1):
         return bool(value)
     raise TypeError(f"{name} must be True or False, got {value!r}")
