@@ -1,5 +1,7 @@
 """roialign_rs.jax gives what roialign_rs gives, under jit, vmap and grad."""
 
+import inspect
+
 import numpy as np
 import pytest
 from checks import assert_within, largest_finite
@@ -166,6 +168,118 @@ def test_other_dtypes(dtype):
 def test_one_box():
     features, boxes, _ = inputs()
     assert_same(roi_align(features[:1], boxes[0], 3), ra.roi_align(features[:1], boxes[:1], 3))
+
+
+BOX = np.array([[1, 1, 5, 5]], np.float32)
+
+
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        [BOX, []],
+        [[], BOX],
+        [[], []],
+        (BOX, ()),
+        [BOX, BOX[:0]],
+        [np.empty((0, 5)), BOX],
+        [[], [[]]],
+        [[[1, 1, 5, 5]], [[1, 1, 5, 5], [0, 0, 3, 2]]],
+        [BOX.astype(np.float16), BOX.astype(np.int32)],
+        [[0, 1, 1, 5, 5], [1, 0, 0, 3, 2]],
+    ],
+    ids=str,
+)
+def test_lists_of_boxes(boxes):
+    features, _, _ = inputs()
+    # Positions of integers are computed in float32 here, and in float64 there.
+    assert_same(roi_align(features, boxes, 3), ra.roi_align(features, boxes, 3), 1e-6)
+
+
+def test_no_boxes():
+    features, _, _ = inputs()
+    for images, options in [(1, {}), (0, {}), (2, {"batch_indices": []}), (1, {"layout": "NHWC"})]:
+        pooled = roi_align(features[:images], [], 3, **options)
+        assert_same(pooled, ra.roi_align(features[:images], [], 3, **options))
+    parts = jax.jit(lambda features, part: roi_align(features, [[], part], 3))(features, BOX)
+    assert_same(parts, ra.roi_align(features, [[], BOX], 3))
+
+
+def test_an_image_without_boxes_keeps_the_dtype_of_the_others():
+    features, _, _ = inputs()
+    with jax.enable_x64(True):
+        program = jax.make_jaxpr(lambda part: roi_align(features, [part, []], 3))(BOX)
+    assert "f32[1,5]" in str(program)
+    assert "f64[1,5]" not in str(program)
+
+
+@pytest.mark.parametrize(
+    ("name", "boxes", "error"),
+    [
+        ("boxes", None, ValueError),
+        ("boxes", BOX.astype(bool), TypeError),
+        ("boxes", BOX.astype(np.complex64), TypeError),
+        ("boxes", [], ValueError),
+        (r"boxes\[1\]", [BOX, BOX[0]], ValueError),
+        (r"boxes\[1\]", [BOX, np.zeros((1, 5))], ValueError),
+        (r"boxes\[1\]", [BOX, [[1, 1, 5, 5], [1, 1]]], ValueError),
+        (r"boxes\[0\]", [["x"], BOX], TypeError),
+    ],
+    ids=str,
+)
+def test_wrong_boxes_are_named(name, boxes, error):
+    with pytest.raises(error, match=rf"^{name}"):
+        roi_align(inputs()[0], boxes, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("features", np.ones((1, 4, 4), np.float32), ValueError),
+        ("features", np.float32(1), ValueError),
+        ("features", np.ones((1, 1, 4, 4), np.int32), TypeError),
+        ("batch_indices", [0, 0], ValueError),
+        ("output_size", 0, ValueError),
+        ("spatial_scale", (1, 1), TypeError),
+        ("spatial_scale", -1.0, ValueError),
+        ("sampling_ratio", 2.5, TypeError),
+        ("aligned", 2, TypeError),
+        ("mode", 3, TypeError),
+        ("mode", "median", ValueError),
+        ("sample_points", 2, TypeError),
+        ("quantization", 2, TypeError),
+        ("box_grad", 2, TypeError),
+        ("box_grad", None, TypeError),
+        ("layout", 1, TypeError),
+        ("features_list", None, TypeError),
+        ("spatial_scales", 3, TypeError),
+        ("spatial_scales", (1,), ValueError),
+        ("canonical_size", "x", TypeError),
+        ("canonical_level", 4.5, TypeError),
+        ("rule", 2, TypeError),
+    ],
+    ids=str,
+)
+def test_a_wrong_argument_is_refused_when_the_program_is_traced(name, value, error):
+    features = np.ones((1, 1, 4, 4), np.float32)
+    given = {"features": features, "features_list": [features, features[:, :, ::2, ::2]], "boxes": BOX}
+    given |= {"output_size": 3, "batch_indices": [0], "spatial_scales": (1, 0.5), name: value}
+    functions = [one for one in (roi_align, roi_pool, multiscale_roi_align) if name in parameters(one)]
+    assert functions
+    for function in functions:
+        arguments = {key: one for key, one in given.items() if key in parameters(function)}
+        with pytest.raises(error, match=rf"^{name}\b"):
+            jax.make_jaxpr(lambda arguments=arguments, function=function: function(**arguments))()
+
+
+def parameters(function):
+    return inspect.signature(function).parameters
+
+
+def test_flags_of_other_kinds():
+    features, boxes, indices = inputs()
+    expected = ra.roi_align(features, boxes, 3, batch_indices=indices)
+    for flag in (1, np.True_, np.int64(1)):
+        assert_same(roi_align(features, boxes, 3, batch_indices=indices, aligned=flag, box_grad=flag), expected)
 
 
 def test_errors():

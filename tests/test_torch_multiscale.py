@@ -135,3 +135,63 @@ def test_what_cannot_be_pooled_says_what_to_do():
     (gradient,) = torch.autograd.grad((pool(maps, boxes(), IMAGES) ** 2).sum(), maps["0"], create_graph=True)
     with pytest.raises(RuntimeError, match=r"twice.*create_graph"):
         gradient.sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("featmap_names", None, TypeError),
+        ("featmap_names", "0", TypeError),
+        ("featmap_names", [0, 1], TypeError),
+        ("canonical_scale", "x", TypeError),
+        ("canonical_scale", None, TypeError),
+        ("canonical_scale", 0, ValueError),
+        ("canonical_scale", float("inf"), ValueError),
+        ("canonical_level", None, TypeError),
+        ("canonical_level", 4.0, TypeError),
+        ("canonical_level", 2**70, ValueError),
+    ],
+    ids=repr,
+)
+def test_a_wrong_option_is_named(name, value, error):
+    with pytest.raises(error, match=rf"^{name}\b"):
+        MultiScaleRoIAlign(**{"featmap_names": NAMES, "output_size": 3, "sampling_ratio": 2, name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("x", None, TypeError),
+        ("x", tuple(pyramid().values()), TypeError),
+        ("x", {name: one.int() for name, one in pyramid().items()}, TypeError),
+        ("x", {name: one[:0] for name, one in pyramid().items()}, ValueError),
+        ("x", {name: one[:, :, :0] for name, one in pyramid().items()}, ValueError),
+        ("boxes", None, TypeError),
+        ("boxes", [part.to_sparse() for part in boxes()], NotImplementedError),
+        ("image_shapes", None, TypeError),
+        ("image_shapes", (256, 320), TypeError),
+        ("image_shapes", [("a", 8)], TypeError),
+        ("image_shapes", [(None, 8)], TypeError),
+        ("image_shapes", [(8,)], ValueError),
+        ("image_shapes", [(0, 8)], ValueError),
+        ("image_shapes", [(8, 8), (8, -1)], ValueError),
+        ("image_shapes", [(float("nan"), 8)], ValueError),
+    ],
+    ids=[
+        *("no maps", "tuple", "int", "no images", "no rows", "no boxes", "sparse"),
+        *("no shapes", "one shape", "text", "no height", "no width", "height 0", "width -1", "height nan"),
+    ],
+)
+def test_a_wrong_argument_is_named(name, value, error):
+    arguments = {"x": pyramid(), "boxes": boxes(), "image_shapes": IMAGES, name: value}
+    for names in (NAMES, ["0"]):
+        with pytest.raises(error, match=rf"^{name}\b"):
+            MultiScaleRoIAlign(names, 3, 2)(**arguments)
+
+
+def test_numbers_of_other_kinds():
+    expected = MultiScaleRoIAlign(NAMES, 3, 2, canonical_scale=100, canonical_level=3)(pyramid(), boxes(), IMAGES)
+    options = {"canonical_scale": np.float32(100), "canonical_level": np.int64(3)}
+    pool = MultiScaleRoIAlign(tuple(NAMES), np.int64(3), 2, **options, box_grad=np.int64(0))
+    assert_same(pool(pyramid(), boxes(), [np.array(shape) for shape in IMAGES]), expected, 0)
+    assert_same(pool(pyramid(), boxes(), [torch.Size(shape) for shape in IMAGES]), expected, 0)

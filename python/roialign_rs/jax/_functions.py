@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import roialign_rs as ra
-from roialign_rs._args import Pair
+from roialign_rs._args import Pair, sequence
 from roialign_rs._core import pair
+from roialign_rs.jax._boxes import table
 from roialign_rs.jax._operators import Operator, apply
 
 Layout = Literal["NCHW", "NHWC"]
@@ -36,8 +38,9 @@ def roi_align(
     ----------
     features, output_size, spatial_scale, sampling_ratio, aligned, mode, sample_points, layout
         As for `roialign_rs.roi_align`. All but the features must be known when the program is traced.
-    boxes : (K, 4) or (K, 5) array, or a sequence of N (K_i, 4) arrays
-        ``x1, y1, x2, y2`` in image pixels; with five columns, the first one is the image's number.
+    boxes : (K, 4) or (K, 5) array, (4,) or (5,) for one box, or a sequence of N (K_i, 4) arrays
+        ``x1, y1, x2, y2`` in image pixels; with five columns, the first one is the image's number. In a sequence, ``[]``
+        is an image without boxes.
     batch_indices : (K,) array of integers, optional
         Image of each box, for boxes of shape (K, 4). May be left out when N = 1.
     box_grad : bool
@@ -50,8 +53,9 @@ def roi_align(
 
     Notes
     -----
-    Runs on the host, under ``jit`` and ``vmap`` too; the program waits for it. What is wrong with the values of an
-    argument is known only there, and comes as JAX's error for callbacks, with our message in it.
+    Runs on the host, under ``jit`` and ``vmap`` too; the program waits for it. Wrong options, shapes and dtypes are
+    refused when the program is traced, as by `roialign_rs.roi_align`. Wrong values in ``boxes`` or ``batch_indices`` are
+    known only on the host, and come as JAX's error for callbacks, with our message in it.
 
     Examples
     --------
@@ -64,6 +68,8 @@ def roi_align(
     Array([[[[ 6.,  7.],
              [11., 12.]]]], dtype=float32)
     """
+    if not (isinstance(box_grad, (int, np.integer, np.bool_)) and box_grad in (0, 1)):
+        raise TypeError(f"box_grad must be True or False, got {box_grad!r}")
     if box_grad and (mode != "avg" or sample_points != "center"):
         raise ValueError('box_grad needs mode="avg" and sample_points="center"')
     features = jnp.asarray(features)
@@ -80,9 +86,9 @@ def roi_align(
             ("sample_points", sample_points),
         ),
         has_argmax=mode != "avg",
-        box_grad=box_grad,
+        box_grad=bool(box_grad),
     )
-    return apply(pool, (features,), _table(boxes, batch_indices, features.shape[0]))
+    return apply(pool, (features,), table(boxes, batch_indices, _images(features)))
 
 
 def roi_pool(
@@ -128,7 +134,7 @@ def roi_pool(
         (("spatial_scale", spatial_scale), ("mode", mode), ("quantization", quantization)),
         has_argmax=mode == "max",
     )
-    return apply(pool, (features,), _table(boxes, batch_indices, features.shape[0]))
+    return apply(pool, (features,), table(boxes, batch_indices, _images(features)))
 
 
 def multiscale_roi_align(
@@ -167,14 +173,14 @@ def multiscale_roi_align(
     >>> multiscale_roi_align(maps, jnp.array([[8.0, 8.0, 90.0, 70.0]]), 7, spatial_scales=(1 / 4, 1 / 8)).shape
     (1, 8, 7, 7)
     """
-    maps = tuple(jnp.asarray(one) for one in features_list)
+    maps = tuple(jnp.asarray(one) for one in sequence("features_list", features_list))
     pool = Operator(
         ra.multiscale_roi_align,
         ra.multiscale_roi_align_backward,
         pair("output_size", output_size),
         layout,
         (
-            ("spatial_scales", tuple(spatial_scales)),
+            ("spatial_scales", tuple(sequence("spatial_scales", spatial_scales))),
             ("sampling_ratio", pair("sampling_ratio", sampling_ratio)),
             ("aligned", aligned),
             ("canonical_size", canonical_size),
@@ -183,31 +189,8 @@ def multiscale_roi_align(
         ),
         pyramid=True,
     )
-    return apply(pool, maps, _table(boxes, batch_indices, maps[0].shape[0] if maps else 0))
+    return apply(pool, maps, table(boxes, batch_indices, _images(maps[0]) if maps else 0))
 
 
-def _table(boxes: Any, batch_indices: Any, images: int) -> jax.Array:
-    """One (K, 5) table, the image's number first, of float32 or float64."""
-    if isinstance(boxes, (list, tuple)) and all(jnp.ndim(part) == 2 for part in boxes):
-        if batch_indices is not None:
-            raise ValueError("batch_indices cannot be given with a list of boxes for each image")
-        if len(boxes) != images:
-            raise ValueError(f"boxes: expected one array for each of {images} images, got {len(boxes)}")
-        counts = [part.shape[0] for part in boxes]
-        batch_indices = jnp.repeat(jnp.arange(images), jnp.array(counts), total_repeat_length=sum(counts))
-        boxes = jnp.concatenate(boxes)
-    boxes = jnp.asarray(boxes)
-    if boxes.ndim == 1 and boxes.shape[0] in (4, 5):
-        boxes = boxes[None]
-    if boxes.ndim != 2 or boxes.shape[1] not in (4, 5):
-        raise ValueError(f"boxes: expected shape (K, 4) or (K, 5), got {boxes.shape}")
-    boxes = boxes if boxes.dtype in (jnp.float32, jnp.float64) else boxes.astype(jnp.float32)
-    if boxes.shape[1] == 5:
-        if batch_indices is not None:
-            raise ValueError("batch_indices cannot be given with boxes that have a batch index column")
-        return boxes
-    if batch_indices is None:
-        if images != 1:
-            raise ValueError(f"batch_indices is needed: boxes of shape (K, 4) do not say which of {images} images")
-        batch_indices = jnp.zeros(boxes.shape[0])
-    return jnp.concatenate([jnp.asarray(batch_indices).astype(boxes.dtype)[:, None], boxes], axis=1)
+def _images(features: jax.Array) -> int:
+    return features.shape[0] if features.ndim else 0

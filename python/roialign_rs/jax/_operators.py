@@ -33,23 +33,25 @@ class Operator:
 
     def pool(self, maps: Maps, boxes: jax.Array, *, return_argmax: bool = False) -> list[jax.Array]:
         """[result], or [result, argmax as int32]."""
-        channels = maps[0].shape[1 if self.layout == "NCHW" else 3]
-        height, width = self.output_size
-        size = (channels, height, width) if self.layout == "NCHW" else (height, width, channels)
-        dtype = jnp.float32 if maps[0].dtype == jnp.uint8 else maps[0].dtype
-        results = [jax.ShapeDtypeStruct((boxes.shape[0], *size), dtype)]
+        # Pooling no boxes tells the shape of a result, and refuses wrong options before the program runs.
+        blank = [np.broadcast_to(np.zeros((), one.dtype), one.shape) for one in maps]
+        empty = self._pooled(blank, np.empty((0, 5), np.float32))
+        results = [jax.ShapeDtypeStruct((boxes.shape[0], *empty.shape[1:]), empty.dtype)]
         if return_argmax:
             results.append(jax.ShapeDtypeStruct(results[0].shape, jnp.int32))
-        keywords = dict(self.options, layout=self.layout, **({"return_argmax": True} if return_argmax else {}))
 
         def run(*arrays: Any) -> Arrays:
             *features, table = arrays
-            pooled = self.forward(features if self.pyramid else features[0], table, self.output_size, **keywords)
+            pooled = self._pooled(features, table, **({"return_argmax": True} if return_argmax else {}))
             if not return_argmax:
                 return (pooled,)
             return pooled[0], pooled[1].astype(np.int32)  # JAX has no int64 unless it is asked for
 
         return call(run, results, *maps, boxes)
+
+    def _pooled(self, features: list[Any], table: Any, **keywords: Any) -> Any:
+        maps = features if self.pyramid else features[0]
+        return self.forward(maps, table, self.output_size, layout=self.layout, **dict(self.options), **keywords)
 
     def gradients(self, grad: jax.Array, argmax: jax.Array | None, maps: Maps, boxes: jax.Array) -> list[jax.Array]:
         """One for each map."""

@@ -6,53 +6,97 @@ PyTorch traces, numbers may be its symbols, which pass.
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8)
+
 
 def check_input(name: str, tensor: Tensor) -> None:
-    """Refuse what is not a dense (N, C, H, W) tensor on the CPU, and say what to do instead."""
+    """Refuse what is not a dense (N, C, H, W) tensor of a dtype that the kernels take, on the CPU."""
     if not isinstance(tensor, Tensor):
         hint = ": call torch.from_numpy on it" if isinstance(tensor, np.ndarray) else ""
         raise TypeError(f"{name} must be a torch.Tensor, got {type(tensor).__name__}{hint}")
-    if tensor.layout != torch.strided:
-        raise NotImplementedError(f"{name} is sparse: call .to_dense() on it")
-    check_device(name, tensor)
-    if tensor.is_quantized:
-        raise NotImplementedError(f"{name} is quantized: call .dequantize() on it, or use torchvision.ops")
+    check_dense(name, tensor)
+    if tensor.dtype not in _DTYPES:
+        raise TypeError(
+            f"{name}: dtype {tensor.dtype} is not supported; use float16, bfloat16, float32, float64 or uint8"
+        )
     if tensor.dim() != 4:
         raise ValueError(f"{name}: expected 4 dimensions (N, C, H, W), got shape {tuple(tensor.shape)}")
 
 
-def check_device(name: str, tensor: Tensor) -> None:
-    """Refuse tensors that are elsewhere; meta tensors pass, they give meta results."""
+def check_dense(name: str, tensor: Tensor) -> None:
+    """Refuse tensors that are not dense or not on the CPU; meta tensors pass, they give meta results."""
+    if tensor.layout != torch.strided:
+        raise NotImplementedError(f"{name} is sparse: call .to_dense() on it")
+    if tensor.is_quantized:
+        raise NotImplementedError(f"{name} is quantized: call .dequantize() on it, or use torchvision.ops")
     if tensor.device.type not in ("cpu", "meta"):
         raise NotImplementedError(
             f"{name} is on {tensor.device}, these kernels run on the CPU: call .cpu() on it, or use torchvision.ops"
         )
 
 
+def check_cells(name: str, tensor: Tensor, boxes: Tensor) -> None:
+    """Refuse to pool boxes from an (N, C, H, W) tensor without cells. Compiled code leaves this to the kernel."""
+    if torch.compiler.is_compiling():  # it would add guards on sizes that may be symbols
+        return
+    images, _, height, width = tensor.shape
+    if 0 in (images, height, width) and boxes.size(0):
+        raise ValueError(
+            f"{name}: cannot pool {boxes.size(0)} boxes from an empty tensor of shape {tuple(tensor.shape)}"
+        )
+
+
 def as_boxes(boxes: Tensor | Sequence[Tensor]) -> Tensor:
     """One (K, 5) tensor, the image's number first, of torchvision's two forms."""
     if isinstance(boxes, Tensor):
-        check_device("boxes", boxes)
+        check_dense("boxes", boxes)
         if boxes.dim() != 2 or boxes.size(1) != 5:
             raise ValueError(f"boxes: expected shape (K, 5), the image first, got {tuple(boxes.shape)}")
         return boxes
     if not isinstance(boxes, (list, tuple)) or not boxes or not all(isinstance(part, Tensor) for part in boxes):
         raise TypeError("boxes must be a (K, 5) tensor, or a list of one (K, 4) tensor for each image")
     for i, part in enumerate(boxes):
-        check_device(f"boxes[{i}]", part)
+        check_dense(f"boxes[{i}]", part)
         if part.dim() != 2 or part.size(1) != 4:
             raise ValueError(f"boxes[{i}]: expected shape (K, 4), got {tuple(part.shape)}")
     # 16 bits hold no image's number above 2048 (float16) or 256 (bfloat16).
     wide = [part if part.dtype.itemsize > 2 else part.float() for part in boxes]
     return torch.cat([torch.nn.functional.pad(part, (1, 0), value=float(i)) for i, part in enumerate(wide)])
+
+
+def check_names(name: str, value: Any) -> None:
+    """Refuse what is not a list or tuple of strings."""
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
+        raise TypeError(f"{name} must be a list of strings, got {value!r}")
+
+
+def check_maps(x: Any) -> None:
+    """Refuse what has no maps by name."""
+    if not isinstance(x, Mapping):
+        raise TypeError(f"x must be a dict of tensors, got {type(x).__name__}")
+
+
+def check_image_shapes(image_shapes: Any) -> None:
+    """Refuse what is not a list of (height, width), both positive."""
+    try:
+        shapes = [tuple(shape) for shape in image_shapes]
+    except TypeError:
+        raise TypeError(f"image_shapes must be a list of (height, width), got {image_shapes!r}") from None
+    for i, shape in enumerate(shapes):
+        if len(shape) != 2:
+            raise ValueError(f"image_shapes[{i}]: expected (height, width), got {shape}")
+        for side in shape:
+            if not 0 < as_number(f"image_shapes[{i}]", side) < math.inf:
+                raise ValueError(f"image_shapes[{i}]: sides must be finite and positive, got {shape}")
 
 
 def as_size(output_size: int | Sequence[int]) -> tuple[int, int]:
@@ -94,7 +138,7 @@ def as_number(name: str, value: Any) -> float:
 
 
 def as_flag(name: str, value: Any) -> bool:
-    """Make a bool of a bool, NumPy's too, 0 or 1."""
-    if isinstance(value, (bool, np.bool_)) or (isinstance(value, int) and value in (0, 1)):
+    """Make a bool of a bool, 0 or 1, NumPy's too."""
+    if isinstance(value, (int, np.integer, np.bool_)) and value in (0, 1):
         return bool(value)
     raise TypeError(f"{name} must be True or False, got {value!r}")

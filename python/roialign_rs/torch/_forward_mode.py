@@ -18,7 +18,7 @@ Rule = Callable[..., Any]
 """From the tangent of the first argument, and all arguments without tangents, to the result with its tangent."""
 
 LEVEL = 0
-"""The only one there is. Compiled code enters it without `forward_ad` being told."""
+"""PyTorch has one level of forward mode. Compiled code enters it without setting forward_ad's own counter."""
 
 _library = library.Library("roialign_rs", "IMPL")
 

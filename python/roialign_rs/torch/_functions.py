@@ -9,7 +9,7 @@ import torch.fx
 from torch import Tensor
 
 from roialign_rs.torch import _align, _pool, _scripted
-from roialign_rs.torch._arguments import as_boxes, as_flag, as_integer, as_number, as_size, check_input
+from roialign_rs.torch._arguments import as_boxes, as_flag, as_integer, as_number, as_size, check_cells, check_input
 
 
 @torch.fx.wrap
@@ -75,10 +75,12 @@ def roi_align(
               [11., 12.]]]])
     """
     check_input("input", input)
+    rois = as_boxes(boxes)
+    check_cells("input", input, rois)
     height, width = as_size(output_size)
     return _align.roi_align(
         input,
-        as_boxes(boxes),
+        rois,
         as_number("spatial_scale", spatial_scale),
         height,
         width,
@@ -130,13 +132,15 @@ def roi_pool(
               [17., 18.]]]])
     """
     check_input("input", input)
+    rois = as_boxes(boxes)
+    check_cells("input", input, rois)
     if as_flag("box_grad", box_grad):
         raise ValueError("box_grad: roi_pool rounds its boxes, so they have no gradient; use roi_align")
     height, width = as_size(output_size)
     # The places of the maxima are twice as many bytes as the maxima, and of use to the backward pass only.
     with_argmax = torch.is_grad_enabled() and input.requires_grad
     scale = as_number("spatial_scale", spatial_scale)
-    return _pool.roi_pool(input, as_boxes(boxes), scale, height, width, with_argmax)[0]
+    return _pool.roi_pool(input, rois, scale, height, width, with_argmax)[0]
 
 
 roi_align.__prepare_scriptable__ = lambda: _scripted.roi_align

@@ -12,7 +12,18 @@ import torch.fx
 from torch import Tensor, nn
 
 from roialign_rs.torch import _scripted
-from roialign_rs.torch._arguments import as_boxes, as_flag, as_integer, as_size, check_input
+from roialign_rs.torch._arguments import (
+    as_boxes,
+    as_flag,
+    as_integer,
+    as_number,
+    as_size,
+    check_cells,
+    check_image_shapes,
+    check_input,
+    check_maps,
+    check_names,
+)
 
 
 class MultiScaleRoIAlign(nn.Module):
@@ -20,18 +31,23 @@ class MultiScaleRoIAlign(nn.Module):
 
     Parameters
     ----------
-    featmap_names : list of str
+    featmap_names : list or tuple of str
         Which maps of the input to use.
     output_size : int or (int, int)
         Bins of a box: height and width.
     sampling_ratio : int
         Samples of a bin along each axis. 0 or less takes one per cell of the bin, rounded up.
-    canonical_scale : int
+    canonical_scale : float
         Side of the box, in image pixels, that belongs to ``canonical_level``.
     canonical_level : int
         log2 of the stride of that box's map.
     box_grad : bool
         Give boxes their gradient too; False gives them none, as torchvision.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an argument of a wrong kind or value, which is named.
 
     Notes
     -----
@@ -57,16 +73,19 @@ class MultiScaleRoIAlign(nn.Module):
         output_size: int | Sequence[int],
         sampling_ratio: int,
         *,
-        canonical_scale: int = 224,
+        canonical_scale: float = 224,
         canonical_level: int = 4,
         box_grad: bool = False,
     ) -> None:
         super().__init__()
+        check_names("featmap_names", featmap_names)
         self.featmap_names = featmap_names
         self.output_size = as_size(output_size)
         self.sampling_ratio = as_integer("sampling_ratio", sampling_ratio)
-        self.canonical_scale = canonical_scale
-        self.canonical_level = canonical_level
+        self.canonical_scale = as_number("canonical_scale", canonical_scale)
+        if not 0 < self.canonical_scale < math.inf:
+            raise ValueError(f"canonical_scale must be finite and positive, got {canonical_scale}")
+        self.canonical_level = as_integer("canonical_level", canonical_level)
         self.box_grad = as_flag("box_grad", box_grad)
         self.scales = None
 
@@ -86,6 +105,11 @@ class MultiScaleRoIAlign(nn.Module):
         -------
         (K, C, height, width) tensor
             Contiguous, of the first map's dtype.
+
+        Raises
+        ------
+        NotImplementedError, ValueError, TypeError
+            As for `roi_align`.
         """
         features = _select(x, self.featmap_names)
         scales = self.scales
@@ -115,6 +139,8 @@ class MultiScaleRoIAlign(nn.Module):
 def _select(x: dict[str, Tensor], names: list[str]) -> list[Tensor]:
     """Maps of these names, in the order of ``x``."""
     features: list[Tensor] = []
+    if not torch.jit.is_scripting():
+        check_maps(x)
     for name, one in x.items():
         if name in names:
             if not torch.jit.is_scripting():
@@ -128,9 +154,14 @@ def _select(x: dict[str, Tensor], names: list[str]) -> list[Tensor]:
 @torch.fx.wrap
 def _scales(features: list[Tensor], image_shapes: list[tuple[int, int]]) -> list[float]:
     """Scale of each map, by its height in that of the tallest image."""
+    if not torch.jit.is_scripting():
+        check_image_shapes(image_shapes)
     if len(image_shapes) == 0:
         raise ValueError("image_shapes: expected the size of at least one image")
     height = max([shape[0] for shape in image_shapes])
+    for one in features:
+        if one.shape[2] == 0:
+            raise ValueError("x: a map of height 0 has no scale")
     return [2.0 ** _level(one.shape[2] / height) for one in features]
 
 
@@ -141,12 +172,14 @@ def _pool(
     scales: list[float],
     output_size: tuple[int, int],
     sampling_ratio: int,
-    canonical_scale: int,
+    canonical_scale: float,
     canonical_level: int,
     box_grad: bool,
 ) -> Tensor:
     """Pool each box from the map that suits its size; 0 where levels between the maps are left out."""
     rois = _scripted.as_boxes(boxes) if torch.jit.is_scripting() else as_boxes(boxes)
+    if not torch.jit.is_scripting():
+        check_cells("x", features[0], rois)
     height, width = output_size
     dtype = features[0].dtype
     if len(features) == 1:
@@ -160,7 +193,7 @@ def _pool(
         features = [one.float() if one.element_size() < 4 else one for one in features]
     finest, coarsest = -_level(scales[0]), -_level(scales[-1])
     levels = coarsest - finest + 1
-    stages = torch.ops.roialign_rs.assign_stages(rois, levels, finest, float(canonical_scale), canonical_level)
+    stages = torch.ops.roialign_rs.assign_stages(rois, levels, finest, canonical_scale, canonical_level)
     used = stages.clamp(max=len(features) - 1)
     pooled = torch.ops.roialign_rs.multiscale_roi_align(
         features, rois, used, scales[: len(features)], height, width, sampling_ratio, box_grad

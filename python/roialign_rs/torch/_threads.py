@@ -1,4 +1,4 @@
-"""No more threads than PyTorch has: in a worker of a DataLoader that is one, or the workers would fight for the cores."""
+"""Limit kernels to PyTorch's number of threads: it is 1 in a DataLoader worker, so workers do not compete for cores."""
 
 from __future__ import annotations
 
