@@ -6,7 +6,9 @@
 //! read once, converted once and transposed once, whatever its dtype, strides and layout; nothing behind the
 //! window knows of them.
 
-#![allow(unsafe_code, reason = "unchecked pixel reads, behind one check per load")]
+#![allow(unsafe_code, reason = "zeroed memory")]
+
+mod loaded;
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::ops::Range;
@@ -20,9 +22,11 @@ use crate::error::{Error, Result};
 use crate::scratch::bytes_of;
 use crate::view::View;
 
+pub use loaded::{Loaded, Row};
+
 /// A window never holds more than this, unless so few rows do not fit.
 const MOST_BYTES: usize = 8 << 20;
-/// What is larger is read piece by piece, of rows that are added up together: then the pieces change no result.
+/// Taller boxes are read in the row groups that the sum uses, so results do not depend on the split.
 const ROWS_TOGETHER: usize = TAPS_IN_REGISTERS;
 /// A sample lies between two.
 const FEWEST_ROWS: usize = 2;
@@ -246,69 +250,10 @@ impl<T: Real> Window<T> {
     }
 }
 
-/// Where a row lies, that is less than `capacity` rows behind one which is, as `base` is, a multiple of it.
+/// `row % capacity` without a division. Needs `base <= row < base + 2 * capacity`, `base` a multiple of `capacity`.
 #[inline(always)]
 fn slot(row: u32, base: u32, capacity: u32) -> u32 {
     if row - base >= capacity { row - base - capacity } else { row - base }
-}
-
-/// Pixels that are ready to be read.
-#[derive(Debug, Clone, Copy)]
-pub struct Loaded<'w, T> {
-    pixels: &'w [Lanes<T>],
-    /// Where each row starts among the pixels.
-    rows: &'w [u32],
-    /// Pixels of a block of a row.
-    width: usize,
-    blocks: usize,
-    /// The column that rows start with.
-    origin: usize,
-    first_column: usize,
-    end_column: usize,
-}
-
-impl<'w, T> Loaded<'w, T> {
-    /// One of the blocks: without this, the first one.
-    #[inline(always)]
-    pub fn block(self, block: usize) -> Self {
-        assert!(block < self.blocks);
-        Self { pixels: &self.pixels[block * self.width..], blocks: self.blocks - block, ..self }
-    }
-
-    /// Number of rows.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether all these columns are ready in every row.
-    pub fn covers(&self, columns: &Range<usize>) -> bool {
-        self.first_column <= columns.start && columns.end <= self.end_column
-    }
-
-    /// One of the rows.
-    #[inline(always)]
-    pub fn row(&self, row: usize) -> Row<'w, T> {
-        Row { pixels: &self.pixels[self.rows[row] as usize..], origin: self.origin }
-    }
-}
-
-/// A row that is ready to be read.
-#[derive(Debug, Clone, Copy)]
-pub struct Row<'w, T> {
-    pixels: &'w [Lanes<T>],
-    origin: usize,
-}
-
-impl<'w, T> Row<'w, T> {
-    /// A pixel.
-    ///
-    /// # Safety
-    /// The column must be one that the window [covers](Loaded::covers).
-    #[inline(always)]
-    pub unsafe fn pixel(&self, column: u32) -> &'w Lanes<T> {
-        // SAFETY: each block of a row has a whole width of pixels behind its start, and covered columns lie inside it.
-        unsafe { self.pixels.get_unchecked(column as usize - self.origin) }
-    }
 }
 
 /// Zeros that cost nothing until they are touched; none if there is no memory.

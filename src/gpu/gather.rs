@@ -5,9 +5,10 @@ use std::ops::Range;
 use crate::cpu::Settings;
 use crate::error::{Error, Result};
 use crate::gpu::array::{self, Array, Dtype, Grid};
+use crate::gpu::kernel::Kernel;
 use crate::gpu::limits::nested_rounds;
 use crate::gpu::recorder::Dispatch;
-use crate::gpu::shaders::{Kernel, Shader};
+use crate::gpu::shaders::Shader;
 use crate::gpu::tables::{Packed, Placing, Weight, most_taps};
 use crate::taps::Plan;
 

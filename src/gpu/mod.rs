@@ -10,6 +10,7 @@ mod buffers;
 mod chunks;
 mod context;
 mod gather;
+mod kernel;
 mod limits;
 mod pipelines;
 mod readers;

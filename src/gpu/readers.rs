@@ -101,11 +101,11 @@ impl<T: Weight> Readers<T> {
             let row = (roi.roi - target.first_row) as u32;
             let words = [row, width, y_hull[0], y_hull[1], x_hull[0], x_hull[1], y_axis, x_axis];
             let first_tile = (roi.image - target.images.start) * tiles[0] * tiles[1];
-            let (rows, columns) = (tiles_of(&y.hull()), tiles_of(&x.hull()));
+            let [down, across] = [&y, &x].map(|taps| tiles_of(&taps.hull()));
             let mut in_tiles = Vec::new();
-            reserve(&mut in_tiles, rows.len() * columns.len(), READERS)?;
-            for row in rows {
-                in_tiles.extend(columns.clone().map(|column| first_tile + row * tiles[1] + column));
+            reserve(&mut in_tiles, down.len() * across.len(), READERS)?;
+            for row in down {
+                in_tiles.extend(across.clone().map(|column| first_tile + row * tiles[1] + column));
             }
             listed += in_tiles.len();
             let words_so_far =

@@ -3,61 +3,8 @@
 //! A shader is a list of files, chosen by what it is for and by how elements are stored; numbers are filled in
 //! when it is compiled.
 
+use crate::gpu::kernel::Kernel;
 use crate::gpu::storage::Storage;
-use crate::taps::Reduce;
-
-/// What a shader does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kernel {
-    Sum,
-    MaxSample {
-        argmax: bool,
-    },
-    MaxCorner {
-        argmax: bool,
-    },
-    MaxWindow {
-        argmax: bool,
-    },
-    /// The backward pass: of sums, or of any maximum whose sources are given.
-    Scatter {
-        argmax: bool,
-    },
-    ToQuads,
-    ToPlanes,
-}
-
-impl Kernel {
-    /// The kernel that applies tables of this kind.
-    pub fn forward(reduce: Reduce, argmax: bool) -> Self {
-        match reduce {
-            Reduce::Sum => Self::Sum,
-            Reduce::MaxSample => Self::MaxSample { argmax },
-            Reduce::MaxCorner => Self::MaxCorner { argmax },
-            Reduce::MaxWindow => Self::MaxWindow { argmax },
-        }
-    }
-
-    /// Size of `Call` in its shader.
-    pub fn call_bytes(self) -> u32 {
-        match self {
-            Self::ToQuads | Self::ToPlanes => 40,
-            Self::Scatter { .. } => 76,
-            _ => 36,
-        }
-    }
-
-    /// Whether it names, or is told, where maxima came from.
-    fn has_argmax(self) -> bool {
-        match self {
-            Self::MaxSample { argmax }
-            | Self::MaxCorner { argmax }
-            | Self::MaxWindow { argmax }
-            | Self::Scatter { argmax } => argmax,
-            Self::Sum | Self::ToQuads | Self::ToPlanes => false,
-        }
-    }
-}
 
 /// The binding of the first map that is read: before it are tables, weights, what is written, and argmax.
 const FIRST_MAP: u32 = 4;

@@ -10,8 +10,9 @@ use crate::gpu::array::{Array, Grid, Part, QUAD, Transfer};
 use crate::gpu::buffers::{Buffer, Use};
 use crate::gpu::chunks::Chunk;
 use crate::gpu::context::Context;
+use crate::gpu::kernel::Kernel;
 use crate::gpu::recorder::Dispatch;
-use crate::gpu::shaders::{Kernel, Shader};
+use crate::gpu::shaders::Shader;
 use crate::view::{View, ViewMut};
 
 /// Staging buffers in use at a time.

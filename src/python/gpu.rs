@@ -213,10 +213,10 @@ fn upload(py: Python<'_>, device: &gpu::Device, array: &Array4<'_>) -> PyResult<
 
 /// Downloads an array into one that was made for its dtype.
 fn download(py: Python<'_>, array: &gpu::Array, out: &Output<'_>) -> PyResult<()> {
-    py.check_signals()?;
     fn fetch<E: gpu::Transfer>(py: Python<'_>, array: &gpu::Array, view: &ViewMut<'_, E>) -> PyResult<()> {
         interruptible(py, settings()?, |settings| array.download(view, settings))
     }
+    py.check_signals()?;
     // SAFETY: each arm names the type that the dtype stands for.
     unsafe {
         match array.dtype() {

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::cpu::{Answer, Interrupt, Settings};
 use crate::error::Result;
 
-/// Runs `call` with the GIL released. On the main thread, an exception from a signal handler (Ctrl-C: KeyboardInterrupt)
+/// Runs `call` with the GIL released. On the main thread, an exception from a signal handler (Ctrl-C: `KeyboardInterrupt`)
 /// ends it.
 pub fn interruptible<R: Send>(
     py: Python<'_>,
