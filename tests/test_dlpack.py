@@ -55,7 +55,8 @@ def test_bfloat16_tensors_are_read_in_place(view):
     values = features(ml_dtypes.bfloat16)[view]
     read = array(Bfloat16Tensor(values))
     assert read.dtype == ml_dtypes.bfloat16
-    assert read.strides == values.strides
+    # NumPy is free to choose the stride of an axis of length 1.
+    assert all(a == b for a, b, side in zip(read.strides, values.strides, values.shape, strict=True) if side > 1)
     assert read.ctypes.data == values.ctypes.data
     result = ra.roi_align(Bfloat16Tensor(values), BOXES, 3)
     assert result.dtype == ml_dtypes.bfloat16
