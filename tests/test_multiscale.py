@@ -190,8 +190,24 @@ def test_wrong_pyramids():
         call(stages=[-1, 1, 4, 1, 1])
     with pytest.raises(TypeError, match="stages"):
         call(stages=[0.0] * 5)
+    with pytest.raises(ValueError, match=r"features_list\[2\]: cannot pool 5 boxes from an empty array"):
+        call([*maps[:2], maps[2][:, :, :0], maps[3]])
     with pytest.raises(ValueError, match="spatial_scale must be finite and positive"):
         call(spatial_scales=[1 / 4, -1, 1 / 8, 1 / 16], stages=[0] * 5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 19, 8, -8), r"input_shapes\[1\] must be four sides, none negative, got \(2, 19, 8, -8\)"),
+        ((2, 19, 8, 2**31), r"input_shapes\[1\]: height and width must be at most 2147483647"),
+        ((2, 19, 0, 8), r"input_shapes\[1\]: cannot pool 5 boxes from an empty array"),
+    ],
+)
+def test_wrong_shapes_of_the_gradient(shape, message):
+    shapes = [(2, 19, 16, 16), shape]
+    with pytest.raises(ValueError, match=message):
+        ra.multiscale_roi_align_backward(np.ones((5, 19, 2, 2)), random_boxes(0, 5), shapes, spatial_scales=[1, 0.5])
 
 
 def test_wrong_outputs_of_the_gradient():
