@@ -153,14 +153,15 @@ def test_no_boxes_have_no_problems(boxes):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
+        ({"images": -1}, ValueError, "images must not be negative, got -1"),
         ({"boxes": np.zeros((2, 3))}, ValueError, r"boxes: expected shape \(K, 4\) or \(K, 5\), got \(2, 3\)"),
         ({"boxes": np.zeros((2, 4), complex)}, TypeError, "boxes: dtype complex128 is not supported"),
         ({"boxes": np.zeros((1, 5)), "batch_indices": [0]}, ValueError, "batch_indices cannot be given with"),
         ({"batch_indices": [0, 0]}, ValueError, r"batch_indices: expected shape \(1,\), got \(2,\)"),
         ({"image_size": 0}, ValueError, "image_size: must be at least 1, got 0"),
         ({"image_size": 2.5}, TypeError, "image_size must be an integer or a pair of integers, got 2.5"),
-        ({"box_format": "xyhw"}, ValueError, 'box_format must be "xyxy", "yxyx", "xywh" or "cxcywh", got \'xyhw\''),
-        ({"on_problem": "ask"}, ValueError, 'on_problem must be "report", "warn" or "raise", got \'ask\''),
+        ({"box_format": "xyhw"}, ValueError, 'box_format must be "xyxy", "yxyx", "xywh" or "cxcywh", got "xyhw"'),
+        ({"on_problem": "ask"}, ValueError, 'on_problem must be "report", "warn" or "raise", got "ask"'),
     ],
 )
 def test_bad_arguments(change, error, message):

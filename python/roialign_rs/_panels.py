@@ -67,7 +67,7 @@ def draw_align(panel: Axes, e: Explanation) -> None:
     """Shade every cell by its weight, and show where the first point gets its value from."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    weight, columns, rows = e.touched.weight, e.touched.x.touched, e.touched.y.touched
+    weight, columns, rows = e._touched.weight, e._touched.x.touched, e._touched.y.touched
     if weight.any():
         shades = LinearSegmentedColormap.from_list("weight", ["white", draw.WEIGHT])
         extent = (columns.start, columns.stop, rows.stop, rows.start)

@@ -42,7 +42,7 @@ def report(e: Explanation) -> str:
         parts = [f"{'':19}({column}, {row}) times {weight:.3f}" for (column, row), weight in taps if weight > 0]
         source = "interpolated from the cells" if parts else "too far off the map, counts as 0"
         lines += [f"  first point      ({x:.3f}, {y:.3f}), {source}", *parts]
-    return "\n".join([*lines, _cells_of_the_box(e.touched), *_drawing(e), *_results(e)])
+    return "\n".join([*lines, _cells_of_the_box(e._touched), *_drawing(e), *_results(e)])
 
 
 def _outside(e: Explanation) -> list[str]:
@@ -65,17 +65,17 @@ def _cells_of_the_box(cells: Cells) -> str:
 
 def _drawing(e: Explanation) -> list[str]:
     """Both operators side by side, one character per cell."""
-    columns, rows = (range(axis.touched.start, axis.touched.stop) for axis in (e.touched.x, e.touched.y))
+    columns, rows = (range(axis.touched.start, axis.touched.stop) for axis in (e._touched.x, e._touched.y))
     if not 0 < max(len(rows), len(columns)) <= _MOST_CELLS or min(len(rows), len(columns)) == 0:
         return []
-    box, pooled = e.touched.box, e.touched.pooled
+    box, pooled = e._touched.box, e._touched.pooled
     pooling = np.full(box.shape, ".")
     pooling[box > 0] = "2"
-    pooling[(box > 0) & ~e.touched.quantised] = "1"
+    pooling[(box > 0) & ~e._touched.quantised] = "1"
     pooling[pooled] = "#"
     pooling[pooled & (box == 0)] = "+"
-    align = np.where(e.touched.weight > 0, "~", ".")
-    align[e.touched.samples > 0] = "o"
+    align = np.where(e._touched.weight > 0, "~", ".")
+    align[e._touched.samples > 0] = "o"
 
     heading = "".join(f"{column % 100:3d}" for column in columns)
     lines = ["", f"     {heading}       {heading}"]
