@@ -64,7 +64,8 @@ class Device:
 class DeviceArray:
     @property
     def shape(self) -> tuple[int, int, int, int]: ...
-    ndim: int
+    @property
+    def ndim(self) -> int: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
     @property
