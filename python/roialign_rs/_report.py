@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roialign_rs._rectangles import size
+
 if TYPE_CHECKING:
     from roialign_rs._axis import Cells, Ints
     from roialign_rs._explanation import Explanation
@@ -23,18 +25,18 @@ def report(e: Explanation) -> str:
     lines = [
         f"box ({x1:g}, {y1:g})-({x2:g}, {y2:g}), scale {e.settings.spatial_scale:g}, "
         f"map {e.map_size[0]} x {e.map_size[1]}, output {rows} x {columns}",
-        f"  exact box        {_region(e.mapped_box)}  {_size(e.mapped_box)} = {e.roi_area:.3f} cells",
+        f"  exact box        {_region(e.mapped_box)}  {size(e.mapped_box)} = {e.roi_area:.3f} cells",
         *_outside(e),
         "",
         f'RoI pooling rounds twice ("{e.settings.quantization}")',
-        f"  first rounding   {_region(e.quantised_box)}  {_size(e.quantised_box)} cells",
+        f"  first rounding   {_region(e.quantised_box)}  {size(e.quantised_box)} cells",
         f"                   loses {e.first_loss_area:.3f}, gains {e.first_gain_area:.3f}",
         f"  second rounding  {_region(e.pooled_region)}  bins of {_bin_sizes(e.pooled_bins)} cells",
         f"                   loses {e.second_loss_area:.3f} more",
         f"  together         loses {e.loss_area:.3f}{share}, gains {e.gain_area:.3f}",
         "",
         f'RoI Align rounds nothing (aligned={e.settings.aligned}, "{e.settings.sample_points}")',
-        f"  bins             {_size(e.bins[0, 0])} cells, {ry} x {rx} points in each",
+        f"  bins             {size(e.bins[0, 0])} cells, {ry} x {rx} points in each",
     ]
     if e.sample_points.size:
         x, y = e.sample_points[0, 0, 0, 0]
@@ -106,11 +108,6 @@ def _results(e: Explanation) -> list[str]:
 def _region(rectangle: NDArray[Any]) -> str:
     x1, y1, x2, y2 = rectangle.tolist()
     return f"x [{x1:.7g}, {x2:.7g})  y [{y1:.7g}, {y2:.7g})"
-
-
-def _size(rectangle: NDArray[Any]) -> str:
-    x1, y1, x2, y2 = rectangle.tolist()
-    return f"{x2 - x1:.4g} x {y2 - y1:.4g}"
 
 
 def _bin_sizes(bins: Ints) -> str:
