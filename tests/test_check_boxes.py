@@ -99,6 +99,16 @@ def test_width_and_height_are_told_from_most_of_the_boxes():
     assert names(wide, box_format="xywh") == [set(), set()]
 
 
+def test_what_is_said_of_width_and_height_is_true_of_every_row():
+    """The last row does not fit the image either way."""
+    report = ra.check_boxes([[300, 200, 50, 60], [100, 300, 30, 20], [630, 200, 50, 60]], SIZE)
+    assert [message for _, name, message in report.problems if name == "XYWH"] == [
+        f"boxes[{row}]: {box} is inverted, as more than half of the boxes are that fit the image as x, y, width, height: "
+        'pass box_format="xywh" here, and x + width, y + height to operators'
+        for row, box in enumerate([(300, 200, 50, 60), (100, 300, 30, 20), (630, 200, 50, 60)])
+    ]
+
+
 @pytest.mark.parametrize("index", [-1, 2, 0.5, 1e30, np.nan, np.inf])
 def test_an_index_that_is_no_image(index):
     boxes = np.array([[1, *GOOD], [index, *GOOD]])

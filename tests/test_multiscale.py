@@ -197,6 +197,8 @@ def test_wrong_pyramids():
         call([maps[0], maps[1][0], *maps[2:]])
     with pytest.raises(ValueError, match="stages has 4 entries for 5 boxes"):
         call(stages=[0] * 4)
+    with pytest.raises(ValueError, match="stages has 0 entries for 5 boxes"):
+        call(stages=[])
     with pytest.raises(ValueError, match=r"stages\[2\]: 4 is out of range for 4 maps"):
         call(stages=[0, 1, 4, 1, 1])
     with pytest.raises(ValueError, match=r"stages\[0\]: -1 is out of range"):

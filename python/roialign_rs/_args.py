@@ -166,6 +166,8 @@ def sequence(name: str, value: Iterable[_T]) -> list[_T]:
 def indices(name: str, value: ArrayLike) -> NDArray[np.int64]:
     """Make int64 of any integers."""
     table = array(value, name)
+    if table.shape == (0,):  # NumPy takes an empty list for floats
+        return np.empty(0, np.int64)
     if table.dtype == object:
         table = _of_numbers(name, table, numbers.Integral, np.int64)
     if table.dtype.kind not in "iu" or not table.dtype.isnative:
@@ -216,8 +218,7 @@ def _of_numbers(name: str, table: NDArray[Any], kind: type | tuple[type, ...], d
 def _indices(table: NDArray[Any], count: int) -> NDArray[np.int64]:
     if table.size == 0 and count == 0:
         return np.empty(0, np.int64)
-    if table.size:  # NumPy takes an empty list for floats
-        table = indices("batch_indices", table)
+    table = indices("batch_indices", table)
     if table.shape != (count,):
         raise ValueError(f"batch_indices: expected shape ({count},), got {table.shape}")
     return table
