@@ -32,7 +32,7 @@ test-oldest: $(VENV)-oldest/.test ## Python tests with the oldest NumPy that pyp
 	$(VENV)-oldest/bin/python -c 'import numpy; assert numpy.__version__ == "$(OLDEST_NUMPY)", numpy.__version__'
 	$(VENV)-oldest/bin/python -m pytest
 
-# An empty file is found first, and cannot be loaded.
+# An empty libvulkan.so.1 comes first on the path and cannot be loaded.
 test-no-loader: $(VENV)/.test ## GPU error tests where no Vulkan loader can be loaded
 	mkdir -p target/no-loader
 	: > target/no-loader/libvulkan.so.1

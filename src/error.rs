@@ -9,6 +9,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A side of a map is negative.
+    #[error("{name} must be four sides, none negative, got {got}")]
+    NegativeSide {
+        /// The argument.
+        name: String,
+        /// The sides that came.
+        got: String,
+    },
     /// An argument has a value outside its range.
     #[error("{name} must be {expected}, got {got}")]
     Value {
@@ -130,8 +138,10 @@ pub enum Error {
         stages: usize,
     },
     /// There are boxes but no pixels to pool.
-    #[error("features: cannot pool {boxes} boxes from an empty array of shape {shape}")]
+    #[error("{name}: cannot pool {boxes} boxes from an empty array of shape {shape}")]
     NoPixels {
+        /// The argument.
+        name: String,
         /// Number of boxes.
         boxes: usize,
         /// Shape of the features.
@@ -176,8 +186,10 @@ pub enum Error {
         what: &'static str,
     },
     /// A map larger than pixels can be numbered.
-    #[error("features: height and width must be at most 2147483647, got {shape}")]
+    #[error("{name}: height and width must be at most 2147483647, got {shape}")]
     TooManyPixels {
+        /// The argument.
+        name: String,
         /// Shape of the features.
         shape: String,
     },

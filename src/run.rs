@@ -19,7 +19,7 @@ pub use backward::{backward, check_backward};
 pub use box_gradient::box_gradient;
 #[cfg(feature = "gpu")]
 pub use device::{backward_on_device, forward_on_device};
-pub use pyramid::{Pyramid, Stages};
+pub use pyramid::{Maps, Pyramid, Stages};
 pub use stages::{assign_stages, finest_level};
 
 /// The boxes of one call.

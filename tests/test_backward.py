@@ -227,9 +227,17 @@ WRONG = {
     "boxes": ({"boxes": BOXES[:1]}, r"grad_output: expected shape \(1, 3, 2, 2\), got \(2, 3, 2, 2\)"),
     "channels": ({"input_shape": (1, 4, 4, 4)}, r"grad_output: expected shape \(2, 4, 2, 2\), got \(2, 3, 2, 2\)"),
     "negative": ({"input_shape": (1, 3, -4, 4)}, "input_shape must be four sides, none negative"),
-    "no pixels": ({"input_shape": (1, 3, 0, 4)}, r"cannot pool 2 boxes"),
+    "no pixels": ({"input_shape": (1, 3, 0, 4)}, r"input_shape: cannot pool 2 boxes"),
+    "too many pixels": (
+        {"input_shape": (1, 3, 8, 2**31)},
+        r"input_shape: height and width must be at most 2147483647, got \(1, 3, 8, 2147483648\)",
+    ),
     "argmax too much": ({"argmax": np.zeros(GRAD.shape, int)}, "argmax must be None"),
-    "argmax missing": ({"mode": "max"}, "argmax is needed"),
+    "argmax missing": (
+        {"mode": "max"},
+        'argmax is needed for mode="max": pass what the forward call gives with return_argmax=True',
+    ),
+    "argmax missing, onnx_max": ({"mode": "onnx_max"}, 'argmax is needed for mode="onnx_max"'),
     "argmax shape": ({"mode": "max", "argmax": np.zeros((2, 3, 2, 1), int)}, "argmax: expected shape"),
     "argmax large": (
         {"mode": "max", "argmax": np.full(GRAD.shape, 4), "sampling_ratio": 2},
@@ -248,6 +256,11 @@ def test_wrong_values(change, message):
     arguments = {"grad_output": GRAD, "boxes": BOXES, "input_shape": (1, 3, 4, 4), **change}
     with pytest.raises(ValueError, match=message):
         ra.roi_align_backward(**arguments)
+
+
+def test_argmax_of_roi_pool_is_missing():
+    with pytest.raises(ValueError, match='argmax is needed for mode="max": pass'):
+        ra.roi_pool_backward(GRAD, BOXES, (1, 3, 4, 4))
 
 
 def test_out_that_is_an_input():

@@ -80,26 +80,36 @@ def test_objects_that_are_numbers(op, kind):
     np.testing.assert_array_equal(call(FEATURES, boxes, 3, batch_indices=np.array([1, np.int8(0)], object)), expected)
 
 
-@pytest.mark.parametrize("item", ["3", None, True, 3j, b"3", [3]], ids=repr)
+@pytest.mark.parametrize("item", ["3", None, True, 3j, b"3", [3], np.timedelta64(3)], ids=repr)
 @every_op
 def test_objects_that_are_no_numbers(op, item):
     boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 9]], object)
     boxes[1, 3] = item
-    with pytest.raises(TypeError, match="boxes: dtype object is not supported; "):
+    with pytest.raises(TypeError, match=r"boxes: expected real numbers, got .* in an object array"):
         getattr(ra, op)(FEATURES[:1], boxes, 3)
-    indices = np.array([0, item], object) if not isinstance(item, list) else np.array([[], [0]], object)[:1].ravel()
-    with pytest.raises(TypeError, match="batch_indices: dtype object is not supported; "):
-        getattr(ra, op)(FEATURES, np.ones((len(indices), 4)), 3, batch_indices=indices)
+    indices = np.array([0, None], object)
+    indices[1] = item
+    with pytest.raises(TypeError, match=r"batch_indices: expected integers, got .* in an object array"):
+        getattr(ra, op)(FEATURES, np.ones((2, 4)), 3, batch_indices=indices)
 
 
 @every_op
 def test_objects_that_are_too_large(op):
     with pytest.raises(ValueError, match="boxes: "):
         getattr(ra, op)(FEATURES[:1], np.array([[0, 0, 9, 10**400]], object), 3)
+    with pytest.raises(ValueError, match="boxes: cannot convert signaling NaN"):
+        getattr(ra, op)(FEATURES[:1], np.array([[0, 0, 9, Decimal("sNaN")]], object), 3)
     with pytest.raises(ValueError, match="batch_indices: "):
         getattr(ra, op)(FEATURES, np.ones((1, 4)), 3, batch_indices=np.array([10**30], object))
-    with pytest.raises(TypeError, match=r"batch_indices: dtype object is not supported; 0\.5 is not such a number"):
+    with pytest.raises(TypeError, match=r"batch_indices: expected integers, got 0\.5 in an object array"):
         getattr(ra, op)(FEATURES, np.ones((1, 4)), 3, batch_indices=np.array([0.5], object))
+
+
+@every_op
+def test_an_empty_list_of_indices_is_too_short(op):
+    with pytest.raises(ValueError, match=r"batch_indices: expected shape \(1,\), got \(0,\)"):
+        getattr(ra, op)(FEATURES, np.ones((1, 4)), 3, batch_indices=[])
+    assert getattr(ra, op)(FEATURES, [], 3, batch_indices=[]).shape == (0, 3, 3, 3)
 
 
 @every_op

@@ -99,6 +99,16 @@ def test_width_and_height_are_told_from_most_of_the_boxes():
     assert names(wide, box_format="xywh") == [set(), set()]
 
 
+def test_what_is_said_of_width_and_height_is_true_of_every_row():
+    """The last row does not fit the image either way."""
+    report = ra.check_boxes([[300, 200, 50, 60], [100, 300, 30, 20], [630, 200, 50, 60]], SIZE)
+    assert [message for _, name, message in report.problems if name == "XYWH"] == [
+        f"boxes[{row}]: {box} is inverted, as more than half of the boxes are that fit the image as x, y, width, height: "
+        'pass box_format="xywh" here, and x + width, y + height to operators'
+        for row, box in enumerate([(300, 200, 50, 60), (100, 300, 30, 20), (630, 200, 50, 60)])
+    ]
+
+
 @pytest.mark.parametrize("index", [-1, 2, 0.5, 1e30, np.nan, np.inf])
 def test_an_index_that_is_no_image(index):
     boxes = np.array([[1, *GOOD], [index, *GOOD]])
@@ -153,14 +163,15 @@ def test_no_boxes_have_no_problems(boxes):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
+        ({"images": -1}, ValueError, "images must not be negative, got -1"),
         ({"boxes": np.zeros((2, 3))}, ValueError, r"boxes: expected shape \(K, 4\) or \(K, 5\), got \(2, 3\)"),
         ({"boxes": np.zeros((2, 4), complex)}, TypeError, "boxes: dtype complex128 is not supported"),
         ({"boxes": np.zeros((1, 5)), "batch_indices": [0]}, ValueError, "batch_indices cannot be given with"),
         ({"batch_indices": [0, 0]}, ValueError, r"batch_indices: expected shape \(1,\), got \(2,\)"),
         ({"image_size": 0}, ValueError, "image_size: must be at least 1, got 0"),
         ({"image_size": 2.5}, TypeError, "image_size must be an integer or a pair of integers, got 2.5"),
-        ({"box_format": "xyhw"}, ValueError, 'box_format must be "xyxy", "yxyx", "xywh" or "cxcywh", got \'xyhw\''),
-        ({"on_problem": "ask"}, ValueError, 'on_problem must be "report", "warn" or "raise", got \'ask\''),
+        ({"box_format": "xyhw"}, ValueError, 'box_format must be "xyxy", "yxyx", "xywh" or "cxcywh", got "xyhw"'),
+        ({"on_problem": "ask"}, ValueError, 'on_problem must be "report", "warn" or "raise", got "ask"'),
     ],
 )
 def test_bad_arguments(change, error, message):

@@ -116,7 +116,16 @@ def test_a_box_outside_is_said_to_be_there(save, picture, tmp_path, capsys):
         panels = plt.gcf().axes
         notices = [text.get_text() for panel in panels for text in panel.texts if "outside" in text.get_text()]
         assert notices == ["The box lies outside the picture", *["The box lies outside the map"] * 2]
-        assert panels[0].get_xlim() == (0, 150)
+        assert panels[0].get_xlim() == (0, 150)  # half a picture outside
+
+
+def test_the_whole_outline_of_a_box_at_the_edge_is_seen(picture, tmp_path):
+    box = ["0", "-10", "110", "70"]
+    main(["explain", str(picture), "--box", *box, "--stride", "10", "--save", str(tmp_path / "x.png")])
+    first = plt.gcf().axes[0]
+    (left, right), (bottom, top) = first.get_xlim(), first.get_ylim()
+    assert (left < 0, top < -10, right > 110, bottom > 70) == (True,) * 4
+    assert (left, top, right, bottom) == pytest.approx((0, -10, 110, 70), abs=2)
 
 
 def test_block_means_of_a_size_that_stride_does_not_divide():
@@ -164,6 +173,7 @@ def test_sixteen_bits_are_read_as_such(tmp_path, capsys):
         ),
         (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--quantization", "round"], "invalid choice: 'round'"),
         (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--save", "x.nonsense"], "nonsense"),
+        (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--save", "noext"], "such as noext.png, got 'noext'"),
         (["explain", __file__, "--box", "1", "2", "3", "4"], "cannot identify image file"),
     ],
 )
@@ -188,10 +198,17 @@ def test_python_m_runs_it(picture):
     assert "RoI Align rounds nothing" in done.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_a_closed_output_is_no_mistake(picture):
+    command = '"$0" -m roialign_rs explain "$1" --box 10 5 80 60 >&-'
+    done = subprocess.run(["sh", "-c", command, sys.executable, str(picture)], stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes there end otherwise")
 @pytest.mark.parametrize("buffered", [True, False])
 def test_a_closed_pipe_is_no_mistake(buffered, picture, tmp_path):
-    """As with `| head`, which goes when it has seen enough."""
+    """The reader closes the pipe first, as `head` does."""
     target = tmp_path / "explained.png"
     command = [sys.executable, *([] if buffered else ["-u"]), "-m", "roialign_rs", "explain", str(picture)]
     command += ["--box", "10", "5", "80", "60", "--save", str(target)]

@@ -70,7 +70,7 @@ NUMBERS = [
 
 @pytest.mark.parametrize(("op", "name", "value"), NUMBERS)
 def test_a_number_that_changes_an_array(op, name, value):
-    """What the array is when all numbers are known decides."""
+    """The array's dtype and shape are read after all numbers are converted."""
     call = CALLS[op].format(name=name, value=value)
     code = f"""
 try:

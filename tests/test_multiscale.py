@@ -9,7 +9,7 @@ import numpy as np
 import oracles
 import pytest
 from checks import assert_within, largest_finite
-from pyramids import RULES, SCALES, literal_stages, pyramid, random_boxes
+from pyramids import RULES, SCALES, boundary_boxes, literal_stages, pyramid, random_boxes
 from tolerances import BOUNDS
 
 import roialign_rs as ra
@@ -62,14 +62,27 @@ def test_defaults_are_those_of_detectron2(function):
     assert {name: defaults[name] for name in expected} == expected
 
 
-def test_the_recipe_for_mmdetection_is_the_same_wherever_it_is_given():
+RECIPE = re.compile(r"side = np\.sqrt\(.*\n *stages = np\.clip\(.*")
+
+
+@pytest.mark.parametrize("document", ["docstring", "frameworks.md"])
+def test_the_recipe_for_mmdetection(document):
     """It decides at boundaries between maps, where another way to round gives other stages."""
-    documents = Path(__file__).parents[1] / "docs" / "frameworks.md"
-    if not documents.is_file():
-        pytest.skip("the documents are not here")
-    recipe = re.compile(r"np\.clip\(np\.floor\(np\.log2\(side / np\.float32\(56\) \+ np\.float32\(1e-6\)\)\), 0, ")
-    for text in (documents.read_text(), ra.multiscale_roi_align.__doc__):
-        assert len(recipe.findall(text)) == 1
+    text = ra.multiscale_roi_align.__doc__
+    if document != "docstring":
+        path = Path(__file__).parents[1] / "docs" / document
+        if not path.is_file():
+            pytest.skip("the documents are not here")
+        text = path.read_text()
+    (recipe,) = RECIPE.findall(text)
+    for boxes in boundary_boxes(np.float32):
+        x1, y1, x2, y2 = boxes.T
+        found = {"np": np, "boxes": boxes, "x1": x1, "y1": y1, "x2": x2, "y2": y2, "n": 4}
+        exec("\n".join(map(str.strip, recipe.splitlines())), found)
+        scale = np.sqrt((x2 - x1) * (y2 - y1), dtype=np.float32)
+        levels = np.log2((scale / np.float32(56) + np.float32(1e-6)).astype(np.float64)).astype(np.float32)
+        np.testing.assert_array_equal(found["stages"], np.floor(levels).clip(0, 3))
+        assert set(found["stages"]) == {0, 1, 2, 3}
 
 
 def test_stages_of_the_caller():
@@ -184,14 +197,32 @@ def test_wrong_pyramids():
         call([maps[0], maps[1][0], *maps[2:]])
     with pytest.raises(ValueError, match="stages has 4 entries for 5 boxes"):
         call(stages=[0] * 4)
+    with pytest.raises(ValueError, match="stages has 0 entries for 5 boxes"):
+        call(stages=[])
     with pytest.raises(ValueError, match=r"stages\[2\]: 4 is out of range for 4 maps"):
         call(stages=[0, 1, 4, 1, 1])
     with pytest.raises(ValueError, match=r"stages\[0\]: -1 is out of range"):
         call(stages=[-1, 1, 4, 1, 1])
     with pytest.raises(TypeError, match="stages"):
         call(stages=[0.0] * 5)
+    with pytest.raises(ValueError, match=r"features_list\[2\]: cannot pool 5 boxes from an empty array"):
+        call([*maps[:2], maps[2][:, :, :0], maps[3]])
     with pytest.raises(ValueError, match="spatial_scale must be finite and positive"):
         call(spatial_scales=[1 / 4, -1, 1 / 8, 1 / 16], stages=[0] * 5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 19, 8, -8), r"input_shapes\[1\] must be four sides, none negative, got \(2, 19, 8, -8\)"),
+        ((2, 19, 8, 2**31), r"input_shapes\[1\]: height and width must be at most 2147483647"),
+        ((2, 19, 0, 8), r"input_shapes\[1\]: cannot pool 5 boxes from an empty array"),
+    ],
+)
+def test_wrong_shapes_of_the_gradient(shape, message):
+    shapes = [(2, 19, 16, 16), shape]
+    with pytest.raises(ValueError, match=message):
+        ra.multiscale_roi_align_backward(np.ones((5, 19, 2, 2)), random_boxes(0, 5), shapes, spatial_scales=[1, 0.5])
 
 
 def test_wrong_outputs_of_the_gradient():

@@ -17,7 +17,7 @@ def test_dir_lists_what_is_public():
     assert dir(ra) == sorted(ra.__all__)
     assert "gpu" in dir(ra)
     public = {name for name in vars(ra) if not name.startswith("_") and not inspect.ismodule(getattr(ra, name))}
-    # What serves the module itself is there, too, but not in the list.
+    # `vars` also has the module's own imports.
     assert public - set(ra.__all__) <= {"import_module", "ModuleType", "TYPE_CHECKING"}
 
 
@@ -31,12 +31,19 @@ def test_every_name_has_documentation(name):
 
 
 @pytest.mark.parametrize(
-    "of", [ra.gpu, ra.gpu.Device, ra.gpu.DeviceArray, ra.gpu.DeviceInfo], ids=lambda of: of.__name__
+    "of",
+    [ra.gpu, ra.gpu.Device, ra.gpu.DeviceArray, ra.gpu.DeviceInfo, ra.Explanation, ra.BoxReport],
+    ids=lambda of: of.__name__,
 )
-def test_names_of_devices_have_documentation(of):
+def test_attributes_have_documentation(of):
     for name in [name for name in dir(of) if not name.startswith("_") and name not in ("count", "index")]:
-        if of is not ra.gpu or name in ra.gpu.__all__:
-            assert inspect.getdoc(inspect.getattr_static(of, name)), name
+        value = inspect.getattr_static(of, name)
+        if (of is ra.gpu and name not in ra.gpu.__all__) or (of is ra.BoxReport and name.isupper()):
+            continue
+        text = inspect.getdoc(value)
+        assert text, name
+        assert text != inspect.getdoc(type(value)), name
+        assert not text.startswith("Alias for field"), name
 
 
 @pytest.mark.parametrize("name", ["get_num_threads", "set_num_threads", "simd_level", "release_memory"])

@@ -2,20 +2,9 @@
 
 import numpy as np
 import pytest
-from pyramids import RULES, literal_stages, random_boxes
+from pyramids import RULES, boundary_boxes, literal_stages, random_boxes
 
 import roialign_rs as ra
-
-
-def boundary_boxes(dtype, count=20_000):
-    """Boxes of sizes 14, 28, ... 1792, squares and rectangles of the same area, exact or a few ulps off."""
-    rng = np.random.default_rng(5)
-    size, ratio = 224 * 2.0 ** rng.integers(-4, 4, count), 2.0 ** rng.integers(-2, 3, count)
-    corner = rng.integers(0, 100, (count, 2))
-    boxes = np.concatenate([corner, corner + np.stack([size * ratio, size / ratio], axis=1)], axis=1).astype(dtype)
-    off = boxes.copy()
-    off[:, 2:] *= 1 + rng.integers(-9, 10, (count, 2)).astype(dtype) * np.finfo(dtype).eps
-    return boxes, off
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -209,6 +209,12 @@ print(len(set(os.listdir("/proc/self/task")) - before))
     assert python(code, ROIALIGN_NUM_THREADS="4") == "0"
 
 
+@pytest.mark.parametrize("count", [0, -1, 1025, 10**30])
+def test_a_number_of_threads_out_of_bounds(count):
+    with pytest.raises(ValueError, match=r"^n must be an integer between 1 and 1024, got "):
+        ra.set_num_threads(count)
+
+
 def test_the_environment_sets_the_number_of_threads():
     assert python("import roialign_rs as ra; print(ra.get_num_threads())", ROIALIGN_NUM_THREADS="5") == "5"
     code = "import roialign_rs as ra; ra.set_num_threads(2); print(ra.get_num_threads())"

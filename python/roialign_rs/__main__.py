@@ -33,7 +33,7 @@ def add_explain(subcommands: Subcommands) -> None:
     add("--sample-points", choices=("center", "interior"), default="center", help="their places in a bin (center)")
     add("--quantization", choices=("caffe", "mmcv", "floor", "truncate"), default="caffe", help="(caffe)")
     add("--aligned", action=argparse.BooleanOptionalAction, default=True, help="half-pixel shift in RoI Align (on)")
-    add("--save", type=Path, metavar="PICTURE", help="write a picture too; its ending chooses the format")
+    add("--save", type=_picture_file, metavar="PICTURE", help="write a picture too; its ending chooses the format")
     parser.set_defaults(run=run_explain, parser=parser)
 
 
@@ -74,6 +74,13 @@ def _positive(text: str) -> int:
     return number
 
 
+def _picture_file(text: str) -> Path:
+    path = Path(text)
+    if not path.suffix:
+        raise argparse.ArgumentTypeError(f"expected a name with an ending, such as {text}.png, got {text!r}")
+    return path
+
+
 def _size(text: str) -> tuple[int, int]:
     """Read "3" as 3 x 3 and "2x5" as 2 high, 5 wide."""
     try:
@@ -89,7 +96,10 @@ COMMANDS = (add_explain, add_bench)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one subcommand; an error of the user's ends with one line and exit status 2, a closed pipe with nothing."""
+    """Run one subcommand.
+
+    A user's error prints one line and exits with status 2; a closed pipe exits silently with status 0.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m roialign_rs", description="RoI pooling and RoI Align, explained and timed."
     )
@@ -99,9 +109,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     try:
         arguments.run(arguments)
-        sys.stdout.flush()
+        print(end="", flush=True)  # unlike sys.stdout.flush(), also without a stdout
     except BrokenPipeError:
-        # Whoever reads, as `head` does, has read enough; what is still buffered has to go somewhere.
+        # The reader (such as head) closed the pipe. Python flushes again at exit: send that to devnull.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ImportError, OSError, ValueError) as error:
         arguments.parser.exit(2, f"{arguments.parser.prog}: error: {error}\n")

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numbers
 import operator
+import reprlib
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
@@ -110,7 +112,7 @@ def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[N
             not parts and batch_indices is None and images != 1
         ):
             return _per_image(parts, batch_indices, images)
-    table = _floats(array(value, "boxes"))
+    table = _floats(array(value, "boxes"), "boxes")
     if table.ndim == 1 and table.size in (4, 5):
         table = table[None]
     if batch_indices is None or table.ndim != 2:  # the core says what is wrong with the table
@@ -127,7 +129,7 @@ def _per_image(
     if len(arrays) != images:
         plural = "" if images == 1 else "s"
         raise ValueError(f"boxes: expected one array for each of {images} image{plural}, got {len(arrays)}")
-    parts = [_floats(part) for part in arrays]
+    parts = [_floats(part, f"boxes[{i}]") for i, part in enumerate(arrays)]
     for i, part in enumerate(parts):
         if part.size and (part.ndim != 2 or part.shape[1] != 4):
             raise ValueError(f"boxes[{i}]: expected shape (K, 4), got {part.shape}")
@@ -144,8 +146,13 @@ def shape(name: str, value: Sequence[SupportsIndex]) -> tuple[int, int, int, int
     try:
         a, b, c, d = (operator.index(side) for side in value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be four integers, got {value!r}") from None
+        raise TypeError(f"{name} must be four integers, such as features.shape, got {shown(value)}") from None
     return a, b, c, d
+
+
+def shown(value: Any) -> str:
+    """Write a value for a message: an array by its shape, a long one by its first items."""
+    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else reprlib.repr(value)
 
 
 def sequence(name: str, value: Iterable[_T]) -> list[_T]:
@@ -159,6 +166,8 @@ def sequence(name: str, value: Iterable[_T]) -> list[_T]:
 def indices(name: str, value: ArrayLike) -> NDArray[np.int64]:
     """Make int64 of any integers."""
     table = array(value, name)
+    if table.shape == (0,):  # NumPy takes an empty list for floats
+        return np.empty(0, np.int64)
     if table.dtype == object:
         table = _of_numbers(name, table, numbers.Integral, np.int64)
     if table.dtype.kind not in "iu" or not table.dtype.isnative:
@@ -166,31 +175,44 @@ def indices(name: str, value: ArrayLike) -> NDArray[np.int64]:
     return table.astype(np.int64, copy=False)
 
 
-def _floats(table: NDArray[Any]) -> NDArray[Any]:
+def box(value: ArrayLike) -> NDArray[np.float64]:
+    """Make `x1, y1, x2, y2` of one box, (4,)."""
+    corners = array(value, "box")
+    if corners.shape != (4,):
+        raise ValueError(f"box: expected four numbers x1, y1, x2, y2, got shape {corners.shape}")
+    corners = _floats(corners, "box").astype(np.float64)
+    if not np.isfinite(corners).all():
+        raise ValueError(f"box: coordinates must be finite, got {corners.tolist()}")
+    return corners
+
+
+def _floats(table: NDArray[Any], name: str) -> NDArray[Any]:
+    """Make float32 or float64 of any real numbers."""
     if table.size == 0 and table.ndim == 1:
         return np.empty((0, 4))
-    if table.dtype.char in _FLOATS:
+    dtype = table.dtype
+    if dtype.char in _FLOATS and dtype.isnative:
         return table
-    if table.dtype == object:
-        return _of_numbers("boxes", table, numbers.Number, np.float64)
-    if not table.dtype.isnative:
-        return table
-    if table.dtype == np.float16 or table.dtype.name == "bfloat16":
+    if dtype.char == "O":
+        return _of_numbers(name, table, (numbers.Real, Decimal), np.float64)
+    if dtype.isnative and (dtype == np.float16 or dtype.name == "bfloat16"):
         return table.astype(np.float32)
-    return table.astype(np.float64) if table.dtype.kind in "iu" else table
+    if dtype.isnative and dtype.kind in "iu":
+        return table.astype(np.float64)
+    raise TypeError(f"{name}: dtype {dtype} is not supported; use float32 or float64")
 
 
-def _of_numbers(name: str, table: NDArray[Any], kind: type, dtype: type) -> NDArray[Any]:
+def _of_numbers(name: str, table: NDArray[Any], kind: type | tuple[type, ...], dtype: type) -> NDArray[Any]:
     """Convert objects that are numbers, as in columns of a table that also holds text. NumPy would convert text, too."""
     for item in table.flat:
-        if not isinstance(item, kind) or isinstance(item, bool):
-            raise TypeError(f"{name}: dtype object is not supported; {item!r} is not such a number")
+        # To Python, True is an integer, and NumPy's durations are integers.
+        if not isinstance(item, kind) or isinstance(item, (bool, np.timedelta64)):
+            expected = "integers" if kind is numbers.Integral else "real numbers"
+            raise TypeError(f"{name}: expected {expected}, got {shown(item)} in an object array")
     try:
         return table.astype(dtype)
-    except OverflowError as error:
+    except (OverflowError, ValueError) as error:
         raise ValueError(f"{name}: {error}") from None
-    except TypeError as error:
-        raise TypeError(f"{name}: dtype object is not supported; {error}") from None
 
 
 def _indices(table: NDArray[Any], count: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Both operators along one axis, and what the products of two axes say of every cell."""
+"""RoI pooling and RoI Align along one axis, and per cell as outer products of two axes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Axis:
 
     @cached_property
     def touched(self) -> slice:
-        """The cells of the map that the box, its roundings or its points have to do with."""
+        """Range of cells that the box, its roundings, points or taps overlap."""
         ranges = [self.box, self.quantised.clip(0, self.extent), self.region]
         ranges += [
             np.array([cells.min(), cells.max() + 1]) for cells in (self.point_cells, self.tap_cells) if cells.size
@@ -64,7 +64,7 @@ class Axis:
         return slice(start, end)
 
     def in_box(self, cells: Ints) -> int:
-        """Count the different ones of these cells that the exact box covers or cuts."""
+        """Number of distinct cells of `cells` within `box`."""
         start, end = self.box
         return len(np.unique(cells[(cells >= start) & (cells < end)]))
 

@@ -1,4 +1,4 @@
-"""Look boxes over for what operators cannot know to be a mistake. No other function does this by itself."""
+"""Report boxes that are likely mistakes, which the operators accept. No other function calls this."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal, SupportsIndex, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from roialign_rs._args import Boxes, Pair, boxes as as_boxes
-from roialign_rs._core import pair
+from roialign_rs._args import Boxes, Pair, boxes as as_boxes, shown
+from roialign_rs._core import integer, pair
 
 BoxFormat: TypeAlias = Literal["xyxy", "yxyx", "xywh", "cxcywh"]
 OnProblem: TypeAlias = Literal["report", "warn", "raise"]
@@ -24,14 +24,15 @@ _MEANINGS = {
     "OUTSIDE": "lies outside the image",
     "NO_IMAGE": "belongs to no image",
     "NORMALISED": "lies within [0, 1], where pixels are expected: multiply by the size of the image",
-    "XYWH": "is inverted as x1, y1, x2, y2 but inside the image as x, y, width, height",
+    "XYWH": "is inverted, as more than half of the boxes are that fit the image as x, y, width, height: "
+    'pass box_format="xywh" here, and x + width, y + height to operators',
 }
 """What each problem says of a box, by the name of its constant."""
 _FORMATS = ("xyxy", "yxyx", "xywh", "cxcywh")
 _SMALL_IMAGE = 16
 """On an image with a side up to this many pixels, a box within [0, 1] may well be meant."""
 _LISTED = 5
-"""So many rows are named for each problem in a summary."""
+"""Rows listed for each problem in a summary."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,7 +40,7 @@ class BoxReport:
     """What `check_boxes` found; ``print(report)`` sums it up."""
 
     NOT_FINITE: ClassVar[int] = 1
-    """A coordinate is NaN or infinite; nothing else is said of the box."""
+    """A coordinate is NaN or infinite; its other coordinates are not judged."""
     INVERTED: ClassVar[int] = 2
     """A side is negative."""
     EMPTY: ClassVar[int] = 4
@@ -47,11 +48,11 @@ class BoxReport:
     OUTSIDE: ClassVar[int] = 8
     """No part of the box is on the image."""
     NO_IMAGE: ClassVar[int] = 16
-    """The batch index is no integer in [0, images), or missing though there is a choice."""
+    """The batch index is not an integer in [0, images), or is missing although `images != 1`."""
     NORMALISED: ClassVar[int] = 32
     """All coordinates are within [0, 1], and the image is larger than 16 pixels each way."""
     XYWH: ClassVar[int] = 64
-    """The box is inverted, and most boxes are, but inside the image as x, y, width, height."""
+    """The box is inverted, and more than half of the boxes are inverted but fit the image as x, y, width, height."""
 
     rows: NDArray[np.uint8]
     """The problems of each box, (K,): a sum of the constants above, 0 for a box without any."""
@@ -105,7 +106,7 @@ def check_boxes(
     Parameters
     ----------
     boxes : (K, 4) or (K, 5) array, or a sequence of N (K_i, 4) arrays
-        As for `roi_align`, in pixels of the image. Rows of the arrays of a sequence are counted through.
+        As for `roi_align`, in pixels of the image. In a sequence, rows are numbered through all its arrays.
     image_size : (int, int) or int
         Height and width of the images.
     images : int, optional
@@ -127,7 +128,7 @@ def check_boxes(
     ValueError
         For a shape or value that does not fit; with ``on_problem="raise"`` if there is a problem.
     TypeError
-        For a dtype that is not supported.
+        For a dtype that is not supported, or an argument of a wrong kind, which is named.
 
     Warns
     -----
@@ -157,11 +158,14 @@ def check_boxes(
     height, width = pair("image_size", image_size)
     if min(height, width) < 1:
         raise ValueError(f"image_size: must be at least 1, got {image_size}")
+    count = None if images is None else integer("images", images)
+    if count is not None and count < 0:
+        raise ValueError(f"images must not be negative, got {count}")
     table, indices = _table(boxes, batch_indices)
     size = np.array([width, height])
     problems = _geometry(table, size, box_format)
-    if images is not None:
-        problems["NO_IMAGE"] = _no_image(indices, images.__index__(), len(table))
+    if count is not None:
+        problems["NO_IMAGE"] = _no_image(indices, count, len(table))
     rows = np.zeros(len(table), np.uint8)
     for name, found in problems.items():
         rows[found] |= getattr(BoxReport, name)
@@ -178,8 +182,6 @@ def _table(boxes: Boxes, batch_indices: ArrayLike | None) -> tuple[NDArray[np.fl
     table, indices = as_boxes(boxes, batch_indices, len(boxes) if isinstance(boxes, (list, tuple)) else 1)
     if table.ndim != 2 or table.shape[1] not in (4, 5):
         raise ValueError(f"boxes: expected shape (K, 4) or (K, 5), got {table.shape}")
-    if table.dtype.char not in "fd":
-        raise TypeError(f"boxes: dtype {table.dtype} is not supported; use float32 or float64")
     if table.shape[1] == 5:
         if indices is not None:
             raise ValueError("batch_indices cannot be given with boxes that have a batch index column")
@@ -196,7 +198,7 @@ def _geometry(
         finite = np.isfinite(table).all(axis=1)
         inverted = finite & (ends < starts).any(axis=1)
         low, high = np.minimum(starts, ends), np.maximum(starts, ends)
-        # A side of no length is outside beyond the edge of the image, any other one on it too.
+        # Outside: high <= 0 or low >= size. A side of length 0 on the edge is inside.
         beyond = np.where(low < high, (high <= 0) | (low >= size), (high < 0) | (low > size))
         problems = {
             "NOT_FINITE": ~finite,
@@ -236,6 +238,8 @@ def _no_image(indices: NDArray[Any] | None, images: int, count: int) -> NDArray[
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    expected = ", ".join(f'"{choice}"' for choice in choices[:-1]) + f' or "{choices[-1]}"'
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be {expected}, got {shown(value)}")
     if value not in choices:
-        expected = ", ".join(f'"{choice}"' for choice in choices[:-1]) + f' or "{choices[-1]}"'
-        raise ValueError(f"{name} must be {expected}, got {value!r}")
+        raise ValueError(f'{name} must be {expected}, got "{value}"')

@@ -12,12 +12,15 @@ __all__ = [
     "assign_stages",
     "bfloat16_from_dlpack",
     "devices",
+    "flag",
     "get_num_threads",
+    "integer",
     "limit_threads",
     "multiscale_roi_align",
     "multiscale_roi_align_backward",
     "pair",
     "pool_axis",
+    "real",
     "release_memory",
     "roi_align",
     "roi_align_backward",
@@ -61,7 +64,8 @@ class Device:
 class DeviceArray:
     @property
     def shape(self) -> tuple[int, int, int, int]: ...
-    ndim: int
+    @property
+    def ndim(self) -> int: ...
     @property
     def dtype(self) -> np.dtype[Any]: ...
     @property
@@ -190,6 +194,9 @@ def assign_stages(
     rule: str,
     invalid: str,
 ) -> NDArray[np.int64]: ...
+def flag(name: str, value: Any) -> bool: ...
+def real(name: str, value: Any) -> float: ...
+def integer(name: str, value: Any) -> int: ...
 def pair(name: str, value: Any) -> tuple[int, int]: ...
 def sample_axis(
     ends: tuple[float, float],

@@ -7,18 +7,21 @@ coordinate or places a sample.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
 from roialign_rs._align import roi_align
-from roialign_rs._args import Pair, array
+from roialign_rs._args import Pair, array, box as as_box
 from roialign_rs._axis import Axis
-from roialign_rs._core import pair
-from roialign_rs._explanation import Explanation, Quantization, Readings, SamplePoints, Settings
+from roialign_rs._core import flag, pair, real
+from roialign_rs._explanation import Explanation, Readings, Settings
 from roialign_rs._pool import roi_pool
+
+if TYPE_CHECKING:
+    from roialign_rs._options import Quantization, SamplePoints
 
 __all__ = ["Explanation", "explain"]
 
@@ -80,7 +83,7 @@ def explain(
         If an argument is out of its range, the box would need more than 2^20 points, or neither `map_size` nor
         `features` is given.
     TypeError
-        For a dtype of `features` that the operators do not take.
+        For a dtype of `features` that the operators do not take, or for an argument of a wrong kind, which is named.
 
     Notes
     -----
@@ -110,8 +113,10 @@ def explain(
     >>> e.pooled_values[0], e.aligned_values[0].round(2)
     (array([11., 14., 15.]), array([ 9.79, 11.88, 13.96]))
     """
-    corners = _corners(box)
-    spatial_scale = _scale(spatial_scale)
+    corners = as_box(box)
+    spatial_scale = real("spatial_scale", spatial_scale)
+    if not 0.0 < spatial_scale < math.inf:
+        raise ValueError(f"spatial_scale must be finite and positive, got {spatial_scale}")
     x1, y1, x2, y2 = corners.tolist()
     if not math.isfinite((x2 * spatial_scale - x1 * spatial_scale) * (y2 * spatial_scale - y1 * spatial_scale)):
         raise ValueError(f"box: {(x1, y1, x2, y2)} has no finite area when multiplied by spatial_scale")
@@ -119,7 +124,7 @@ def explain(
     plane = None if features is None else array(features)
     map_height, map_width = _map_size(map_size, plane)
     ratio_y, ratio_x = pair("sampling_ratio", sampling_ratio)
-    settings = Settings(spatial_scale, (ratio_y, ratio_x), _flag("aligned", aligned), sample_points, quantization)
+    settings = Settings(spatial_scale, (ratio_y, ratio_x), flag("aligned", aligned), sample_points, quantization)
     axis_y = _axis((y1, y2), height, map_height, ratio_y, settings)
     axis_x = _axis((x1, x2), width, map_width, ratio_x, settings)
     _check_points(_points(axis_y) * _points(axis_x))
@@ -132,40 +137,10 @@ def explain(
     )
 
 
-def _corners(box: ArrayLike) -> NDArray[np.float64]:
-    if np.ma.isMaskedArray(box):
-        raise TypeError("box: masked arrays are not supported; use box.filled(...)")
-    try:
-        corners = np.asarray(box, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"box: expected four numbers x1, y1, x2, y2, got {box!r}") from None
-    if corners.shape != (4,):
-        raise ValueError(f"box: expected four numbers x1, y1, x2, y2, got shape {corners.shape}")
-    if not np.isfinite(corners).all():
-        raise ValueError(f"box: coordinates must be finite, got {corners.tolist()}")
-    return corners
-
-
-def _scale(spatial_scale: float) -> float:
-    try:
-        scale = float(spatial_scale)
-    except (TypeError, ValueError):
-        raise TypeError(f"spatial_scale must be a number, got {spatial_scale!r}") from None
-    if not 0.0 < scale < math.inf:
-        raise ValueError(f"spatial_scale: must be finite and positive, got {spatial_scale}")
-    return scale
-
-
-def _flag(name: str, value: bool) -> bool:
-    if not isinstance(value, (bool, np.bool_, int)) or value not in (0, 1):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
-
-
 def _axis(ends: tuple[float, float], bins: int, extent: int, sampling_ratio: int, settings: Settings) -> Axis:
     """Ask the core for the samples and the integer bins along one axis."""
     scale, aligned = settings.spatial_scale, settings.aligned
-    # Not fewer than there are, and known without making them.
+    # A lower bound on the points, so that a huge box is refused before any array is made.
     _check_points(max(bins, bins * sampling_ratio if sampling_ratio > 0 else (ends[1] - ends[0]) * scale))
     positions, index, weight = _core.sample_axis(
         ends, bins, extent, scale, sampling_ratio, aligned, settings.sample_points

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SamplePoints = Literal["center", "interior"]
-Quantization = Literal["caffe", "mmcv", "floor", "truncate"]
+    from roialign_rs._options import Quantization, SamplePoints
 
 
 @dataclass(frozen=True)
@@ -146,19 +145,19 @@ class Explanation:
         return self._reading("aligned_values").aligned
 
     @property
-    def touched(self) -> Cells:
-        """The arrays over the map that follow, for the cells alone that the box or a point has to do with."""
+    def _touched(self) -> Cells:
+        """The per-cell arrays, cropped to the cells that the box or a point of it touches."""
         return Cells(self._x, self._y)
 
     @cached_property
     def sample_cells(self) -> Ints:
         """The number of points inside each cell, (H, W)."""
-        return self.touched.on_map(self.touched.samples)
+        return self._touched.on_map(self._touched.samples)
 
     @cached_property
     def aligned_weight(self) -> Floats:
         """The weight that RoI Align gives each cell, `tap_weights` summed over all points, (H, W)."""
-        return self.touched.on_map(self.touched.weight)
+        return self._touched.on_map(self._touched.weight)
 
     @cached_property
     def roi_area(self) -> float:
@@ -197,27 +196,27 @@ class Explanation:
     @cached_property
     def loss_mask(self) -> Floats:
         """The fraction of each cell that `loss_area` counts, (H, W)."""
-        return self.touched.on_map(self.touched.box * ~self.touched.pooled)
+        return self._touched.on_map(self._touched.box * ~self._touched.pooled)
 
     @cached_property
     def gain_mask(self) -> Floats:
         """The fraction of each cell that `gain_area` counts, (H, W)."""
-        return self.touched.on_map((1.0 - self.touched.box) * self.touched.pooled)
+        return self._touched.on_map((1.0 - self._touched.box) * self._touched.pooled)
 
     @cached_property
     def box_cells(self) -> Floats:
         """The fraction of each cell inside the exact box, (H, W)."""
-        return self.touched.on_map(self.touched.box)
+        return self._touched.on_map(self._touched.box)
 
     @cached_property
     def quantised_cells(self) -> Bools:
         """Whether each cell is in the quantised box, (H, W)."""
-        return self.touched.on_map(self.touched.quantised)
+        return self._touched.on_map(self._touched.quantised)
 
     @cached_property
     def pooled_cells(self) -> Bools:
         """Whether each cell is in a bin of RoI pooling, (H, W)."""
-        return self.touched.on_map(self.touched.pooled)
+        return self._touched.on_map(self._touched.pooled)
 
     @cached_property
     def off_map_area(self) -> float:
@@ -246,6 +245,8 @@ class Explanation:
 
         Raises
         ------
+        TypeError
+            If `ax` is anything else.
         ImportError
             If matplotlib is missing; ``pip install 'roialign_rs[plot]'`` brings it.
         """

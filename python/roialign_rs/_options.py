@@ -1,6 +1,6 @@
-"""Keyword arguments of the operators, for their overloads: which result a call has depends on few of them.
+"""Types of the operators' keyword arguments.
 
-Only type checkers and editors read this file.
+An overload spells out the arguments that decide the type of its result and takes the rest as one of these. Only type checkers and editors read this file.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Rule: TypeAlias = Literal["detectron2", "torchvision"]
 WithArgmax: TypeAlias = tuple[NDArray[Any], NDArray[np.int64]]
 DeviceWithArgmax: TypeAlias = tuple[DeviceArray, DeviceArray]
 Pooled: TypeAlias = NDArray[Any] | WithArgmax | DeviceArray | DeviceWithArgmax
-"""What a forward pass returns, when neither the place of the features nor ``return_argmax`` is known."""
+"""Result of a forward pass if the types tell neither where the features are nor whether argmax is returned."""
 
 
 class Options(TypedDict, total=False):
-    """Those of every operator."""
+    """Keyword arguments of every operator."""
 
     batch_indices: ArrayLike | None
     layout: Layout
@@ -38,7 +38,7 @@ class Options(TypedDict, total=False):
 
 
 class AlignOptions(Options, total=False):
-    """Those of `roi_align`."""
+    """Keyword arguments of `roi_align`."""
 
     spatial_scale: float
     sampling_ratio: Pair
@@ -49,7 +49,7 @@ class AlignOptions(Options, total=False):
 
 
 class PoolOptions(Options, total=False):
-    """Those of `roi_pool`."""
+    """Keyword arguments of `roi_pool`."""
 
     spatial_scale: float
     mode: PoolMode
@@ -58,7 +58,7 @@ class PoolOptions(Options, total=False):
 
 
 class AlignBackwardOptions(Options, total=False):
-    """Those of `roi_align_backward`."""
+    """Keyword arguments of `roi_align_backward`."""
 
     spatial_scale: float
     sampling_ratio: Pair
@@ -70,7 +70,7 @@ class AlignBackwardOptions(Options, total=False):
 
 
 class PoolBackwardOptions(Options, total=False):
-    """Those of `roi_pool_backward`."""
+    """Keyword arguments of `roi_pool_backward`."""
 
     argmax: ArrayLike | DeviceArray | None
     spatial_scale: float
@@ -80,7 +80,7 @@ class PoolBackwardOptions(Options, total=False):
 
 
 class PyramidOptions(Options, total=False):
-    """Those of `multiscale_roi_align` and its gradient."""
+    """Keyword arguments of `multiscale_roi_align` and its gradient."""
 
     sampling_ratio: Pair
     aligned: bool
@@ -91,10 +91,10 @@ class PyramidOptions(Options, total=False):
 
 
 class PyramidBackwardOptions(PyramidOptions, total=False):
-    """Those of `multiscale_roi_align_backward`."""
+    """Keyword arguments of `multiscale_roi_align_backward`."""
 
     accumulate: bool
 
 
 Maps: TypeAlias = Sequence[NDArray[Any] | DeviceArray]
-"""Gradients of the maps of a pyramid that the caller gives room for."""
+"""`out` of `multiscale_roi_align_backward`: one array for each map."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from roialign_rs import _draw as draw
 from roialign_rs._axis import Floats, Ints
-from roialign_rs._rectangles import Rectangle, area, common, rectangle, without
+from roialign_rs._rectangles import area, common, rectangle, size, without
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,8 +53,8 @@ def draw_pooling(panel: Axes, e: Explanation) -> None:
     draw.legend(
         panel,
         [
-            draw.line(draw.BOX, f"exact box, {_size(box)} = {e.roi_area:.3f} cells"),
-            draw.line(draw.FIRST_LOSS, f"first rounding, {_size(quantised)} cells", linestyle=draw.DASHES),
+            draw.line(draw.BOX, f"exact box, {size(box)} = {e.roi_area:.3f} cells"),
+            draw.line(draw.FIRST_LOSS, f"first rounding, {size(quantised)} cells", linestyle=draw.DASHES),
             draw.line(draw.BIN, second_rounding),
             draw.patch(draw.FIRST_LOSS, f"lost by the first: {area(first):.3f} cells"),
             draw.patch(draw.SECOND_LOSS, f"lost by the second: {area(second):.3f} cells"),
@@ -67,7 +67,7 @@ def draw_align(panel: Axes, e: Explanation) -> None:
     """Shade every cell by its weight, and show where the first point gets its value from."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    weight, columns, rows = e.touched.weight, e.touched.x.touched, e.touched.y.touched
+    weight, columns, rows = e._touched.weight, e._touched.x.touched, e._touched.y.touched
     if weight.any():
         shades = LinearSegmentedColormap.from_list("weight", ["white", draw.WEIGHT])
         extent = (columns.start, columns.stop, rows.stop, rows.start)
@@ -93,7 +93,7 @@ def draw_align(panel: Axes, e: Explanation) -> None:
         panel,
         [
             draw.line(draw.BOX, "exact box, kept as it is"),
-            draw.line(draw.BIN, f"{bin_rows} x {bin_columns} bins of {_size(rectangle(e.bins[0, 0]))} cells"),
+            draw.line(draw.BIN, f"{bin_rows} x {bin_columns} bins of {size(rectangle(e.bins[0, 0]))} cells"),
             draw.line(draw.POINT, each, marker="o", linestyle=""),
             draw.line(draw.POINT, "the first point's four neighbours"),
             draw.patch(draw.WEIGHT, "weight of a cell over all points"),
@@ -180,8 +180,3 @@ def _write_values(
             weight = "bold" if (row, column) in bold else "normal"
             text, place = f"{float(features[row, column]):.2f}", row + depths.get(row, usual)
             draw.write(panel, column + 0.5, place, text, color="#111111", fontweight=weight)
-
-
-def _size(box: Rectangle) -> str:
-    x1, y1, x2, y2 = box
-    return f"{x2 - x1:.4g} x {y2 - y1:.4g}"

@@ -22,6 +22,8 @@ _WIDTH = 6.2
 """Inches of each of the three panels."""
 _SMALL = 1 / 5
 """A box with a smaller part of the picture's longer side is shown enlarged."""
+_MARGIN = 1 / 100
+"""Margin around the box, as a part of the picture's longer side."""
 
 
 class Picture(NamedTuple):
@@ -82,9 +84,10 @@ def _draw_picture(figure: Figure, panel: Axes, e: Explanation, pixels: NDArray[A
     x1, y1, x2, y2 = e.box
     stride = 1 / e.settings.spatial_scale
     heading = f"The picture, in cells of {stride:g} pixels"
-    # What the box has outside is shown as far as half a picture.
+    # What the box has outside is shown as far as half a picture, with a margin for its outline.
+    margin = _MARGIN * max(height, width)
     (left, right), (top, bottom) = (
-        (max(min(*ends, 0), -extent / 2), min(max(*ends, extent), 1.5 * extent))
+        (max(min(min(ends) - margin, 0), -extent / 2), min(max(max(ends) + margin, extent), 1.5 * extent))
         for ends, extent in (((x1, x2), width), ((y1, y2), height))
     )
     view = left, top, right, bottom

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from roialign_rs import _draw as draw, _panels as panels
+from roialign_rs._args import shown
 from roialign_rs._rectangles import Rectangle
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 ABOVE, BELOW = 0.5, 1.3
 """Inches for the title and for the legend."""
 MOST_CELLS = 100
-"""Up to so many cells across, lines between them leave the colours to be seen."""
+"""Widest view, in cells, with grid lines: more lines would hide the colours."""
 _REACH = 24
 """A box up to so many cells off the map is shown together with the edge of the map."""
 
@@ -37,12 +38,24 @@ def plot_explanation(e: Explanation, ax: Axes | Sequence[Axes] | None) -> Figure
         ax.set_axis_off()
         pooling, align = ax.inset_axes((0.0, 0.0, 0.47, 1.0)), ax.inset_axes((0.53, 0.0, 0.47, 1.0))
     else:
-        pooling, align = ax
+        pooling, align = _two_axes(ax)
     for panel in (pooling, align):
         _draw_map(panel, e)
     panels.draw_pooling(pooling, e)
     panels.draw_align(align, e)
     return cast("Figure", pooling.figure)
+
+
+def _two_axes(ax: Any) -> tuple[Axes, Axes]:
+    from matplotlib.axes import Axes
+
+    try:
+        pooling, align = ax
+    except (TypeError, ValueError):
+        pooling = align = None
+    if not (isinstance(pooling, Axes) and isinstance(align, Axes)):
+        raise TypeError(f"ax must be Axes or two Axes, got {shown(ax)}")
+    return pooling, align
 
 
 def pyplot() -> Any:
@@ -61,7 +74,10 @@ def panel_height(e: Explanation, width: float) -> float:
 
 
 def window(e: Explanation) -> Rectangle:
-    """Return the part of the plane to show: the box with all it touches, and at most two cells off the map."""
+    """Return the part of the plane to show: the box and what it touches.
+
+    Off the map: 2 cells, or the whole box if it misses the map by at most `_REACH` cells.
+    """
     touched = np.stack([e.mapped_box, e.quantised_box, e.pooled_region, e.bins[0, 0], e.bins[-1, -1]])
     (left, right), (top, bottom) = (
         _interval(touched[:, [axis, axis + 2]], extent) for axis, extent in ((0, e.map_size[1]), (1, e.map_size[0]))

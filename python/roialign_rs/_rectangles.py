@@ -1,4 +1,4 @@
-"""Rectangles `x1, y1, x2, y2`: what two of them share, what one leaves of another, and their area."""
+"""Rectangles `x1, y1, x2, y2`: what two of them share, what one leaves of another, their area and their size."""
 
 from __future__ import annotations
 
@@ -34,3 +34,9 @@ def without(whole: Rectangle, hole: Rectangle) -> list[Rectangle]:
 def area(rectangles: Iterable[Rectangle]) -> float:
     """Add up the areas; an inverted rectangle has none."""
     return math.fsum(max(x2 - x1, 0.0) * max(y2 - y1, 0.0) for x1, y1, x2, y2 in rectangles)
+
+
+def size(sides: Any) -> str:
+    """Write width x height of any four numbers."""
+    x1, y1, x2, y2 = rectangle(sides)
+    return f"{x2 - x1:.4g} x {y2 - y1:.4g}"

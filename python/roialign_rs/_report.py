@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roialign_rs._rectangles import size
+
 if TYPE_CHECKING:
     from roialign_rs._axis import Cells, Ints
     from roialign_rs._explanation import Explanation
@@ -23,18 +25,18 @@ def report(e: Explanation) -> str:
     lines = [
         f"box ({x1:g}, {y1:g})-({x2:g}, {y2:g}), scale {e.settings.spatial_scale:g}, "
         f"map {e.map_size[0]} x {e.map_size[1]}, output {rows} x {columns}",
-        f"  exact box        {_region(e.mapped_box)}  {_size(e.mapped_box)} = {e.roi_area:.3f} cells",
+        f"  exact box        {_region(e.mapped_box)}  {size(e.mapped_box)} = {e.roi_area:.3f} cells",
         *_outside(e),
         "",
         f'RoI pooling rounds twice ("{e.settings.quantization}")',
-        f"  first rounding   {_region(e.quantised_box)}  {_size(e.quantised_box)} cells",
+        f"  first rounding   {_region(e.quantised_box)}  {size(e.quantised_box)} cells",
         f"                   loses {e.first_loss_area:.3f}, gains {e.first_gain_area:.3f}",
         f"  second rounding  {_region(e.pooled_region)}  bins of {_bin_sizes(e.pooled_bins)} cells",
         f"                   loses {e.second_loss_area:.3f} more",
         f"  together         loses {e.loss_area:.3f}{share}, gains {e.gain_area:.3f}",
         "",
         f'RoI Align rounds nothing (aligned={e.settings.aligned}, "{e.settings.sample_points}")',
-        f"  bins             {_size(e.bins[0, 0])} cells, {ry} x {rx} points in each",
+        f"  bins             {size(e.bins[0, 0])} cells, {ry} x {rx} points in each",
     ]
     if e.sample_points.size:
         x, y = e.sample_points[0, 0, 0, 0]
@@ -42,7 +44,7 @@ def report(e: Explanation) -> str:
         parts = [f"{'':19}({column}, {row}) times {weight:.3f}" for (column, row), weight in taps if weight > 0]
         source = "interpolated from the cells" if parts else "too far off the map, counts as 0"
         lines += [f"  first point      ({x:.3f}, {y:.3f}), {source}", *parts]
-    return "\n".join([*lines, _cells_of_the_box(e.touched), *_drawing(e), *_results(e)])
+    return "\n".join([*lines, _cells_of_the_box(e._touched), *_drawing(e), *_results(e)])
 
 
 def _outside(e: Explanation) -> list[str]:
@@ -65,17 +67,17 @@ def _cells_of_the_box(cells: Cells) -> str:
 
 def _drawing(e: Explanation) -> list[str]:
     """Both operators side by side, one character per cell."""
-    columns, rows = (range(axis.touched.start, axis.touched.stop) for axis in (e.touched.x, e.touched.y))
+    columns, rows = (range(axis.touched.start, axis.touched.stop) for axis in (e._touched.x, e._touched.y))
     if not 0 < max(len(rows), len(columns)) <= _MOST_CELLS or min(len(rows), len(columns)) == 0:
         return []
-    box, pooled = e.touched.box, e.touched.pooled
+    box, pooled = e._touched.box, e._touched.pooled
     pooling = np.full(box.shape, ".")
     pooling[box > 0] = "2"
-    pooling[(box > 0) & ~e.touched.quantised] = "1"
+    pooling[(box > 0) & ~e._touched.quantised] = "1"
     pooling[pooled] = "#"
     pooling[pooled & (box == 0)] = "+"
-    align = np.where(e.touched.weight > 0, "~", ".")
-    align[e.touched.samples > 0] = "o"
+    align = np.where(e._touched.weight > 0, "~", ".")
+    align[e._touched.samples > 0] = "o"
 
     heading = "".join(f"{column % 100:3d}" for column in columns)
     lines = ["", f"     {heading}       {heading}"]
@@ -106,11 +108,6 @@ def _results(e: Explanation) -> list[str]:
 def _region(rectangle: NDArray[Any]) -> str:
     x1, y1, x2, y2 = rectangle.tolist()
     return f"x [{x1:.7g}, {x2:.7g})  y [{y1:.7g}, {y2:.7g})"
-
-
-def _size(rectangle: NDArray[Any]) -> str:
-    x1, y1, x2, y2 = rectangle.tolist()
-    return f"{x2 - x1:.4g} x {y2 - y1:.4g}"
 
 
 def _bin_sizes(bins: Ints) -> str:

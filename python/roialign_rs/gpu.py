@@ -37,15 +37,20 @@ class DeviceInfo(NamedTuple):
     """An adapter that the system offers."""
 
     name: str
-    """As the driver calls it."""
     kind: str
-    """"discrete", "integrated", "virtual", "cpu" or "other"."""
     backend: str
-    """"vulkan", "metal" or "dx12"."""
     driver: str
-    """Name and version."""
     float64: bool
-    """Whether it computes in float64."""
+
+
+for _field, _text in {
+    "name": "As the driver calls it.",
+    "kind": '"discrete", "integrated", "virtual", "cpu" or "other".',
+    "backend": '"vulkan", "metal" or "dx12".',
+    "driver": "Name and version.",
+    "float64": "Whether it computes in float64.",
+}.items():
+    getattr(DeviceInfo, _field).__doc__ = _text
 
 
 def devices() -> list[DeviceInfo]:

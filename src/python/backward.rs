@@ -23,7 +23,7 @@ use crate::python::process::settings;
 use crate::python::scalars::{
     Arg, Int, align_mode, flag, invalid, layout, pair, pool_mode, quantization, real, sample_points,
 };
-use crate::run::{self, Invalid, Pyramid};
+use crate::run::{self, Invalid, Maps, Pyramid};
 use crate::view::{View, ViewMut};
 
 /// A shape as Python gives it.
@@ -126,11 +126,11 @@ impl<'a, 'py> Grads<'a, 'py> {
     }
 
     /// A map's shape, in the order (image, channel, row, column).
-    fn shape(&self, (Int(a), Int(b), Int(c), Int(d)): Shape) -> Result<[usize; 4]> {
+    fn shape(&self, name: String, (Int(a), Int(b), Int(c), Int(d)): Shape) -> Result<[usize; 4]> {
         let sides = self.layout.logical([a, b, c, d]);
         if sides.iter().any(|&side| side < 0) {
             let got = tuple(&[a, b, c, d]);
-            return Err(Error::Value { name: "input_shape", expected: "four sides, none negative", got });
+            return Err(Error::NegativeSide { name, got });
         }
         Ok(sides.map(|side| side as usize))
     }
@@ -148,7 +148,8 @@ fn backward<'py>(
     invalid: Invalid,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
-    let (pyramid, rois) = (Pyramid::one(op), (boxes, batch_indices));
+    let pyramid = Pyramid { maps: Maps::One("input_shape"), ..Pyramid::one(op) };
+    let rois = (boxes, batch_indices);
     let (shapes, outs) = ([input_shape], [out]);
     let mut outs =
         backward_pyramid(pyramid, grads, argmax, rois, &shapes, accumulate, &outs, invalid, device)?;
@@ -169,7 +170,10 @@ pub fn backward_pyramid<'py>(
     if accumulate && outs.iter().any(Option::is_none) {
         return Err(Error::Conflict("accumulate=True needs out, to add to".to_owned()).into());
     }
-    let shapes = input_shapes.iter().map(|&shape| grads.shape(shape)).collect::<Result<Vec<_>>>()?;
+    let shapes = input_shapes.iter().enumerate();
+    let shapes = shapes
+        .map(|(stage, &shape)| grads.shape(pyramid.maps.name(stage), shape))
+        .collect::<Result<Vec<_>>>()?;
     let table = BoxTable::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
     pyramid.output_shape(&shapes, table.len())?;
     let layout = grads.layout;

@@ -128,8 +128,9 @@ impl DeviceArray {
     }
 
     /// Number of axes.
-    #[classattr]
-    fn ndim() -> usize {
+    #[getter]
+    #[allow(clippy::unused_self, reason = "a property, which can have a docstring")]
+    fn ndim(&self) -> usize {
         4
     }
 

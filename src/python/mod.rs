@@ -39,7 +39,7 @@ mod _core {
     #[pymodule_export]
     use super::process::{get_num_threads, limit_threads, release_memory, set_num_threads, simd_level};
     #[pymodule_export]
-    use super::scalars::pair;
+    use super::scalars::{flag, integer, pair, real};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

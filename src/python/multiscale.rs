@@ -24,7 +24,7 @@ use crate::python::gpu::{self, Device};
 use crate::python::interrupt::interruptible;
 use crate::python::process::settings;
 use crate::python::scalars::{Arg, choose, extent, flag, integer, invalid, layout, pair, real, reals};
-use crate::run::{self, Invalid, Pyramid, Stages};
+use crate::run::{self, Invalid, Maps, Pyramid, Stages};
 use crate::view::View;
 
 fn rounding(rule: Arg<'_, '_>) -> PyResult<Rounding> {
@@ -74,9 +74,10 @@ impl Levels {
         self
     }
 
-    fn pyramid(&self) -> Pyramid<'_, RoiAlign> {
+    /// `maps` is the argument with an entry for each map.
+    fn pyramid(&self, maps: &'static str) -> Pyramid<'_, RoiAlign> {
         let stages = self.given.as_deref().map_or(Stages::Rule(self.rule), Stages::Given);
-        Pyramid { ops: &self.ops, stages }
+        Pyramid { ops: &self.ops, stages, maps: Maps::Each(maps) }
     }
 }
 
@@ -111,7 +112,7 @@ pub fn multiscale_roi_align<'py>(
         rule,
         stages,
     )?;
-    let pyramid = levels.pyramid();
+    let pyramid = levels.pyramid("features_list");
     if let Some(maps) = gpu::on_device("features_list", &features_list)? {
         let rois = (boxes, batch_indices);
         return gpu::forward(pyramid, &maps, rois, false, layout, out.is_some(), invalid, device);
@@ -210,7 +211,7 @@ pub fn multiscale_roi_align_backward<'py>(
         let (got, expected) = (outs.len(), input_shapes.len());
         return Err(Error::Conflict(format!("out has {got} arrays for {expected} maps")).into());
     }
-    let (pyramid, rois) = (levels.pyramid(), (boxes, batch_indices));
+    let (pyramid, rois) = (levels.pyramid("input_shapes"), (boxes, batch_indices));
     backward_pyramid(pyramid, &grads, None, rois, &input_shapes, accumulate, &outs, invalid, device)
 }
 

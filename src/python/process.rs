@@ -5,7 +5,7 @@
 use pyo3::prelude::*;
 
 use crate::cpu::{self, Level, Settings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::python::recycle;
 use crate::python::scalars::{Arg, integer};
 use crate::scratch;
@@ -63,7 +63,10 @@ pub fn get_num_threads() -> Result<usize> {
 /// >>> ra.set_num_threads(before)
 #[pyfunction]
 pub fn set_num_threads(n: Arg<'_, '_>) -> PyResult<()> {
-    Ok(cpu::set_num_threads(integer("n", n)?)?)
+    Ok(cpu::set_num_threads(integer("n", n)?).map_err(|error| match error {
+        Error::Value { expected, got, .. } => Error::Value { name: "n", expected, got },
+        other => other,
+    })?)
 }
 
 /// Give back memory that is kept for later calls and that nothing uses now.

@@ -3,11 +3,13 @@
 //! Converting one may run code of the caller (`__index__`, `__float__`), which can give an array another dtype or other
 //! memory. A function therefore converts all of these before it looks at any array.
 
+use numpy::PyUntypedArray;
+use numpy::prelude::*;
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, tuple};
 use crate::geometry::Extent;
 use crate::geometry::grid::SamplePoints;
 use crate::ops::{Mode, PoolMode, Quantization};
@@ -17,16 +19,30 @@ use crate::run::Invalid;
 /// An argument as it comes.
 pub type Arg<'a, 'py> = &'a Bound<'py, PyAny>;
 
+/// Most characters of a value in a message.
+const SHOWN: usize = 80;
+
 /// The error for an argument of a wrong kind.
 pub fn wrong_kind(name: &str, expected: &'static str, value: Arg<'_, '_>) -> PyErr {
-    let got = match value.repr() {
-        Ok(text) => text.to_string_lossy().into_owned(),
-        Err(_) => value.get_type().to_string(),
-    };
-    Error::Kind { name: name.to_owned(), expected, got }.into()
+    Error::Kind { name: name.to_owned(), expected, got: shown(value) }.into()
+}
+
+/// A value as a message shows it: an array by its shape, a long one by its first characters.
+fn shown(value: Arg<'_, '_>) -> String {
+    if let Ok(array) = value.cast::<PyUntypedArray>() {
+        return format!("an array of shape {}", tuple(array.shape()));
+    }
+    let Ok(text) = value.repr() else { return value.get_type().to_string() };
+    let mut text = text.to_string_lossy().into_owned();
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
 }
 
 /// A switch: a bool of Python or NumPy, 0 or 1.
+#[pyfunction]
 pub fn flag(name: &str, value: Arg<'_, '_>) -> PyResult<bool> {
     value.extract::<bool>().or_else(|_| match value.extract::<i64>() {
         Ok(0) => Ok(false),
@@ -35,7 +51,8 @@ pub fn flag(name: &str, value: Arg<'_, '_>) -> PyResult<bool> {
     })
 }
 
-/// A real number. An integer beyond the range of `f64` is infinite, which no argument allows.
+/// A real number. An integer beyond `f64` becomes infinite, which every argument refuses.
+#[pyfunction]
 pub fn real(name: &str, value: Arg<'_, '_>) -> PyResult<f64> {
     value.extract().or_else(|error: PyErr| {
         if !error.is_instance_of::<PyOverflowError>(value.py()) {
@@ -51,7 +68,7 @@ pub fn reals(name: &str, values: Arg<'_, '_>) -> PyResult<Vec<f64>> {
     items.map(|item| real(name, &item?)).collect()
 }
 
-/// An integer of any size: beyond the range of `i64` it is as far as that goes, which no argument allows.
+/// An integer of any size, clamped to the range of `i64`.
 #[derive(Clone, Copy)]
 pub struct Int(pub i64);
 
@@ -68,7 +85,8 @@ impl<'py> FromPyObject<'_, 'py> for Int {
     }
 }
 
-/// An integer.
+/// An integer, clamped to the range of `i64`.
+#[pyfunction]
 pub fn integer(name: &str, value: Arg<'_, '_>) -> PyResult<i64> {
     value.extract().map(|Int(value)| value).map_err(|_| wrong_kind(name, "an integer", value))
 }

@@ -5,6 +5,7 @@ use crate::cpu;
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
 use crate::ops::RoiOp;
+use crate::taps::Reduce;
 use crate::view::{View, ViewMut};
 
 /// Gradients for the maps from the gradients of the pooled boxes.
@@ -83,10 +84,17 @@ pub(super) fn check_incoming(
     let shape = pyramid.output_shape(maps, boxes)?;
     check_shape("grad_output", shape, grads)?;
     argmax.map_or(Ok(()), |argmax| check_shape("argmax", shape, argmax))?;
-    let takes_maximum = pyramid.ops[0].reduce().has_argmax();
-    if takes_maximum == argmax.is_some() {
-        return Ok(());
-    }
-    let problem = if takes_maximum { "is needed for" } else { "must be None unless the mode takes" };
-    Err(Error::Conflict(format!("argmax {problem} a maximum")))
+    let problem = match (pyramid.ops[0].reduce(), argmax) {
+        (Reduce::Sum, None) | (Reduce::MaxSample | Reduce::MaxCorner | Reduce::MaxWindow, Some(_)) => {
+            return Ok(());
+        }
+        (Reduce::Sum, Some(_)) => "argmax must be None unless the mode takes a maximum".to_owned(),
+        (Reduce::MaxSample | Reduce::MaxWindow, None) => needs_argmax("max"),
+        (Reduce::MaxCorner, None) => needs_argmax("onnx_max"),
+    };
+    Err(Error::Conflict(problem))
+}
+
+fn needs_argmax(mode: &str) -> String {
+    format!("argmax is needed for mode=\"{mode}\": pass what the forward call gives with return_argmax=True")
 }

@@ -23,6 +23,25 @@ pub enum Stages<'a> {
     Given(&'a [i64]),
 }
 
+/// What the caller calls the maps, for errors.
+#[derive(Debug, Clone, Copy)]
+pub enum Maps {
+    /// An argument for the one map.
+    One(&'static str),
+    /// An argument with an entry for each map.
+    Each(&'static str),
+}
+
+impl Maps {
+    /// The name of one of them.
+    pub fn name(self, stage: usize) -> String {
+        match self {
+            Self::One(name) => name.to_owned(),
+            Self::Each(name) => format!("{name}[{stage}]"),
+        }
+    }
+}
+
 /// One map, or several of the same images in different sizes.
 #[derive(Debug)]
 pub struct Pyramid<'a, O> {
@@ -30,6 +49,8 @@ pub struct Pyramid<'a, O> {
     pub ops: &'a [O],
     /// Which map a box belongs to.
     pub stages: Stages<'a>,
+    /// What the caller calls the maps.
+    pub maps: Maps,
 }
 
 impl<O> Clone for Pyramid<'_, O> {
@@ -43,7 +64,11 @@ impl<O> Copy for Pyramid<'_, O> {}
 impl<'a, O: RoiOp> Pyramid<'a, O> {
     /// A single map, which takes every box.
     pub fn one(op: &'a O) -> Self {
-        Self { ops: slice::from_ref(op), stages: Stages::Rule(StageRule::default()) }
+        Self {
+            ops: slice::from_ref(op),
+            stages: Stages::Rule(StageRule::default()),
+            maps: Maps::One("features"),
+        }
     }
 
     /// Shape of the result.
@@ -67,10 +92,10 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
                 )));
             }
             if boxes > 0 && (map[0] == 0 || map[2] == 0 || map[3] == 0) {
-                return Err(Error::NoPixels { boxes, shape: tuple(map) });
+                return Err(Error::NoPixels { name: self.maps.name(stage), boxes, shape: tuple(map) });
             }
             if map[2].max(map[3]) > i32::MAX as usize {
-                return Err(Error::TooManyPixels { shape: tuple(map) });
+                return Err(Error::TooManyPixels { name: self.maps.name(stage), shape: tuple(map) });
             }
         }
         Ok([boxes, channels, op.output().height, op.output().width])
