@@ -4,6 +4,7 @@ mod backward;
 mod box_gradient;
 #[cfg(feature = "gpu")]
 mod device;
+mod passes;
 mod pyramid;
 mod stages;
 mod wide;
