@@ -102,7 +102,8 @@ impl<'a, T> AxisTaps<'a, T> {
     /// Number of entries of all bins.
     #[inline]
     pub fn entry_count(&self) -> usize {
-        self.entries(0..self.span.bins).len()
+        // A box that cannot be pooled has none, and its table may be empty.
+        if self.span.bins == 0 { 0 } else { self.entries(0..self.span.bins).len() }
     }
 
     /// Number of entries of one bin.
