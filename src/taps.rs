@@ -79,6 +79,8 @@ pub struct RoiTaps {
     pub image: usize,
     /// Not `Raise`: the output is filled instead.
     pub invalid: Invalid,
+    /// About how many loads of 16 lanes the box takes in a block of channels, or more: each row of taps is read in each column.
+    pub work: usize,
     y: AxisSpan,
     x: AxisSpan,
 }
@@ -153,9 +155,13 @@ impl<T: Real> Table<T> {
         if self.has_slopes {
             reserve_more(&mut self.slopes, most_taps, TAPS)?;
         }
+        let before = self.pixels.len();
         let y = y(AxisWriter::new(self));
+        let between = self.pixels.len();
         let x = x(AxisWriter::new(self));
-        self.rois.push(RoiTaps { roi, stage, image, invalid: Invalid::Raise, y, x });
+        let (rows, columns) = (between - before, self.pixels.len() - between);
+        let work = y.bins * x.bins + rows.max(y.hull.len()) * (columns + x.hull.len());
+        self.rois.push(RoiTaps { roi, stage, image, invalid: Invalid::Raise, work, y, x });
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::Settings;
 use crate::cpu::blocks::blocks;
 use crate::cpu::gather::SPARSE_PART;
 use crate::cpu::interrupt::Watch;
@@ -17,7 +18,6 @@ use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::store::MOST_BINS;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::cpu::window::{Shape, Source, Window};
-use crate::cpu::{Settings, box_work};
 use crate::element::{Element, Real};
 use crate::error::{Result, reserve};
 use crate::scratch::{self, bytes_of};
@@ -82,8 +82,7 @@ impl<E: Element> Kernel for Compute<'_, E> {
         let mut gradients = Vec::new();
         reserve(&mut gradients, rois.len() * blocks(&task.channels).len(), "gradients of boxes")?;
         for at in rois.clone() {
-            let (_, y, x) = task.plan.roi(at);
-            watch.step(blocks(&task.channels).len() * box_work(&y, &x))?;
+            watch.step(blocks(&task.channels).len() * task.plan.roi(at).0.work)?;
             let ahead = if at + 1 < rois.end { task.ahead(at + 1) } else { Prefetch::nothing() };
             task.roi::<I>(at, &source, window, ahead, bins, &mut gradients)?;
         }

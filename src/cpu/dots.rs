@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
+use crate::cpu::Settings;
 use crate::cpu::interrupt::Watch;
 use crate::cpu::simd::contract::{ApplySlopes, add_slopes, total};
 use crate::cpu::simd::dot::{AT_ONCE, Pixel, dots};
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
-use crate::cpu::{Settings, box_work};
 use crate::element::{Element, Real};
 use crate::error::{Result, reserve};
 use crate::scratch::{self, bytes_of};
@@ -69,8 +69,7 @@ impl<E: Element> Kernel for Compute<'_, E> {
         let mut gradients = Vec::new();
         reserve(&mut gradients, task.boxes.len(), "gradients of boxes")?;
         for at in task.boxes.clone() {
-            let (_, y, x) = task.plan.roi(at);
-            watch.step(task.grad_output.shape()[1].div_ceil(LANES) * box_work(&y, &x))?;
+            watch.step(task.grad_output.shape()[1].div_ceil(LANES) * task.plan.roi(at).0.work)?;
             gradients.push(task.roi::<I>(at, scratch)?);
         }
         Ok(gradients)

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::Settings;
 use crate::cpu::block::{Bins, Block};
 use crate::cpu::blocks::blocks;
 use crate::cpu::interrupt::Watch;
@@ -11,7 +12,6 @@ use crate::cpu::simd::outbox::{Deliver, Line, Outbox};
 use crate::cpu::simd::store::{MOST_BINS, Store};
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::cpu::window::{Shape, Source, Window};
-use crate::cpu::{Settings, box_work};
 use crate::element::{Element, Real};
 use crate::error::Result;
 use crate::scratch::{self, bytes_of};
@@ -75,8 +75,7 @@ impl<E: Element> Kernel for Compute<'_, E> {
         let (mut block, mut outbox) = (Block { source, window, number: 0 }, Outbox::new(stages, task.out));
         let blocks = blocks(&task.channels).len();
         for at in rois {
-            let (_, y, x) = task.plan.roi(at);
-            watch.step(blocks * box_work(&y, &x))?;
+            watch.step(blocks * task.plan.roi(at).0.work)?;
             task.roi::<I>(at, &mut block, bins, &mut outbox)?;
         }
         outbox.write::<I>(usize::MAX);
@@ -146,11 +145,21 @@ impl<E: Element> Task<'_, E> {
             bins.numbers.resize(count, Lanes::splat(number));
         }
         if roi.invalid == Invalid::Raise {
-            for part in x.parts(MOST_COLUMNS) {
-                let x = x.part(&part);
+            // One loop for boxes of one part, too, so that the kernels are compiled once.
+            let mut parts = (x.hull().len() > MOST_COLUMNS).then(|| x.parts(MOST_COLUMNS));
+            loop {
+                let part = parts.as_mut().map(Iterator::next);
+                let x = match &part {
+                    None => x,
+                    Some(Some(part)) => x.part(part),
+                    Some(None) => break,
+                };
                 match self.plan.reduce {
                     Reduce::Sum => block.sum::<I>(y, x, rows.clone(), bins, outbox)?,
                     reduce => block.max::<I>(reduce, y, x, rows.clone(), bins, outbox)?,
+                }
+                if parts.is_none() {
+                    break;
                 }
             }
         }

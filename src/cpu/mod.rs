@@ -23,7 +23,7 @@ use std::ops::Range;
 use crate::element::{Element, Real};
 use crate::error::Result;
 use crate::taps::transposed::Transposed;
-use crate::taps::{AxisTaps, BOXES_PER_TABLE, Invalid, MOST_UNROLLED_TAPS, Plan};
+use crate::taps::{BOXES_PER_TABLE, Invalid, MOST_UNROLLED_TAPS, Plan};
 use crate::view::{View, ViewMut};
 
 use bands::Bands;
@@ -78,13 +78,6 @@ impl Settings<'_> {
     pub(crate) fn watch(&self) -> Watch<'_> {
         Watch::new(self.interrupt)
     }
-}
-
-/// Work of a box in one block of channels, as [`Watch::step`] counts it: each row of taps is read in each column, whatever
-/// the plan reduces by.
-fn box_work<T: Real>(y: &AxisTaps<'_, T>, x: &AxisTaps<'_, T>) -> usize {
-    let rows = y.entry_count().max(y.hull().len());
-    y.bins() * x.bins() + rows * (x.entry_count() + x.hull().len())
 }
 
 /// Fewer results than this are computed faster than another thread wakes up.

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use crate::cpu::Settings;
 use crate::cpu::bands::Band;
 use crate::cpu::blocks::blocks;
 use crate::cpu::chosen::Chosen;
@@ -19,9 +20,9 @@ use crate::cpu::simd::spread::Spread;
 use crate::cpu::simd::store::{MOST_BINS, Store};
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::cpu::window::Source;
-use crate::cpu::{Settings, box_work};
 use crate::element::{Element, Real};
 use crate::error::{Result, reserve};
+use crate::geometry::Extent;
 use crate::scratch::{self, bytes_of};
 use crate::taps::transposed::Transposed;
 use crate::taps::{AxisTaps, BOXES_PER_TABLE, Plan};
@@ -30,7 +31,7 @@ use crate::view::{View, ViewMut};
 /// What there may be no memory for.
 const PIXELS: &str = "pixels of a gradient at once";
 
-/// Work of finding the maxima of a bin in 16 channels, in that of [`box_work`].
+/// Work of finding the maxima of a bin in 16 channels, as [`RoiTaps::work`](crate::taps::RoiTaps::work) counts it.
 const BIN_CHOICE: usize = 256;
 
 /// What the tasks of a call have in common. Gradients of type `E` are summed in its compute type and written as `O`.
@@ -94,10 +95,10 @@ impl<E: Element, O: Element<Compute = E::Compute>> Kernel for Compute<'_, E, O> 
         reserve(&mut scratch.row, width.max(call.plan.output.width), PIXELS)?;
         scratch.touched.clear();
         scratch.touched.resize(band.rows.len(), false);
+        let Extent { height, width: bins } = call.plan.output;
+        let choice = if call.argmax.is_some() { BIN_CHOICE * height * bins } else { 0 };
         for (i, &at) in band.rois.iter().enumerate() {
-            let (_, y, x) = call.plan.roi(at as usize);
-            let choice = if call.argmax.is_some() { BIN_CHOICE * y.bins() * x.bins() } else { 0 };
-            watch.step(blocks(channels).len() * (box_work(&y, &x) + choice))?;
+            watch.step(blocks(channels).len() * (call.plan.roi(at as usize).0.work + choice))?;
             let next = band.rois.get(i + 1);
             let ahead =
                 next.map_or_else(Prefetch::nothing, |&next| call.ahead(next as usize, band, channels));

@@ -188,7 +188,7 @@ struct Reader<T> {
 /// Readers of all pixels along an axis, or a few more.
 fn reader_count<T>(reduce: Reduce, taps: &AxisTaps<'_, T>) -> usize {
     if reduce != Reduce::MaxWindow {
-        return taps.entry_count();
+        return taps.pixels(taps.live()).len();
     }
     let of_bin = |bin| match taps.pixels(bin..bin + 1) {
         &[first, last] => (last - first) as usize + 1,

@@ -62,13 +62,8 @@ impl<'a, T> AxisTaps<'a, T> {
                 pixels.iter().fold((u32::MAX, 0), |(low, high), &at| (low.min(at), high.max(at)));
             if pixels.is_empty() { 0..0 } else { low as usize..high as usize + 1 }
         };
-        let is_one = self.span.hull.len() <= most_pixels;
-        let mut whole = is_one.then(|| self.span.clone());
-        let mut left = if is_one { 0..0 } else { self.live() };
+        let mut left = self.live();
         iter::from_fn(move || {
-            if let Some(whole) = whole.take() {
-                return Some(whole);
-            }
             let first = left.next()?;
             let mut part =
                 AxisSpan { live: first..first + 1, hull: hull(first..first + 1), ..self.span.clone() };
@@ -97,13 +92,6 @@ impl<'a, T> AxisTaps<'a, T> {
         'a: 'b,
     {
         AxisTaps { span, table: self.table }
-    }
-
-    /// Number of entries of all bins.
-    #[inline]
-    pub fn entry_count(&self) -> usize {
-        // A box that cannot be pooled has none, and its table may be empty.
-        if self.span.bins == 0 { 0 } else { self.entries(0..self.span.bins).len() }
     }
 
     /// Number of entries of one bin.

@@ -83,7 +83,10 @@ impl<T: Real> Plan<T> {
             run.rois.end = at + 1;
             run.tallest = run.tallest.max(y.hull().len());
             run.widest = run.widest.max(x.hull().len());
-            let part = x.parts(MOST_COLUMNS).map(|part| part.hull.len()).max().unwrap_or(0);
+            let part = match x.hull().len() {
+                few if few <= MOST_COLUMNS => few,
+                _ => x.parts(MOST_COLUMNS).map(|part| part.hull.len()).max().unwrap_or(0),
+            };
             run.widest_part = run.widest_part.max(part);
             run.area += y.hull().len() * x.hull().len();
         }
