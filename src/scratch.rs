@@ -20,7 +20,7 @@ pub fn bytes_of<T>(items: &Vec<T>) -> usize {
 /// Bound on the idle scratch of all threads together. A value that would exceed it is freed at the end of its task.
 const MOST_KEPT: usize = 256 << 20;
 
-/// Bytes of idle scratch.
+/// Bytes of idle scratch, and of what tasks have borrowed of it.
 static KEPT_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// The scratch of every running thread.
@@ -43,11 +43,10 @@ fn threads() -> Option<MutexGuard<'static, Vec<Weak<Mutex<Kept>>>>> {
 struct Kept(Vec<(Box<dyn Any + Send>, usize)>);
 
 impl Kept {
-    fn take<S: Scratch>(&mut self) -> Option<Box<S>> {
+    fn take<S: Scratch>(&mut self) -> Option<(Box<S>, usize)> {
         let at = self.0.iter().position(|(value, _)| value.is::<S>())?;
         let (value, bytes) = self.0.swap_remove(at);
-        KEPT_BYTES.fetch_sub(bytes, Ordering::Relaxed);
-        value.downcast().ok()
+        Some((value.downcast().ok()?, bytes))
     }
 
     /// Gives all of it back; bytes that were kept.
@@ -85,33 +84,40 @@ pub fn prepare() {
 
 /// Lends the thread's value of a type, made on first use.
 pub fn with<S: Scratch, R>(use_it: impl FnOnce(&mut S) -> R) -> R {
-    let mut value = taken::<S>().unwrap_or_default();
+    let (mut value, before) = taken::<S>().unwrap_or_default();
     let result = use_it(&mut value);
-    keep(value);
+    put_back(value, before);
     result
 }
 
 /// Takes the thread's value of a type away.
 pub fn take<S: Scratch>() -> S {
-    taken::<S>().map_or_else(S::default, |value| *value)
-}
-
-fn taken<S: Scratch>() -> Option<Box<S>> {
-    OWN.with(|own| own.try_lock().ok()?.take::<S>())
+    let Some((value, bytes)) = taken::<S>() else { return S::default() };
+    KEPT_BYTES.fetch_sub(bytes, Ordering::Relaxed);
+    *value
 }
 
 /// Keeps a value for this thread, or frees it where [`MOST_KEPT`] would be exceeded.
-pub fn keep<S: Scratch>(value: Box<S>) {
+pub fn keep<S: Scratch>(value: S) {
+    put_back(Box::new(value), 0);
+}
+
+/// A value, and its bytes as they are counted.
+fn taken<S: Scratch>() -> Option<(Box<S>, usize)> {
+    OWN.with(|own| own.try_lock().ok()?.take::<S>())
+}
+
+/// Keeps or frees a value of which so many bytes are counted.
+fn put_back<S: Scratch>(value: Box<S>, before: usize) {
     let bytes = value.bytes();
-    let before = KEPT_BYTES.fetch_add(bytes, Ordering::Relaxed);
-    let value = (before + bytes <= MOST_KEPT).then_some(value);
-    let is_kept = OWN.with(|own| match (own.try_lock(), value) {
-        (Ok(mut kept), Some(value)) => {
-            kept.0.push((value, bytes));
-            true
+    if bytes != before {
+        KEPT_BYTES.fetch_sub(before, Ordering::Relaxed);
+        if KEPT_BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_KEPT {
+            KEPT_BYTES.fetch_sub(bytes, Ordering::Relaxed);
+            return;
         }
-        _ => false,
-    });
+    }
+    let is_kept = OWN.with(|own| own.try_lock().map(|mut kept| kept.0.push((value, bytes))).is_ok());
     if !is_kept {
         KEPT_BYTES.fetch_sub(bytes, Ordering::Relaxed);
     }

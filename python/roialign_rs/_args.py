@@ -32,6 +32,8 @@ _FLOATS = "fd"
 
 def features(value: Any, name: str = "features") -> NDArray[Any] | DeviceArray:
     """Leave what lies on a device there, and view anything else as an array."""
+    if type(value) is np.ndarray:
+        return value
     return value if isinstance(value, DeviceArray) else array(value, name)
 
 

@@ -1,6 +1,7 @@
 //! Interrupts of long calls: the calling thread polls a callback, all tasks read one flag.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -42,7 +43,8 @@ pub struct Interrupt<'a> {
     ask: &'a (dyn Fn() -> Answer + Sync),
     is_set: AtomicBool,
     caller: ThreadId,
-    start: Instant,
+    /// The first look: short calls read no clock.
+    start: OnceLock<Instant>,
     /// When to poll, in nanoseconds after the start.
     next_poll: AtomicU64,
 }
@@ -60,7 +62,7 @@ impl<'a> Interrupt<'a> {
             ask,
             is_set: AtomicBool::new(false),
             caller: thread::current().id(),
-            start: Instant::now(),
+            start: OnceLock::new(),
             next_poll: AtomicU64::new(LONG_CALL.as_nanos() as u64),
         }
     }
@@ -71,7 +73,7 @@ impl<'a> Interrupt<'a> {
     /// [`Error::Interrupted`] if it is.
     pub fn look(&self) -> Result<()> {
         if thread::current().id() == self.caller {
-            let now = self.start.elapsed().as_nanos() as u64;
+            let now = self.start.get_or_init(Instant::now).elapsed().as_nanos() as u64;
             if now >= self.next_poll.load(Ordering::Relaxed) {
                 let next = match (self.ask)() {
                     Answer::GoOn => now + POLL_INTERVAL.as_nanos() as u64,
@@ -152,6 +154,7 @@ mod tests {
     #[test]
     fn only_the_callers_thread_asks() {
         let interrupt = Interrupt::new(&|| Answer::Stop);
+        assert_eq!(interrupt.look(), Ok(()));
         thread::sleep(LONG_CALL);
         thread::scope(|scope| {
             scope.spawn(|| assert_eq!(interrupt.look(), Ok(())));

@@ -119,7 +119,7 @@ impl<T: Real> Drop for Plan<T> {
             left -= if fits { table.capacity() } else { 0 };
             fits
         });
-        scratch::keep(Box::new(Spare(mem::take(&mut self.tables))));
+        scratch::keep(Spare(mem::take(&mut self.tables)));
     }
 }
 
