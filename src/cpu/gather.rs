@@ -35,7 +35,7 @@ pub const SPARSE_PART: usize = 4;
 
 /// What a thread keeps from task to task and from call to call.
 #[derive(Default)]
-struct Scratch<T> {
+pub struct Scratch<T> {
     window: Window<T>,
     stages: [Vec<Line>; 2],
     bins: Bins<T>,
@@ -86,10 +86,8 @@ impl<E: Element> Kernel for Compute<'_, E> {
 
 impl<E: Element> Task<'_, E> {
     /// Computes the boxes one after the other.
-    pub fn compute(self, settings: Settings<'_>) -> Result<()> {
-        scratch::with(|scratch: &mut Scratch<E::Compute>| {
-            settings.level.run(Compute { task: &self, watch: settings.watch(), scratch })
-        })
+    pub fn compute(self, scratch: &mut Scratch<E::Compute>, settings: Settings<'_>) -> Result<()> {
+        settings.level.run(Compute { task: &self, watch: settings.watch(), scratch })
     }
 
     /// Rows of bins that are computed before they are stored.

@@ -109,17 +109,9 @@ pub(crate) fn gather<E: Element>(
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(&out.written());
     let groups = groups_by_lines(channels, interleaved, out, stream)?;
     let runs = plan.runs(parts_of_groups(&groups, settings.threads))?;
-    pool::for_each(runs.len() * groups.len(), settings, |task| {
-        gather::Task {
-            plan,
-            run: &runs[task / groups.len()],
-            features,
-            channels: groups[task % groups.len()].clone(),
-            out,
-            argmax,
-            stream,
-        }
-        .compute(settings)
+    pool::for_each_with(runs.len() * groups.len(), settings, |task, scratch| {
+        let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()].clone());
+        gather::Task { plan, run, features, channels, out, argmax, stream }.compute(scratch, settings)
     })
 }
 
@@ -220,8 +212,8 @@ pub(crate) fn scatter<E: Element, O: Element<Compute = E::Compute>>(
     let groups = groups_by_lines(channels, interleaved, &out[0], stream)?;
     let bands = Bands::new(plan, out, parts_of_groups(&groups, settings.threads), settings)?;
     let scatter = Scatter { plan, readers: &readers, grad_output, argmax, out, accumulate, stream };
-    pool::for_each(bands.len() * groups.len(), settings, |task| {
-        scatter.run(&bands.get(task / groups.len()), &groups[task % groups.len()], settings)
+    pool::for_each_with(bands.len() * groups.len(), settings, |task, scratch| {
+        scatter.run(&bands.get(task / groups.len()), &groups[task % groups.len()], scratch, settings)
     })
 }
 

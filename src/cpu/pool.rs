@@ -9,6 +9,7 @@ mod float_control;
 mod help;
 
 use std::cell::Cell;
+use std::iter;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::thread::available_parallelism;
@@ -18,7 +19,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::cpu::Settings;
 use crate::env::variable;
 use crate::error::{Error, Result, reserve};
-use crate::scratch;
+use crate::scratch::{self, Scratch};
 
 /// What the user asked for; 0 until then.
 static REQUESTED: AtomicUsize = AtomicUsize::new(0);
@@ -86,40 +87,78 @@ fn not_a_count(name: &'static str, got: String) -> Error {
     Error::Value { name, expected: "an integer between 1 and 1024", got }
 }
 
-/// Calls `work` with 0..count, on the calling thread and up to `settings.threads - 1` others, until all is done, one of them
-/// fails, or the call is interrupted.
+/// Hands out 0..count to the calling thread and up to `settings.threads - 1` others, until all is done, one of them fails, or
+/// the call is interrupted. Each thread that takes part calls `work` once, with an iterator over what is its.
 ///
 /// The caller takes part, and waits for nobody who has not begun. It starts with the first, the others with the last: call
 /// after call, most of the work is done where its data are in the cache.
 ///
 /// # Errors
 /// The first one of `work`, or [`Error::Interrupted`].
-pub fn for_each(
+fn share(
     count: usize,
     settings: Settings<'_>,
-    work: impl Fn(usize) -> Result<()> + Sync,
+    work: impl Fn(&mut dyn Iterator<Item = Result<usize>>) -> Result<()> + Sync,
 ) -> Result<()> {
     let Settings { threads, interrupt, .. } = settings;
     let helpers = threads.min(count).saturating_sub(1);
     let Some(pool) = (helpers > 0).then(|| pool(threads)).flatten() else {
         let mut watch = settings.watch();
-        return (0..count).try_for_each(|at| watch.step(TASK_WORK).and_then(|()| work(at)));
+        return work(&mut (0..count).map(|at| watch.step(TASK_WORK).map(|()| at)));
     };
     let [taken, from_front, from_back] = [const { AtomicUsize::new(0) }; 3];
     let error = OnceLock::new();
     let part = |place: &dyn Fn() -> usize| {
         let mut watch = settings.watch();
-        while error.get().is_none() && taken.fetch_add(1, Ordering::Relaxed) < count {
-            if let Err(new) = watch.step(TASK_WORK).and_then(|()| work(place())) {
-                // Another one came first.
-                let _ = error.set(new);
-            }
+        let mut tasks = iter::from_fn(|| {
+            let is_left = error.get().is_none() && taken.fetch_add(1, Ordering::Relaxed) < count;
+            is_left.then(|| watch.step(TASK_WORK).map(|()| place()))
+        });
+        if let Err(new) = work(&mut tasks) {
+            // Another one came first.
+            let _ = error.set(new);
         }
     };
     let front = || part(&|| from_front.fetch_add(1, Ordering::Relaxed));
     let back = || part(&|| count - 1 - from_back.fetch_add(1, Ordering::Relaxed));
     help::with_help(&pool, helpers, interrupt, front, &back);
     error.into_inner().map_or(Ok(()), Err)
+}
+
+/// Calls `work` with 0..count, as [`share`] hands it out.
+///
+/// # Errors
+/// As there.
+pub fn for_each(
+    count: usize,
+    settings: Settings<'_>,
+    work: impl Fn(usize) -> Result<()> + Sync,
+) -> Result<()> {
+    share(count, settings, |tasks| {
+        for at in tasks {
+            work(at?)?;
+        }
+        Ok(())
+    })
+}
+
+/// As [`for_each`], lending each thread its scratch memory once for all that it does.
+///
+/// # Errors
+/// As there.
+pub fn for_each_with<S: Scratch>(
+    count: usize,
+    settings: Settings<'_>,
+    work: impl Fn(usize, &mut S) -> Result<()> + Sync,
+) -> Result<()> {
+    share(count, settings, |tasks| {
+        scratch::with(|scratch| {
+            for at in tasks {
+                work(at?, scratch)?;
+            }
+            Ok(())
+        })
+    })
 }
 
 /// As [`for_each`], keeping the results in order.

@@ -52,7 +52,7 @@ pub struct Scatter<'a, E: Element, O: Element<Compute = E::Compute>> {
 
 /// What a thread keeps from task to task and from call to call.
 #[derive(Default)]
-struct Scratch<T> {
+pub struct Scratch<T> {
     /// Rows of the gradient.
     band: Vec<Lanes<T>>,
     /// Which of them have been written to.
@@ -112,10 +112,14 @@ impl<E: Element, O: Element<Compute = E::Compute>> Kernel for Compute<'_, E, O> 
 
 impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
     /// Computes one block of channels of a band.
-    pub fn run(&self, band: &Band<'_>, channels: &Range<usize>, settings: Settings<'_>) -> Result<()> {
-        scratch::with(|scratch: &mut Scratch<E::Compute>| {
-            settings.level.run(Compute { call: self, band, channels, watch: settings.watch(), scratch })
-        })
+    pub fn run(
+        &self,
+        band: &Band<'_>,
+        channels: &Range<usize>,
+        scratch: &mut Scratch<E::Compute>,
+        settings: Settings<'_>,
+    ) -> Result<()> {
+        settings.level.run(Compute { call: self, band, channels, watch: settings.watch(), scratch })
     }
 
     /// The gradients that a box has for the band.
@@ -142,15 +146,6 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
         let Scratch { band: pixels, touched, grads, row, .. } = scratch;
         let apart = band.rows.len() * width;
         let pixels = &mut pixels[..blocks(channels).len() * apart];
-        let mut touch = |pixels: &mut [Lanes<_>], y: usize| {
-            let at = y - band.rows.start;
-            if !touched[at] {
-                touched[at] = true;
-                for pixels in pixels.chunks_mut(apart) {
-                    pixels[at * width..][..width].fill(Lanes::splat(Real::ZERO));
-                }
-            }
-        };
         let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
         if let Some(argmax) = self.argmax {
             ahead.ask::<I>(ahead.lines());
@@ -163,7 +158,7 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
                 let channels = block;
                 let chosen = Chosen { reduce, grads, bins, y, x, argmax, roi, channels, rows, width };
                 chosen.each(|y, x, lane, value| {
-                    touch(pixels, y);
+                    touch(touched, pixels, y - band.rows.start, width);
                     pixels[i * apart + (y - band.rows.start) * width + x].0[lane] += value;
                 });
             }
@@ -171,7 +166,9 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
         }
         let [y, x] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
         let y = y.within(&band.rows);
-        y.pixels().iter().for_each(|&pixel| touch(pixels, pixel as usize));
+        for &pixel in y.pixels() {
+            touch(touched, pixels, pixel as usize - band.rows.start, width);
+        }
         let (rows, bins, first_row) = (y.bins(), self.plan.output.width, band.rows.start);
         if rows.is_empty() {
             // The box reads rows on either side of the band.
@@ -240,6 +237,17 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
             }
         }
         outbox.write::<I>(usize::MAX);
+    }
+}
+
+/// Clears a row of each block of a band when it is first added to.
+#[inline(always)]
+fn touch<T: Real>(touched: &mut [bool], pixels: &mut [Lanes<T>], row: usize, width: usize) {
+    if !touched[row] {
+        touched[row] = true;
+        for pixels in pixels.chunks_mut(touched.len() * width) {
+            pixels[row * width..][..width].fill(Lanes::splat(T::ZERO));
+        }
     }
 }
 
