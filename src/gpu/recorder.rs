@@ -149,6 +149,8 @@ impl Context {
 
     /// Submits, and waits for all that was submitted.
     pub fn finish(&self, settings: Settings<'_>) -> Result<()> {
+        // A first look starts the clock: software drivers may compute before they take more work.
+        settings.look()?;
         self.submit()?;
         self.wait(None, settings)
     }

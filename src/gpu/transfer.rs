@@ -75,6 +75,8 @@ impl Array {
             return Err(Error::Shape { name: "out", expected, got });
         }
         let context = &self.context;
+        // As in `finish`.
+        settings.look()?;
         context.submit()?;
         let channels_last = out.strides()[1].unsigned_abs() < out.strides()[3].unsigned_abs();
         let mut slots = VecDeque::new();
