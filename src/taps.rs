@@ -79,7 +79,7 @@ pub struct RoiTaps {
     pub image: usize,
     /// Not `Raise`: the output is filled instead.
     pub invalid: Invalid,
-    /// About how many loads of 16 lanes the box takes in a block of channels, or more: each row of taps is read in each column.
+    /// Upper estimate of the loads of 16 lanes for a block of channels: each row of taps in each column, and each bin.
     pub work: usize,
     y: AxisSpan,
     x: AxisSpan,

@@ -143,7 +143,7 @@ impl<E: Element> Task<'_, E> {
             bins.numbers.resize(count, Lanes::splat(number));
         }
         if roi.invalid == Invalid::Raise {
-            // One loop for boxes of one part, too, so that the kernels are compiled once.
+            // Most boxes are one part. They share this loop with the others, so that the kernels are compiled once.
             let mut parts = (x.hull().len() > MOST_COLUMNS).then(|| x.parts(MOST_COLUMNS));
             loop {
                 let part = parts.as_mut().map(Iterator::next);

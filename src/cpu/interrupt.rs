@@ -30,7 +30,8 @@ pub enum Answer {
 
 /// Whether one call is to end early.
 ///
-/// A call that lasts longer than 0.2 s asks every 50 ms, always on the thread that made this value.
+/// Tasks of the call look at it. From 0.2 s after the first look on it polls every 50 ms, always on the thread that made this
+/// value.
 ///
 /// ```
 /// use roialign_rs::cpu::{Answer, Interrupt, Settings};
@@ -43,7 +44,7 @@ pub struct Interrupt<'a> {
     ask: &'a (dyn Fn() -> Answer + Sync),
     is_set: AtomicBool,
     caller: ThreadId,
-    /// The first look: short calls read no clock.
+    /// When the first look was: short calls have none, and read no clock.
     start: OnceLock<Instant>,
     /// When to poll, in nanoseconds after the start.
     next_poll: AtomicU64,
@@ -56,7 +57,7 @@ impl fmt::Debug for Interrupt<'_> {
 }
 
 impl<'a> Interrupt<'a> {
-    /// For one call, which begins now on this thread.
+    /// For one call, made on this thread. `ask` is polled.
     pub fn new(ask: &'a (dyn Fn() -> Answer + Sync)) -> Self {
         Self {
             ask,
@@ -67,10 +68,10 @@ impl<'a> Interrupt<'a> {
         }
     }
 
-    /// Asks, if it is time to and this is the caller's thread; then says whether the call is to end.
+    /// Polls, if it is time to and this is the caller's thread; then reads the flag.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] if it is.
+    /// [`Error::Interrupted`] if the call is to end.
     pub fn look(&self) -> Result<()> {
         if thread::current().id() == self.caller {
             let now = self.start.get_or_init(Instant::now).elapsed().as_nanos() as u64;
@@ -104,8 +105,8 @@ impl<'a> Watch<'a> {
         Self { interrupt, work: 0 }
     }
 
-    /// Begins a step of the task, such as a box, of so much work: at least the loads of 16 lanes that it takes, which are
-    /// nanoseconds. To say more costs a look at the clock, to say less delays it.
+    /// Begins a step of the task, such as a box. `work` is the number of loads of 16 lanes that it takes, about: too high a number
+    /// costs more looks at the clock, too low a number delays them.
     ///
     /// # Errors
     /// [`Error::Interrupted`] if the call is to end.

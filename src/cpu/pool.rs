@@ -80,7 +80,7 @@ pub fn limit_threads(count: usize) -> usize {
 
 const MOST_THREADS: usize = 1024;
 
-/// Work that a task counts for in those of its list; what is long inside it has a watch of its own.
+/// Work that a task counts as when it is handed out; a long task counts its steps in a watch of its own.
 const TASK_WORK: usize = 1 << 14;
 
 fn not_a_count(name: &'static str, got: String) -> Error {
@@ -88,7 +88,8 @@ fn not_a_count(name: &'static str, got: String) -> Error {
 }
 
 /// Hands out 0..count to the calling thread and up to `settings.threads - 1` others, until all is done, one of them fails, or
-/// the call is interrupted. Each thread that takes part calls `work` once, with an iterator over what is its.
+/// the call is interrupted. Each thread that takes part calls `work` once, with an iterator over the
+/// numbers that it gets.
 ///
 /// The caller takes part, and waits for nobody who has not begun. It starts with the first, the others with the last: call
 /// after call, most of the work is done where its data are in the cache.

@@ -1,5 +1,7 @@
 //! Calls whose arrays lie on a device.
 
+use std::ops::Range;
+
 use super::backward::check_incoming;
 use super::{Boxes, Invalid, Pyramid};
 use crate::cpu;
@@ -7,6 +9,7 @@ use crate::element::Real;
 use crate::error::{Error, Result};
 use crate::gpu::{self, Array, Dtype};
 use crate::ops::RoiOp;
+use crate::taps::Plan;
 
 /// Pools every box from its map of a pyramid that lies on a device, where the result stays.
 ///
@@ -24,24 +27,32 @@ pub fn forward_on_device<B: Real>(
     let shape = pyramid.output_shape(&maps, boxes.corners.len())?;
     check_together("features_list", features)?;
     pyramid.check_boxes(&maps, boxes, invalid)?;
-    let widths: Vec<_> = maps.iter().map(|[.., width]| *width).collect();
     let results = gpu::Results::new(features, shape, argmax)?;
     for rows in results.rows().iter().flat_map(|rows| pyramid.passes(&maps, boxes, rows.clone())) {
         if features[0].dtype() == Dtype::F64 {
             let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, settings)?;
-            if argmax {
-                cpu::check_numbers(&plan, &widths)?;
-            }
-            gpu::gather(&plan, features, &results, &rows, settings)?;
+            gather(&plan, features, &results, &rows, settings)?;
         } else {
             let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, settings)?;
-            if argmax {
-                cpu::check_numbers(&plan, &widths)?;
-            }
-            gpu::gather(&plan, features, &results, &rows, settings)?;
+            gather(&plan, features, &results, &rows, settings)?;
         }
     }
     Ok((results.values, results.argmax))
+}
+
+/// Pools the boxes of a plan, which are these rows of the results.
+fn gather<T: gpu::Weight>(
+    plan: &Plan<T>,
+    features: &[&Array],
+    results: &gpu::Results,
+    rows: &Range<usize>,
+    settings: cpu::Settings<'_>,
+) -> Result<()> {
+    if results.argmax.is_some() {
+        let widths: Vec<_> = features.iter().map(|map| map.shape()[3]).collect();
+        cpu::check_numbers(plan, &widths)?;
+    }
+    gpu::gather(plan, features, results, rows, settings)
 }
 
 /// Gradients for the maps from gradients of pooled boxes that lie on a device.

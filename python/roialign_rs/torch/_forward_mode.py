@@ -1,4 +1,4 @@
-"""Forward-mode derivatives of the operators here, which operators made by `torch.library.custom_op` would drop.
+"""Forward-mode derivatives of the operators of `roialign_rs.torch`; `torch.library.custom_op` gives none.
 
 A switch in front of an operator's autograd kernel takes the tangent off the first argument and gives the result its
 own. It serves every way into the operator: `torch.func.jvp` and `jacfwd`, dual tensors, and the backward pass of dual
