@@ -88,8 +88,7 @@ fn not_a_count(name: &'static str, got: String) -> Error {
 }
 
 /// Hands out 0..count to the calling thread and up to `settings.threads - 1` others, until all is done, one of them fails, or
-/// the call is interrupted. Each thread that takes part calls `work` once, with an iterator over the
-/// numbers that it gets.
+/// the call is interrupted. Each thread that takes part calls `work` once, with an iterator over the numbers that it gets.
 ///
 /// The caller takes part, and waits for nobody who has not begun. It starts with the first, the others with the last: call
 /// after call, most of the work is done where its data are in the cache.
