@@ -15,10 +15,11 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-no-loader test-torch check lint format bench wheel docs clean
+.PHONY: help demo test test-oldest test-no-loader test-torch test-aarch64 test-windows test-slow \
+	check check-targets lint format bench wheel wheels sdist docs clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Pool boxes of a photograph, print a table, write demo/*.png
 	$(BIN)/python demo/demo.py
@@ -62,15 +63,41 @@ format: $(VENV)/.lint ## Format, and fix what lints can
 bench: $(VENV)/.test ## Time us beside other libraries (BENCH="--rows 1,3 --page README.md")
 	$(BIN)/python benches/python/compare.py $(BENCH)
 
-wheel: $(VENV)/.created ## Wheel and source distribution in dist/
-	$(BIN)/maturin build --release --locked --sdist --compression-level 9 --out dist
+# Scripts in tools/ use a venv of their own.
+TOOLS := VIRTUAL_ENV="$(abspath $(VENV)-wheels)" PYO3_PYTHON="$(abspath $(VENV)-wheels/bin/python)" \
+	PATH="$(abspath $(VENV)-wheels/bin):$$PATH" tools
+# Options of `maturin build`. On a Mac: make wheel WHEEL=
+MANYLINUX := --zig --compatibility manylinux_2_28 --target
+WHEEL ?= $(MANYLINUX) $(shell uname -m)-unknown-linux-gnu
+
+wheel: $(VENV)-wheels/.created ## Wheel for this machine in dist/, checked, installed and run
+	$(TOOLS)/wheel.sh $(WHEEL)
+	$(TOOLS)/try_wheel.sh "$$(ls -t dist/*.whl | head -1)"
+
+sdist: $(VENV)-wheels/.created ## Source distribution in dist/, checked, built and tested
+	$(TOOLS)/sdist.sh
+
+wheels: wheel sdist ## The above, and the Linux wheel for 64-bit ARM, tested under qemu
+	$(TOOLS)/for_target.sh aarch64-unknown-linux-gnu tools/wheel.sh $(MANYLINUX) aarch64-unknown-linux-gnu
+	$(TOOLS)/try_wheel_aarch64.sh dist/*-abi3-manylinux_2_28_aarch64.whl
+
+check-targets: $(VENV)-wheels/.created ## Type-check for macOS and Windows
+	$(TOOLS)/check_targets.sh
+
+test-aarch64: $(VENV)-wheels/.created ## Rust tests for 64-bit ARM, under qemu
+	$(TOOLS)/test_aarch64.sh
+
+test-windows: $(VENV)-wheels/.created ## Rust tests for Windows, under Wine
+	$(TOOLS)/test_windows.sh
+
+test-slow: wheels check-targets test-aarch64 test-windows ## All that is too slow for CI
 
 docs: $(VENV)/.demo ## Write docs/article.md and its pictures anew
 	$(BIN)/python docs/make_article.py
 
 clean: ## Remove what was built or downloaded here
 	cargo clean
-	rm -rf $(VENV) $(VENV)-oldest $(VENV)-torch dist python/roialign_rs/*.so
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-torch $(VENV)-wheels dist python/roialign_rs/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:
@@ -106,6 +133,12 @@ $(VENV)-oldest/.test: $(VENV)/.created $(SOURCES) Makefile
 $(VENV)-torch/.test: $(VENV)/.created $(SOURCES)
 	$(PYTHON) -m venv $(VENV)-torch
 	VIRTUAL_ENV=$(abspath $(VENV)-torch) $(BIN)/maturin develop --release --locked --extras torch,jax,test
+	touch $@
+
+$(VENV)-wheels/.created: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-wheels
+	$(VENV)-wheels/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(VENV)-wheels/bin/python -m pip install --quiet --group wheels
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.created $(SOURCES)

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Runs a wheel for 64-bit ARM under qemu, in Debian's Python: the operators against their definitions.
+# tools/try_wheel_aarch64.sh WHEEL
+set -eu
+wheel=$(realpath "$1")
+cd "$(dirname "$0")/.."
+tools/need.sh qemu-user
+root=$PWD/target/arm64-root
+[ -d "$root" ] || tools/arm64_root.sh "$root"
+emulated() { qemu-aarch64 -L "$root" "$root/usr/bin/python3" "$@"; }
+
+packages=$(mktemp -d)
+trap 'rm -rf "$packages"' EXIT
+version=$(emulated -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+python -m pip install --quiet --target "$packages" --only-binary :all: --implementation cp --python-version "$version" \
+    --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux_2_17_aarch64 \
+    --platform manylinux2014_aarch64 hypothesis ml_dtypes pytest pytest-timeout "$wheel"
+export PYTHONPATH="$packages"
+emulated -c 'import platform, roialign_rs; print(platform.machine(), roialign_rs.simd_level())'
+# Under emulation a test may take longer than the limit in pyproject.toml.
+emulated -m pytest -p no:cacheprovider --timeout 0 --durations 10 tests/test_parity.py
