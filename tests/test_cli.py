@@ -71,6 +71,12 @@ def test_options_reach_the_explanation(picture, capsys):
     assert capsys.readouterr().out.startswith(str(expected))
 
 
+def test_without_a_picture_it_explains_the_photograph_that_matplotlib_ships(capsys):
+    main(["explain", "--box", "152", "128", "377", "335"])
+    expected = ra.explain((152, 128, 377, 335), 3, spatial_scale=1 / 32, map_size=(19, 16))
+    assert capsys.readouterr().out.startswith(str(expected))
+
+
 def test_save_writes_a_picture(picture, tmp_path, capsys):
     target = tmp_path / "explained.png"
     explain(picture, "--stride", 16, "--save", target)
@@ -156,7 +162,7 @@ def test_sixteen_bits_are_read_as_such(tmp_path, capsys):
     ("arguments", "message"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["explain"], "the following arguments are required: IMAGE, --box"),
+        (["explain"], "the following arguments are required: --box"),
         (["explain", "x.png", "--box", "1", "2", "3"], "argument --box: expected 4 arguments"),
         (["explain", "x.png", "--box", "1", "2", "3", "four"], "argument --box: invalid float value: 'four'"),
         (["explain", "x.png", "--box", "1", "2", "3", "4"], "No such file or directory: 'x.png'"),

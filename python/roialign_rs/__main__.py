@@ -25,7 +25,8 @@ def add_explain(subcommands: Subcommands) -> None:
         "one box: in words, and with --save as a picture.",
     )
     add = parser.add_argument
-    add("image", metavar="IMAGE", type=Path, help="a picture, in any format that Pillow reads")
+    image = "a picture, in any format that Pillow reads (a photograph that Matplotlib ships)"
+    add("image", nargs="?", metavar="IMAGE", type=Path, help=image)
     add("--box", nargs=4, type=float, required=True, metavar=("X1", "Y1", "X2", "Y2"), help="corners, in pixels")
     add("--stride", type=_positive, default=32, metavar="N", help="pixels per cell of the map (32)")
     add("--output-size", type=_size, default=(3, 3), metavar="SIZE", help="bins, 3 or 2x5 for height x width (3)")

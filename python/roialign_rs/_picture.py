@@ -35,13 +35,13 @@ class Picture(NamedTuple):
     """Grey values from 0 to 1, (H, W)."""
 
 
-def read(path: Path) -> Picture:
-    """Read a picture in any format that Pillow knows.
+def read(path: Path | None) -> Picture:
+    """Read a picture in any format that Pillow knows; without a path, the photograph that Matplotlib ships.
 
     Raises
     ------
     ImportError
-        If Pillow is missing; ``pip install 'roialign_rs[plot]'`` brings it.
+        If Pillow is missing, or Matplotlib for its photograph; ``pip install 'roialign_rs[plot]'`` brings both.
     OSError
         If there is no such file, or no picture in it.
     """
@@ -49,13 +49,22 @@ def read(path: Path) -> Picture:
         from PIL import Image, ImageOps
     except ImportError:
         raise ImportError("reading a picture needs Pillow: pip install 'roialign_rs[plot]'") from None
-    with Image.open(path) as picture:
+    with Image.open(_sample() if path is None else path) as picture:
         upright = ImageOps.exif_transpose(picture)
         if upright.mode.startswith("I"):
             # Sixteen bits, which conversion to "L" would clip to the eight lowest.
             grey = np.asarray(upright, dtype=np.float64) / 65535
             return Picture(grey, grey)
         return Picture(np.asarray(upright.convert("RGB")), np.asarray(upright.convert("L"), dtype=np.float64) / 255)
+
+
+def _sample() -> Path:
+    """Find a photograph that is there wherever pictures can be drawn: 512 x 600 pixels, of the public domain."""
+    try:
+        from matplotlib.cbook import get_sample_data
+    except ImportError:
+        raise ImportError("the sample photograph needs Matplotlib: pip install 'roialign_rs[plot]'") from None
+    return Path(get_sample_data("grace_hopper.jpg", asfileobj=False))
 
 
 def block_means(luminance: Floats, stride: int) -> Floats:
