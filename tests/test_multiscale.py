@@ -65,7 +65,7 @@ def test_defaults_are_those_of_detectron2(function):
 RECIPE = re.compile(r"side = np\.sqrt\(.*\n *stages = np\.clip\(.*")
 
 
-@pytest.mark.parametrize("document", ["docstring", "frameworks.md"])
+@pytest.mark.parametrize("document", ["docstring", "crops_and_pyramids.md"])
 def test_the_recipe_for_mmdetection(document):
     """It decides at boundaries between maps, where another way to round gives other stages."""
     text = ra.multiscale_roi_align.__doc__
