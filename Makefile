@@ -15,7 +15,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-no-loader test-torch check lint format bench wheel docs clean
+.PHONY: help demo test test-oldest test-no-loader test-torch check lint format bench wheel article docs clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,12 +65,16 @@ bench: $(VENV)/.test ## Time us beside other libraries (BENCH="--rows 1,3 --page
 wheel: $(VENV)/.created ## Wheel and source distribution in dist/
 	$(BIN)/maturin build --release --locked --sdist --compression-level 9 --out dist
 
-docs: $(VENV)/.demo ## Write docs/article.md and its pictures anew
+article: $(VENV)/.demo ## Write docs/article.md and its pictures anew
 	$(BIN)/python docs/make_article.py
+
+docs: $(VENV)/.demo $(VENV)-docs/.created ## The site, in dist/docs/index.html
+	rm -rf dist/docs docs/reference/generated
+	$(VENV)-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir target/doctrees docs dist/docs
 
 clean: ## Remove what was built or downloaded here
 	cargo clean
-	rm -rf $(VENV) $(VENV)-oldest $(VENV)-torch dist python/roialign_rs/*.so
+	rm -rf $(VENV) $(VENV)-docs $(VENV)-oldest $(VENV)-torch dist python/roialign_rs/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:
@@ -106,6 +110,13 @@ $(VENV)-oldest/.test: $(VENV)/.created $(SOURCES) Makefile
 $(VENV)-torch/.test: $(VENV)/.created $(SOURCES)
 	$(PYTHON) -m venv $(VENV)-torch
 	VIRTUAL_ENV=$(abspath $(VENV)-torch) $(BIN)/maturin develop --release --locked --extras torch,jax,test
+	touch $@
+
+# pip reads dependency groups since 25.1.
+$(VENV)-docs/.created: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(VENV)-docs/bin/python -m pip install --quiet --group docs
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.created $(SOURCES)
