@@ -62,7 +62,7 @@ def test_defaults_are_those_of_detectron2(function):
     assert {name: defaults[name] for name in expected} == expected
 
 
-RECIPE = re.compile(r"side = np\.sqrt\(.*\n[ >]*stages = np\.clip\(.*")
+RECIPE = re.compile(r"side = np\.sqrt\(.*\n(?:[ >]*level = .*\n)?[ >]*stages = np\.clip\(.*")
 
 
 @pytest.mark.parametrize("document", ["docstring", "crops_and_pyramids.md"])
