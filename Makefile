@@ -15,7 +15,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-no-loader test-torch check lint format bench wheel docs clean
+.PHONY: help demo test test-oldest test-no-loader test-torch check lint format bench wheel docs pictures clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ wheel: $(VENV)/.created ## Wheel and source distribution in dist/
 
 docs: $(VENV)/.demo ## Write docs/article.md and its pictures anew
 	$(BIN)/python docs/make_article.py
+
+pictures: $(VENV)/.demo ## Draw the pictures of the README and of the operators' pages anew
+	$(BIN)/python docs/make_pictures.py
 
 clean: ## Remove what was built or downloaded here
 	cargo clean
