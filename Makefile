@@ -15,7 +15,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-no-loader test-torch check lint format bench wheel article docs clean
+.PHONY: help demo test test-oldest test-no-loader test-torch check lint format bench wheel article docs pictures clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,8 @@ article: $(VENV)/.demo ## Write docs/article.md and its pictures anew
 docs: $(VENV)/.demo $(VENV)-docs/.created ## The site, in dist/docs/index.html
 	rm -rf dist/docs docs/reference/generated
 	$(VENV)-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir target/doctrees docs dist/docs
+pictures: $(VENV)/.demo ## Draw the pictures of the README and of the operators' pages anew
+	$(BIN)/python docs/make_pictures.py
 
 clean: ## Remove what was built or downloaded here
 	cargo clean
