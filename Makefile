@@ -53,6 +53,7 @@ lint: $(VENV)/.lint ## Formatting, lints and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/stubtest roialign_rs._core
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 format: $(VENV)/.lint ## Format, and fix what lints can
 	cargo fmt
@@ -73,20 +74,23 @@ clean: ## Remove what was built or downloaded here
 	rm -rf $(VENV) $(VENV)-oldest $(VENV)-torch dist python/roialign_rs/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# The first pip that installs dependency groups.
+PIP := 'pip>=25.1'
+
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo 'Python 3.10 or newer is needed: make PYTHON=/path/to/python3 ...'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet 'maturin>=1.9.4,<2'
+	$(BIN)/python -m pip install --quiet --upgrade $(PIP) 'maturin>=1.9.4,<2'
 	touch $@
 
-# The extension in release mode, importable from python/, with what one of the extras lists.
+# The extension in release mode, importable from python/, with what dependency groups of pyproject.toml list.
 $(VENV)/.demo: $(VENV)/.created $(SOURCES)
-	$(BIN)/maturin develop --release --locked --extras demo
+	$(BIN)/maturin develop --release --locked --group demo
 	touch $@
 
 $(VENV)/.test: $(VENV)/.created $(SOURCES)
-	$(BIN)/maturin develop --release --locked --extras test
+	$(BIN)/maturin develop --release --locked --group test
 	touch $@
 
 # The oldest NumPy, and the newest of what the tests need that works with it. Python 3.12 has no wheels of these.
@@ -98,16 +102,18 @@ $(VENV)-oldest/.test: $(VENV)/.created $(SOURCES) Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 12))' || \
 		{ echo 'NumPy $(OLDEST_NUMPY) needs Python 3.10 or 3.11: make PYTHON=/path/to/python3.11 test-oldest'; exit 1; }
 	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade $(PIP)
 	$(VENV)-oldest/bin/python -m pip install --quiet --only-binary :all: $(OLDEST)
-	VIRTUAL_ENV=$(abspath $(VENV)-oldest) $(BIN)/maturin develop --release --locked --extras test
+	VIRTUAL_ENV=$(abspath $(VENV)-oldest) $(BIN)/maturin develop --release --locked --group test
 	touch $@
 
 # PyTorch and JAX are gigabytes, so that other tests do without them.
 $(VENV)-torch/.test: $(VENV)/.created $(SOURCES)
 	$(PYTHON) -m venv $(VENV)-torch
-	VIRTUAL_ENV=$(abspath $(VENV)-torch) $(BIN)/maturin develop --release --locked --extras torch,jax,test
+	$(VENV)-torch/bin/python -m pip install --quiet --upgrade $(PIP)
+	VIRTUAL_ENV=$(abspath $(VENV)-torch) $(BIN)/maturin develop --release --locked --extras torch,jax --group test
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.created $(SOURCES)
-	$(BIN)/maturin develop --release --locked --extras lint,test
+	$(BIN)/maturin develop --release --locked --group lint,test
 	touch $@
