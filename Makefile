@@ -15,7 +15,7 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-no-loader test-torch check lint format bench wheel docs clean
+.PHONY: help demo test test-oldest test-no-loader test-torch check lint audit format notices bench wheel docs clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ test-torch: $(VENV)-torch/.test ## Tests of roialign_rs.torch and .jax and again
 
 check: lint test ## Lints and tests
 
-lint: $(VENV)/.lint ## Formatting, lints and types
+lint: $(VENV)/.lint $(BIN)/cargo-deny ## Formatting, lints, types and licences
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --features python -- -D warnings
@@ -53,12 +53,20 @@ lint: $(VENV)/.lint ## Formatting, lints and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/stubtest roialign_rs._core
+	$(BIN)/cargo-deny --log-level error check licenses bans sources
+	$(BIN)/python tools/notices.py --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+
+audit: $(BIN)/cargo-deny ## Known vulnerabilities of the crates (fetches RustSec's list)
+	$(BIN)/cargo-deny --log-level error check advisories
 
 format: $(VENV)/.lint ## Format, and fix what lints can
 	cargo fmt
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+notices: $(BIN)/cargo-about ## Write THIRD-PARTY-NOTICES.txt anew, when Cargo.lock has changed
+	PATH="$(abspath $(BIN)):$(PATH)" $(BIN)/python tools/notices.py
 
 bench: $(VENV)/.test ## Time us beside other libraries (BENCH="--rows 1,3 --page README.md")
 	$(BIN)/python benches/python/compare.py $(BENCH)
@@ -117,3 +125,10 @@ $(VENV)-torch/.test: $(VENV)/.created $(SOURCES)
 $(VENV)/.lint: $(VENV)/.created $(SOURCES)
 	$(BIN)/maturin develop --release --locked --group lint,test
 	touch $@
+
+# There is no wheel of it. It has little to do: a build without optimisation takes half the time.
+$(BIN)/cargo-deny: | $(VENV)/.created
+	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root $(VENV) cargo-deny@0.20.2
+
+$(BIN)/cargo-about: | $(VENV)/.created
+	cargo install --quiet --locked --features cli --root $(VENV) cargo-about@0.9.3
