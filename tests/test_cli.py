@@ -190,6 +190,13 @@ def test_mistakes_end_with_one_message(arguments, message, picture, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"roialign_rs {ra.__version__}\n"
+
+
 @pytest.mark.parametrize("missing", ["PIL", "matplotlib.pyplot"])
 def test_what_is_missing_is_named(missing, picture, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, missing, None)

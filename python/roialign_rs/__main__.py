@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from roialign_rs import _picture, explain
+from roialign_rs import __version__, _picture, explain
 from roialign_rs._bench import cli as bench
 
 Subcommands = Any
@@ -104,6 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m roialign_rs", description="RoI pooling and RoI Align, explained and timed."
     )
+    parser.add_argument("--version", action="version", version=f"roialign_rs {__version__}")
     subcommands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in COMMANDS:
         add(subcommands)
