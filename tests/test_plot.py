@@ -109,6 +109,15 @@ def texts(panel):
     return [text.get_text() for text in panel.texts]
 
 
+@pytest.mark.parametrize("right", [6.8, 7, 7.2])
+def test_plot_writes_no_value_on_the_edge_of_a_bin(right):
+    e = ra.explain((0, 3, right, 8), 2, features=np.ones((8, 8)), sampling_ratio=2)
+    edges = np.append(e.bins[0, :, 0], right)
+    places = [text.get_position()[0] for text in e.plot().axes[1].texts if text.get_text() == "1.00"]
+    assert len(places) == 6 * 8
+    assert np.abs(np.subtract.outer(places, edges)).min() > 0.2
+
+
 def test_plot_writes_values_where_they_can_be_read():
     values = np.arange(HEIGHT * WIDTH, dtype=np.float32).reshape(HEIGHT, WIDTH)
     pooling, align = explain((3, 5, 71, 60), features=values, sampling_ratio=1).plot().axes

@@ -14,7 +14,7 @@ from roialign_rs._picture import Picture, block_means, read
 
 STRIDE = 16
 STAR = (39, 52, 87, 116)
-"""A box of 48 x 64 pixels around a star of the flag: 3 x 4 cells, and no edge on a pixel that divides by the stride."""
+"""A box of 48 x 64 pixels around a star of the flag: 3 x 4 cells, and every edge lies inside a cell."""
 
 
 @cache

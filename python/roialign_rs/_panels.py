@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from roialign_rs._explanation import Explanation
 
-Depths = dict[int, float]
-"""How far down in its cell a value stands, for rows where that is not the usual place."""
+Places = dict[int, float]
+"""Where in its cell a number stands along one axis, for rows or columns where that is not the usual place."""
 
 _MOST_POINTS = 40
 """Up to so many points, values can be read among them."""
@@ -47,7 +47,7 @@ def draw_pooling(panel: Axes, e: Explanation) -> None:
     rows, columns = e.output_size
     second_rounding = f"second rounding, {rows} x {columns} bins"
     if e.features is not None and draw.numbers_fit(panel):
-        _write_values(panel, e.features, {}, usual=0.5, bold=_largest(e.features, bins))
+        _write_values(panel, e.features, {}, {}, usual=0.5, bold=_largest(e.features, bins))
         second_rounding += ", bold: largest"
     draw.title(panel, f'RoI pooling rounds twice ("{e.settings.quantization}")')
     draw.legend(
@@ -75,15 +75,15 @@ def draw_align(panel: Axes, e: Explanation) -> None:
         panel.imshow(weight, cmap=shades, vmin=0, vmax=weight.max(), extent=extent, zorder=1)
         panel.set(**shown)
     points, weights = e.sample_points.reshape(-1, 2), e.tap_weights.reshape(-1, 4)
-    depths = _depths(e)
+    places = _sides(e), _depths(e)
     _draw_bins(panel, e)
     counted = np.flatnonzero(weights.any(axis=1))
     if counted.size:
         first = counted[0]
-        _draw_taps(panel, points[first], e.tap_indices.reshape(-1, 4, 2)[first], weights[first], depths)
+        _draw_taps(panel, points[first], e.tap_indices.reshape(-1, 4, 2)[first], weights[first], *places)
         _enlarge(panel, e, points[first])
     if e.features is not None and len(points) <= _MOST_POINTS and draw.numbers_fit(panel):
-        _write_values(panel, e.features, depths)
+        _write_values(panel, e.features, *places)
 
     bin_rows, bin_columns, *per_bin = e.sample_points.shape[:4]
     heading = "RoI Align rounds nothing" if e.settings.aligned else "RoI Align, aligned=False: half a cell off"
@@ -109,7 +109,7 @@ def _draw_bins(panel: Axes, e: Explanation) -> None:
     panel.plot(*points.T, "o", color=draw.POINT, markersize=_point_size(panel, e), zorder=7)
 
 
-def _draw_taps(panel: Axes, point: Floats, cells: Ints, weights: Floats, depths: Depths) -> None:
+def _draw_taps(panel: Axes, point: Floats, cells: Ints, weights: Floats, sides: Places, depths: Places) -> None:
     """Tie a point to the four cell centres that it is interpolated from; weights stand where values do not."""
     # At the border, neighbours may be one and the same cell.
     for column, row in np.unique(cells[weights > 0], axis=0).tolist():
@@ -118,8 +118,8 @@ def _draw_taps(panel: Axes, point: Floats, cells: Ints, weights: Floats, depths:
         panel.plot([point[0], x], [point[1], y], "-", color=draw.POINT, linewidth=1.2, zorder=4.5)
         panel.plot(x, y, "s", color="white", markeredgecolor=draw.POINT, markersize=5, zorder=4.6)
         if draw.numbers_fit(panel):
-            place = row + 1 - depths.get(row, _USUAL)
-            draw.write(panel, x, place, f"{weight:.3f}", color=draw.POINT, fontweight="bold")
+            place = column + sides.get(column, 0.5), row + 1 - depths.get(row, _USUAL)
+            draw.write(panel, *place, f"{weight:.3f}", color=draw.POINT, fontweight="bold")
 
 
 def _enlarge(panel: Axes, e: Explanation, point: Floats) -> None:
@@ -158,17 +158,25 @@ def _largest(features: NDArray[Any], bins: Ints) -> set[tuple[int, int]]:
     return cells
 
 
-def _depths(e: Explanation) -> Depths:
+def _depths(e: Explanation) -> Places:
     """Return the rows whose values stand high, because points are in the way."""
     y = e.sample_points[e.tap_weights.any(axis=-1), 1]
     rows = np.unique(y[(y % 1 > 0.65) & (y >= 0) & (y < e.map_size[0])].astype(np.int64))
     return dict.fromkeys(rows.tolist(), _HIGH)
 
 
+def _sides(e: Explanation) -> Places:
+    """Return the columns whose numbers stand left or right, because the edge of a bin is in the middle."""
+    edges = np.append(e.bins[0, :, 0], e.bins[0, -1, 2])
+    middle = edges[np.abs(edges % 1 - 0.5) < 0.3]
+    return {int(edge): 0.25 if edge % 1 >= 0.5 else 0.75 for edge in middle.tolist() if edge >= 0}
+
+
 def _write_values(
     panel: Axes,
     features: NDArray[Any],
-    depths: Depths,
+    sides: Places,
+    depths: Places,
     usual: float = _USUAL,
     bold: Container[tuple[int, int]] = (),
 ) -> None:
@@ -178,5 +186,5 @@ def _write_values(
     for row in range(max(int(top), 0), min(int(bottom), height)):
         for column in range(max(int(left), 0), min(int(right), width)):
             weight = "bold" if (row, column) in bold else "normal"
-            text, place = f"{float(features[row, column]):.2f}", row + depths.get(row, usual)
-            draw.write(panel, column + 0.5, place, text, color="#111111", fontweight=weight)
+            place = column + sides.get(column, 0.5), row + depths.get(row, usual)
+            draw.write(panel, *place, f"{float(features[row, column]):.2f}", color="#111111", fontweight=weight)
