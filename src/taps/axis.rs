@@ -129,7 +129,8 @@ impl<'a, T> AxisTaps<'a, T> {
         self.span.hull.clone()
     }
 
-    /// The number of taps of every live bin if it is the same and at most [`MOST_UNROLLED_TAPS`](super::MOST_UNROLLED_TAPS), else 0.
+    /// The number of taps of every live bin if it is the same and at most
+    /// [`MOST_UNROLLED_TAPS`](super::MOST_UNROLLED_TAPS), else 0.
     #[inline]
     pub fn uniform(&self) -> usize {
         self.span.uniform
