@@ -168,14 +168,14 @@ def test_sixteen_bits_are_read_as_such(tmp_path, capsys):
         (["explain", "x.png", "--box", "1", "2", "3", "4"], "No such file or directory: 'x.png'"),
         (["explain", "PICTURE", "--box", "1", "2", "nan", "4"], "box: coordinates must be finite"),
         (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--stride", "0"], "--stride: must be at least 1, got 0"),
-        (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--output-size", "0"], "output_size: must be at least 1"),
+        (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--output-size", "0"], "output_size must be at least 1"),
         (
             ["explain", "PICTURE", "--box", "1", "2", "3", "4", "--stride", "1e3"],
-            "argument --stride: expected a whole number, got '1e3'",
+            "argument --stride: must be an integer, got '1e3'",
         ),
         (
             ["explain", "PICTURE", "--box", "1", "2", "3", "4", "--output-size", "2x3x4"],
-            "--output-size: expected a number such as 3 or height x width such as 2x5, got '2x3x4'",
+            "--output-size: must be an integer such as 3, or height x width such as 2x5, got '2x3x4'",
         ),
         (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--quantization", "round"], "invalid choice: 'round'"),
         (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--save", "x.nonsense"], "nonsense"),

@@ -189,7 +189,8 @@ def test_wrong_pyramids():
         call(spatial_scales=SCALES[:3])
     with pytest.raises(ValueError, match="at least one map"):
         call([], [])
-    with pytest.raises(ValueError, match="map 1 has 2 images of 18 channels, map 0 has 2 of 19"):
+    message = r"features_list\[1\] has 2 images of 18 channels, features_list\[0\] has 2 of 19; all maps need the same"
+    with pytest.raises(ValueError, match=message):
         call([maps[0], maps[1][:, 1:], *maps[2:]])
     with pytest.raises(TypeError, match="features_list"):
         call([maps[0], maps[1].astype(np.float32), *maps[2:]])
@@ -214,7 +215,7 @@ def test_wrong_pyramids():
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((2, 19, 8, -8), r"input_shapes\[1\] must be four sides, none negative, got \(2, 19, 8, -8\)"),
+        ((2, 19, 8, -8), r"input_shapes\[1\] must be four integers of at least 0, got \(2, 19, 8, -8\)"),
         ((2, 19, 8, 2**31), r"input_shapes\[1\]: height and width must be at most 2147483647"),
         ((2, 19, 0, 8), r"input_shapes\[1\]: cannot pool 5 boxes from an empty array"),
     ],

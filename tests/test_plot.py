@@ -101,7 +101,7 @@ def test_plot_draws_where_it_is_told():
 
 @pytest.mark.parametrize("ax", [3, "ab", [1, 2], [1, 2, 3], [None, None]], ids=str)
 def test_plot_names_what_is_no_axes(ax):
-    with pytest.raises(TypeError, match="ax must be Axes or two Axes, got "):
+    with pytest.raises(TypeError, match="ax must be Matplotlib Axes or two of them, got "):
         explain((3, 5, 71, 60)).plot(ax)
 
 

@@ -1,4 +1,4 @@
-"""The two panels of an explanation: what RoI pooling does to the cells, and where RoI Align reads them."""
+"""The two panels of an explanation: the cells that RoI pooling uses, and the samples of RoI Align."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from roialign_rs._explanation import Explanation
 
 Places = dict[int, float]
-"""Where in its cell a number stands along one axis, for rows or columns where that is not the usual place."""
+"""Position of the values in their cells along one axis, by row or column, where it is not the usual one."""
 
 _MOST_POINTS = 40
-"""Up to so many points, values can be read among them."""
+"""Maximum number of samples among which values are readable."""
 _SMALL = 1 / 6
-"""A box that takes a smaller part of the panel is shown enlarged in a corner too."""
+"""A box that takes a smaller part of the panel is also shown enlarged in a corner."""
 _USUAL, _HIGH = 0.8, 0.25
 
 
 def draw_pooling(panel: Axes, e: Explanation) -> None:
-    """Colour what the two roundings lose and gain."""
+    """Colour the cells that the two roundings of RoI pooling lose and gain."""
     height, width = e.map_size
     box, quantised, region = (rectangle(part) for part in (e.mapped_box, e.quantised_box, e.pooled_region))
     on_map = common(box, (0, 0, width, height))
@@ -64,7 +64,7 @@ def draw_pooling(panel: Axes, e: Explanation) -> None:
 
 
 def draw_align(panel: Axes, e: Explanation) -> None:
-    """Shade every cell by its weight, and show where the first point gets its value from."""
+    """Shade each cell by its weight in RoI Align, and connect the first sample with its four cells."""
     from matplotlib.colors import LinearSegmentedColormap
 
     weight, columns, rows = e._touched.weight, e._touched.x.touched, e._touched.y.touched
@@ -102,7 +102,7 @@ def draw_align(panel: Axes, e: Explanation) -> None:
 
 
 def _draw_bins(panel: Axes, e: Explanation) -> None:
-    """Draw the box, its bins and their points."""
+    """Draw the box, its bins and their samples."""
     draw.outline(panel, e.bins.reshape(-1, 4), draw.BIN, linewidth=1.6)
     draw.outline(panel, [rectangle(e.mapped_box)], draw.BOX, linewidth=2.2)
     points = e.sample_points.reshape(-1, 2)
@@ -110,7 +110,7 @@ def _draw_bins(panel: Axes, e: Explanation) -> None:
 
 
 def _draw_taps(panel: Axes, point: Floats, cells: Ints, weights: Floats, sides: Places, depths: Places) -> None:
-    """Tie a point to the four cell centres that it is interpolated from; weights stand where values do not."""
+    """Connect a sample with the four cell centres that it is interpolated from, and write their weights."""
     # At the border, neighbours may be one and the same cell.
     for column, row in np.unique(cells[weights > 0], axis=0).tolist():
         weight = weights[(cells == (column, row)).all(axis=1)].sum()
@@ -123,7 +123,7 @@ def _draw_taps(panel: Axes, point: Floats, cells: Ints, weights: Floats, sides: 
 
 
 def _enlarge(panel: Axes, e: Explanation, point: Floats) -> None:
-    """Show a small box once more, enlarged, in the corner that the neighbours of its first point leave free."""
+    """Draw a small box again, enlarged, in a corner away from the cells of its first sample."""
     (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
     corners = np.stack([e.bins[0, 0, :2], e.bins[-1, -1, 2:]])
     side = np.abs(corners[1] - corners[0]).max()
@@ -139,7 +139,7 @@ def _enlarge(panel: Axes, e: Explanation, point: Floats) -> None:
 
 
 def _point_size(panel: Axes, e: Explanation) -> float:
-    """Return a marker size, in points, at which neighbouring samples stay apart."""
+    """Return a marker size, in points, for which neighbouring samples do not overlap."""
     width, height = np.abs(e.bins[0, 0, 2:] - e.bins[0, 0, :2])
     ry, rx = e.sample_points.shape[2:4]
     left, right = panel.get_xlim()
@@ -148,7 +148,7 @@ def _point_size(panel: Axes, e: Explanation) -> float:
 
 
 def _largest(features: NDArray[Any], bins: Ints) -> set[tuple[int, int]]:
-    """Return row and column of the largest value of every bin."""
+    """Return row and column of the largest value of each bin."""
     cells = set()
     for x1, y1, x2, y2 in bins.tolist():
         part = features[y1:y2, x1:x2]
@@ -159,7 +159,7 @@ def _largest(features: NDArray[Any], bins: Ints) -> set[tuple[int, int]]:
 
 
 def _depths(e: Explanation) -> Places:
-    """Return the rows whose values stand high, because points are in the way."""
+    """Return the rows whose values are written higher, because samples cover the usual place."""
     y = e.sample_points[e.tap_weights.any(axis=-1), 1]
     rows = np.unique(y[(y % 1 > 0.65) & (y >= 0) & (y < e.map_size[0])].astype(np.int64))
     return dict.fromkeys(rows.tolist(), _HIGH)
@@ -180,7 +180,7 @@ def _write_values(
     usual: float = _USUAL,
     bold: Container[tuple[int, int]] = (),
 ) -> None:
-    """Write the value of every visible cell into it."""
+    """Write the value of each visible cell into it."""
     (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
     height, width = features.shape
     for row in range(max(int(top), 0), min(int(bottom), height)):

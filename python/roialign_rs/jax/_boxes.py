@@ -18,7 +18,7 @@ def table(boxes: Any, batch_indices: Any, images: int) -> jax.Array:
             not parts and batch_indices is None and images != 1
         ):
             if batch_indices is not None:
-                raise ValueError("batch_indices cannot be given with a list of boxes for each image")
+                raise ValueError("batch_indices cannot be given with a list of one array for each image; leave it out")
             return _per_image(parts, images)
     rows = _array("boxes", boxes)
     if rows.shape == (0,):
@@ -30,11 +30,17 @@ def table(boxes: Any, batch_indices: Any, images: int) -> jax.Array:
     rows = _floats("boxes", rows)
     if rows.shape[1] == 5:
         if batch_indices is not None:
-            raise ValueError("batch_indices cannot be given with boxes that have a batch index column")
+            raise ValueError(
+                "batch_indices cannot be given with boxes of shape (K, 5), whose first column is the batch index; "
+                "leave it out"
+            )
         return rows
     if batch_indices is None:
         if images != 1:
-            raise ValueError(f"batch_indices is needed: boxes of shape (K, 4) do not say which of {images} images")
+            raise ValueError(
+                f"batch_indices is needed for boxes of shape (K, 4) and {images} images; pass it, or boxes of shape "
+                "(K, 5) with the batch index first, or a list of one array for each image"
+            )
         batch_indices = np.zeros(rows.shape[0])
     return _with_images(_array("batch_indices", batch_indices), rows)
 
@@ -43,7 +49,7 @@ def _per_image(parts: Sequence[jax.Array], images: int) -> jax.Array:
     """Join one array of boxes for each image."""
     if len(parts) != images:
         plural = "" if images == 1 else "s"
-        raise ValueError(f"boxes: expected one array for each of {images} image{plural}, got {len(parts)}")
+        raise ValueError(f"boxes: expected a list of {images} array{plural}, one for each image, got {len(parts)}")
     for i, part in enumerate(parts):
         if part.size and (part.ndim != 2 or part.shape[1] != 4):
             raise ValueError(f"boxes[{i}]: expected shape (K, 4), got {part.shape}")

@@ -71,7 +71,7 @@ def roi_align(
     if not (isinstance(box_grad, (int, np.integer, np.bool_)) and box_grad in (0, 1)):
         raise TypeError(f"box_grad must be True or False, got {box_grad!r}")
     if box_grad and (mode != "avg" or sample_points != "center"):
-        raise ValueError('box_grad needs mode="avg" and sample_points="center"')
+        raise ValueError('box_grad must be False unless mode="avg" and sample_points="center"')
     features = jnp.asarray(features)
     pool = Operator(
         ra.roi_align,

@@ -40,7 +40,7 @@ def check_dense(name: str, tensor: Tensor) -> None:
         raise NotImplementedError(f"{name} is quantized: call .dequantize() on it, or use torchvision.ops")
     if tensor.device.type not in ("cpu", "meta"):
         raise NotImplementedError(
-            f"{name} is on {tensor.device}, these kernels run on the CPU: call .cpu() on it, or use torchvision.ops"
+            f"{name} is on {tensor.device}, but these kernels run on the CPU: call .cpu() on it, or use torchvision.ops"
         )
 
 
@@ -60,10 +60,13 @@ def as_boxes(boxes: Tensor | Sequence[Tensor]) -> Tensor:
     if isinstance(boxes, Tensor):
         check_dense("boxes", boxes)
         if boxes.dim() != 2 or boxes.size(1) != 5:
-            raise ValueError(f"boxes: expected shape (K, 5), the image first, got {tuple(boxes.shape)}")
+            raise ValueError(f"boxes: expected shape (K, 5), the batch index first, got {tuple(boxes.shape)}")
         return boxes
     if not isinstance(boxes, (list, tuple)) or not boxes or not all(isinstance(part, Tensor) for part in boxes):
-        raise TypeError("boxes must be a (K, 5) tensor, or a list of one (K, 4) tensor for each image")
+        got = type(boxes).__name__
+        if isinstance(boxes, (list, tuple)):
+            got += f" of {', '.join(sorted({type(part).__name__ for part in boxes})) or 'no tensors'}"
+        raise TypeError(f"boxes must be a (K, 5) tensor, or a list of one (K, 4) tensor for each image, got {got}")
     for i, part in enumerate(boxes):
         check_dense(f"boxes[{i}]", part)
         if part.dim() != 2 or part.size(1) != 4:

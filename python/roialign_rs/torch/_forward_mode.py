@@ -51,15 +51,18 @@ def register(op: Any, rule: Rule) -> None:
         for name, other in zip(names[1:], others, strict=True):
             if other is not None:
                 raise NotImplementedError(
-                    f"{name}: forward mode has no derivative for them; call .detach() on them, or use reverse mode "
-                    "with box_grad=True"
+                    f"{name}: forward-mode differentiation is not supported for this argument; call .detach() on it, or "
+                    "use reverse mode with box_grad=True"
                 )
         if tangent is None:
             return kernel.call_boxed(keyset, *args)
         options = dict(zip(names, args, strict=True))
         if options.get("box_grad") and options["boxes"].requires_grad:
             # The backward pass would need the tangent of the features that it saved.
-            raise NotImplementedError("boxes: with box_grad=True there is no forward mode; call .detach() on them")
+            raise NotImplementedError(
+                "boxes: forward-mode differentiation is not supported with box_grad=True; call .detach() on boxes, or pass "
+                "box_grad=False"
+            )
         return rule(tangent, _primal(args[0]), *args[1:])
 
     # These stand in front of the kernel, which is registered for all devices' autograd keys together.

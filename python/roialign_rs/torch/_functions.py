@@ -135,7 +135,7 @@ def roi_pool(
     rois = as_boxes(boxes)
     check_cells("input", input, rois)
     if as_flag("box_grad", box_grad):
-        raise ValueError("box_grad: roi_pool rounds its boxes, so they have no gradient; use roi_align")
+        raise ValueError("box_grad must be False: roi_pool rounds boxes, so they have no gradient; use roi_align")
     height, width = as_size(output_size)
     # The places of the maxima are twice as many bytes as the maxima, and of use to the backward pass only.
     with_argmax = torch.is_grad_enabled() and input.requires_grad

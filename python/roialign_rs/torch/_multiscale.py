@@ -147,7 +147,7 @@ def _select(x: dict[str, Tensor], names: list[str]) -> list[Tensor]:
                 check_input(f"x['{name}']", one)
             features.append(one)
     if len(features) == 0:
-        raise ValueError(f"x: has none of the maps {names}, only {list(x.keys())}")
+        raise ValueError(f"x: expected at least one of the maps {names}, got {list(x.keys())}")
     return features
 
 
@@ -157,11 +157,11 @@ def _scales(features: list[Tensor], image_shapes: list[tuple[int, int]]) -> list
     if not torch.jit.is_scripting():
         check_image_shapes(image_shapes)
     if len(image_shapes) == 0:
-        raise ValueError("image_shapes: expected the size of at least one image")
+        raise ValueError("image_shapes: expected the size of at least one image, got an empty list")
     height = max([shape[0] for shape in image_shapes])
     for one in features:
         if one.shape[2] == 0:
-            raise ValueError("x: a map of height 0 has no scale")
+            raise ValueError("x: expected maps with a height of at least 1, got 0")
     return [2.0 ** _level(one.shape[2] / height) for one in features]
 
 

@@ -34,7 +34,7 @@ def roi_pool(
 ) -> Tensor:
     """Pool as `roialign_rs.torch.roi_pool`."""
     if box_grad:
-        raise ValueError("box_grad: roi_pool rounds its boxes, so they have no gradient; use roi_align")
+        raise ValueError("box_grad must be False: roi_pool rounds boxes, so they have no gradient; use roi_align")
     height, width = output_size
     with_argmax = torch.is_grad_enabled() and input.requires_grad
     return torch.ops.roialign_rs.roi_pool(input, as_boxes(boxes), spatial_scale, height, width, with_argmax)[0]
@@ -44,7 +44,7 @@ def as_boxes(boxes: Tensor | list[Tensor]) -> Tensor:
     """One (K, 5) tensor, the image's number first, of torchvision's two forms."""
     if isinstance(boxes, Tensor):
         if boxes.dim() != 2 or boxes.size(1) != 5:
-            raise ValueError(f"boxes: expected shape (K, 5), the image first, got {boxes.shape}")
+            raise ValueError(f"boxes: expected shape (K, 5), the batch index first, got {boxes.shape}")
         return boxes
     parts: list[Tensor] = []
     for i, part in enumerate(boxes):
