@@ -37,10 +37,11 @@ exclude_patterns = ["_*"]
 templates_path = ["_templates"]
 
 nitpicky = True  # every reference must lead somewhere
+nitpick_ignore_regex = [("py:.*", r"(numpy|matplotlib)\..*")]  # named by docstrings, documented elsewhere
 smartquotes = False  # "avg" is code
 
 # Markdown, as code hosts understand it: tables, $formulas$, anchors of headings, and > [!NOTE].
-myst_enable_extensions = ["alert", "deflist", "dollarmath"]
+myst_enable_extensions = ["alert", "dollarmath"]
 myst_heading_anchors = 4
 
 # One page for each public name, with its signature as written and the sections of its docstring.

@@ -62,7 +62,7 @@ def test_the_reference_has_every_environment_variable():
     page = (REFERENCE / "environment.md").read_text(encoding="utf-8")
     code = [*(ROOT / "src").rglob("*.rs"), *PACKAGE.rglob("*.py")]
     used = {name for path in code for name in re.findall(r"\bROIALIGN_[A-Z_]+\b", path.read_text(encoding="utf-8"))}
-    assert set(re.findall(r"^`(ROIALIGN_[A-Z_]+)`", page, re.MULTILINE)) == used
+    assert set(re.findall(r"^## `(ROIALIGN_[A-Z_]+)`$", page, re.MULTILINE)) == used
 
 
 def test_the_index_leads_to_every_page():
