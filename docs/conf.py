@@ -65,4 +65,5 @@ html_logo = html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_show_search_summary = False  # browsers refuse to read the summaries of a site on a disk
 html_copy_source = False
