@@ -134,6 +134,8 @@ $(VENV)-torch/.test: $(VENV)/.created $(SOURCES)
 	touch $@
 
 $(VENV)-docs/.created: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Sphinx 9 needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 docs'; exit 1; }
 	$(PYTHON) -m venv $(VENV)-docs
 	$(VENV)-docs/bin/python -m pip install --quiet --upgrade $(PIP)
 	$(VENV)-docs/bin/python -m pip install --quiet --group docs

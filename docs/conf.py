@@ -37,10 +37,11 @@ exclude_patterns = ["_*"]
 templates_path = ["_templates"]
 
 nitpicky = True  # every reference must lead somewhere
+nitpick_ignore_regex = [("py:.*", r"(numpy|matplotlib)\..*")]  # named by docstrings, documented elsewhere
 smartquotes = False  # "avg" is code
 
 # Markdown, as code hosts understand it: tables, $formulas$, anchors of headings, and > [!NOTE].
-myst_enable_extensions = ["alert", "deflist", "dollarmath"]
+myst_enable_extensions = ["alert", "dollarmath"]
 myst_heading_anchors = 4
 
 # One page for each public name, with its signature as written and the sections of its docstring.
@@ -64,4 +65,5 @@ html_logo = html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_show_search_summary = False  # browsers refuse to read the summaries of a site on a disk
 html_copy_source = False
