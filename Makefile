@@ -129,7 +129,7 @@ $(VENV)/.lint: $(VENV)/.created $(SOURCES)
 	$(BIN)/maturin develop --release --locked --group lint,test
 	touch $@
 
-# There is no wheel of it. It has little to do: a build without optimisation takes half the time.
+# Nothing prebuilt can be installed. Without optimisation it compiles in half the time, and is fast enough.
 $(BIN)/cargo-deny: | $(VENV)/.created
 	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root $(VENV) cargo-deny@0.20.2
 
