@@ -45,7 +45,7 @@ test-torch: $(VENV)-torch/.test ## Tests of roialign_rs.torch and .jax and again
 
 check: lint test ## Lints and tests
 
-lint: $(VENV)/.lint $(BIN)/cargo-deny ## Formatting, lints, types and licences
+lint: $(VENV)/.lint $(BIN)/cargo-deny ## Formatting, lints, types, licences, workflows
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --features python -- -D warnings
@@ -59,6 +59,9 @@ lint: $(VENV)/.lint $(BIN)/cargo-deny ## Formatting, lints, types and licences
 	$(BIN)/cargo-deny --log-level error check licenses bans sources
 	$(BIN)/python tools/notices.py --check
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet --strict-collection --persona pedantic .github
 
 audit: $(BIN)/cargo-deny ## Known vulnerabilities of the crates (fetches RustSec's list)
 	$(BIN)/cargo-deny --log-level error check advisories
@@ -145,7 +148,7 @@ $(VENV)/.lint: $(VENV)/.created $(SOURCES)
 	$(BIN)/maturin develop --release --locked --group lint,test
 	touch $@
 
-# There is no wheel of it. It has little to do: a build without optimisation takes half the time.
+# Nothing prebuilt can be installed. Without optimisation it compiles in half the time, and is fast enough.
 $(BIN)/cargo-deny: | $(VENV)/.created
 	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root $(VENV) cargo-deny@0.20.2
 

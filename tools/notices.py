@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def compiled() -> set[str]:
-    """Give name and version of each crate whose code is in the wheel of some system; procedural macros are not."""
+    """Give name and version of each crate in the wheels. Procedural macros only run while it is built."""
     command = ["cargo", "tree", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"]
     tree = run(*command, "--features", FEATURES, *TARGETS)
     crates = {" ".join(line.split()[:2]).replace(" v", " ") for line in tree.splitlines() if line}
