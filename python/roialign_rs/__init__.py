@@ -3,25 +3,24 @@
 These operators cut boxes of any size out of feature maps and resize each to a grid of the same size. Object detectors
 use them to classify each box. The computation is multithreaded SIMD code in Rust.
 
-Functions
----------
-roi_align : Bilinear samples of each bin, their mean or maximum.
-roi_pool : Whole cells of each bin, their maximum or mean.
-roi_align_backward, roi_pool_backward : Gradients for the features.
-roi_align_box_gradient : Gradient of RoI Align for the boxes.
-multiscale_roi_align, multiscale_roi_align_backward : RoI Align on a feature pyramid, and its gradients.
-assign_stages : The map of a feature pyramid that fits each box.
-explain : The cells and weights that both operators use for one box.
-check_boxes : A report of boxes that are probably mistakes.
-get_num_threads, set_num_threads : Maximum number of threads of a call.
-release_memory : Free memory that is kept for later calls.
-simd_level : The CPU instruction set in use.
+Operators:
 
-Modules
--------
-gpu : The same operators on a GPU (experimental).
-torch : The operators on PyTorch tensors, as in torchvision.
-jax : The operators on JAX arrays.
+* `roi_align`: bilinear samples of each bin, their mean or maximum.
+* `roi_pool`: whole cells of each bin, their maximum or mean.
+* `multiscale_roi_align`: RoI Align on a feature pyramid; `assign_stages` chooses the map of each box.
+* `roi_align_backward`, `roi_pool_backward`, `multiscale_roi_align_backward`: gradients for the features.
+* `roi_align_box_gradient`: gradient of RoI Align for the boxes.
+
+Tools:
+
+* `explain`: the cells and weights that both operators use for one box.
+* `check_boxes`: a report of boxes that are probably mistakes.
+* `get_num_threads`, `set_num_threads`: the maximum number of threads of a call.
+* `simd_level`: the CPU instruction set in use.
+* `release_memory`: frees the memory that is kept for later calls.
+
+Modules: ``roialign_rs.gpu`` has the same operators on a GPU (experimental), ``roialign_rs.torch`` those of torchvision
+on PyTorch tensors, ``roialign_rs.jax`` the operators on JAX arrays.
 """
 
 from importlib import import_module

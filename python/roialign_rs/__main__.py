@@ -28,7 +28,7 @@ def add_explain(subcommands: Subcommands) -> None:
     image = "a picture, in any format that Pillow reads (default: a photograph that Matplotlib ships)"
     add("image", nargs="?", metavar="IMAGE", type=Path, help=image)
     add("--box", nargs=4, type=float, required=True, metavar=("X1", "Y1", "X2", "Y2"), help="two corners, in pixels")
-    add("--stride", type=_positive, default=32, metavar="N", help="pixels per map cell (default: 32)")
+    add("--stride", type=_positive, default=32, metavar="N", help="pixels per map cell (32)")
     add("--output-size", type=_size, default=(3, 3), metavar="SIZE", help="bins: 3, or 2x5 for 2 high, 5 wide (3)")
     add("--sampling-ratio", type=_size, default=(0, 0), metavar="SIZE", help="samples per bin; 0: one per cell (0)")
     add("--sample-points", choices=("center", "interior"), default="center", help="where samples are in a bin (center)")
@@ -36,7 +36,7 @@ def add_explain(subcommands: Subcommands) -> None:
         "--quantization",
         choices=("caffe", "mmcv", "floor", "truncate"),
         default="caffe",
-        help="RoI pooling's rounding (caffe)",
+        help="how RoI pooling rounds (caffe)",
     )
     add("--aligned", action=argparse.BooleanOptionalAction, default=True, help="shift RoI Align by half a cell (on)")
     add("--save", type=_picture_file, metavar="PICTURE", help="also write a picture, as .png, .svg, .pdf or .jpg")

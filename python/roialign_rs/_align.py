@@ -174,9 +174,10 @@ def roi_align(
 
         x(q, i) = x1 s - d + (q + (i + 1/2) / n) (x2 s - x1 s) / P,    s = spatial_scale,  0 <= i < n
 
-    and y likewise. The centre of cell j is at position j. A sample is the bilinear interpolation of the four cells
-    around it. Past the outermost cell centres it is the value of the edge; more than one cell past them it counts as 0.
-    A bin without samples gives 0. Cells of weight 0 are not read, so NaN in them has no effect.
+    and y likewise. If not ``aligned``, the side ``x2 s - x1 s`` is at least 1. The centre of cell j is at position j.
+    A sample is the bilinear interpolation of the four cells around it. Past the outermost cell centres it is the value
+    of the edge; more than one cell past them it counts as 0. A bin without samples gives 0. Cells of weight 0 are not
+    read, so NaN in them has no effect.
 
     float16, bfloat16 and uint8 are computed in float32 and rounded once. The operator was introduced by Mask R-CNN
     [1]_; the half-cell shift comes from Detectron2. Border rule and order of operations are those of torchvision 0.29.

@@ -206,7 +206,7 @@ def _floats(table: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _of_numbers(name: str, table: NDArray[Any], kind: type | tuple[type, ...], dtype: type) -> NDArray[Any]:
-    """Convert an object array of numbers, such as columns of a table with text. NumPy would also convert text."""
+    """Convert an object array of numbers, such as columns of a table with text. Text in it is an error, unlike in NumPy."""
     for item in table.flat:
         # To Python, True is an integer, and NumPy's durations are integers.
         if not isinstance(item, kind) or isinstance(item, (bool, np.timedelta64)):

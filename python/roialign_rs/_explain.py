@@ -102,8 +102,8 @@ def explain(
 
     Examples
     --------
-    A box of 200 x 145 pixels on a map of stride 32. RoI pooling rounds 6.25 x 4.53 cells to 8 x 6 cells, so it loses
-    nothing of the box and adds 13.7 cells around it:
+    A box of 200 x 145 pixels on a map of stride 32. RoI pooling rounds 6.25 x 4.53 cells to 8 x 6 cells, 7 x 6 of them on
+    the map. It loses nothing of the box and adds 42 - 28.3 = 13.7 cells around it:
 
     >>> import roialign_rs as ra
     >>> box = (296, 192, 496, 337)

@@ -177,7 +177,7 @@ class Explanation:
         """Area of the box, on the map, that is inside `quantised_box` and in no bin, in cells.
 
         ``loss_area <= first_loss_area + second_loss_area``: bins may extend past `quantised_box` and use a part of the
-        box again.
+        box that the first rounding left out.
         """
         kept = common(self._on_map(self.mapped_box), rectangle(self.quantised_box))
         return area(without(kept, rectangle(self.pooled_region)))

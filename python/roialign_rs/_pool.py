@@ -169,8 +169,8 @@ def roi_pool(
         truncate  start = floor(x1 s),  step = max(floor(floor(x2 s - x1 s) / P), 1)
                   bin i = start + i step  to  start + (i + 1) step
 
-    ``round`` rounds halves away from zero. Bins of "caffe" and "mmcv" may overlap. Bins are clipped to the map. "caffe"
-    is the definition of [1]_.
+    ``round`` rounds halves away from zero. Bins are clipped to the map. Bins of "caffe" and "mmcv" may overlap. "caffe"
+    comes from the code of Fast R-CNN [1]_.
 
     The maximum ignores NaN and starts at the lowest finite float32, as in torchvision: a bin without a larger value
     returns this number and argmax -1.

@@ -1,5 +1,6 @@
 //! Devices, and arrays on them.
 
+#![allow(clippy::doc_markdown, reason = "docstrings of Python, in numpydoc's form")]
 #![allow(clippy::too_many_arguments, reason = "Python's keywords, one by one")]
 #![allow(unsafe_code, reason = "typed views of arrays whose dtype was just matched")]
 

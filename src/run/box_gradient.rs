@@ -7,7 +7,8 @@ use crate::error::{Error, Result, reserve};
 use crate::ops::RoiSlopes;
 use crate::view::View;
 
-/// Gradient for the coordinates `x1, y1, x2, y2` of each box, from the gradient for the pooled boxes. Needs a mean.
+/// Gradient for the coordinates `x1, y1, x2, y2` of each box, from the gradient for the pooled boxes. The operator
+/// must take a mean (`Mode::Avg`).
 ///
 /// The derivative is exact for a fixed number of samples. Where the result is not differentiable:
 ///

@@ -1,4 +1,4 @@
-"""One table of boxes from each form that `roialign_rs` takes, of JAX arrays."""
+"""Conversion of all forms of boxes, as JAX arrays, to one table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def table(boxes: Any, batch_indices: Any, images: int) -> jax.Array:
-    """Make a (K, 5) table, the image's number first, of float32 or float64."""
+    """Return a (K, 5) table of float32 or float64 with the batch index first."""
     if isinstance(boxes, (list, tuple)):
         parts = [_array(f"boxes[{i}]", part) for i, part in enumerate(boxes)]
         if any(part.ndim > 1 or part.size == 0 for part in parts) or (
@@ -46,7 +46,7 @@ def table(boxes: Any, batch_indices: Any, images: int) -> jax.Array:
 
 
 def _per_image(parts: Sequence[jax.Array], images: int) -> jax.Array:
-    """Join one array of boxes for each image."""
+    """Join a list of one array of boxes for each image."""
     if len(parts) != images:
         plural = "" if images == 1 else "s"
         raise ValueError(f"boxes: expected a list of {images} array{plural}, one for each image, got {len(parts)}")
@@ -81,3 +81,8 @@ def _floats(name: str, rows: jax.Array) -> jax.Array:
     if not jnp.issubdtype(rows.dtype, jnp.floating) and not jnp.issubdtype(rows.dtype, jnp.integer):
         raise TypeError(f"{name}: dtype {rows.dtype} is not supported; use float32 or float64")
     return rows.astype(jnp.float32)
+
+
+def image_count(features: jax.Array) -> int:
+    """Return the number of images of feature maps; 0 if they have no axes, which is refused later."""
+    return features.shape[0] if features.ndim else 0

@@ -1,8 +1,8 @@
-"""Forward-mode derivatives of the operators of `roialign_rs.torch`; `torch.library.custom_op` gives none.
+"""Forward-mode derivatives of the operators, which ``torch.library.custom_op`` does not support.
 
-A switch in front of an operator's autograd kernel takes the tangent off the first argument and gives the result its
-own. It serves every way into the operator: `torch.func.jvp` and `jacfwd`, dual tensors, and the backward pass of dual
-tensors, which calls the backward operators.
+A switch in front of the autograd kernel of an operator removes the tangent of the first argument and gives the result
+its tangent. All ways of forward mode call it: ``torch.func.jvp``, ``torch.func.jacfwd``, dual tensors, and the backward
+pass of dual tensors.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _library = library.Library("roialign_rs", "IMPL")
 
 
 def linear(op: Any) -> None:
-    """Register the tangent of an operator that is linear in its first argument: the operator, of the tangent."""
+    """Register the tangent of an operator that is linear in its first argument: the operator applied to the tangent."""
 
     def rule(tangent: Any, primal: Any, *options: Any) -> Any:
         if isinstance(primal, list):
@@ -39,7 +39,7 @@ def linear(op: Any) -> None:
 
 
 def register(op: Any, rule: Rule) -> None:
-    """Call the rule where the first argument has a tangent; refuse tangents of other arguments."""
+    """Register a rule for tangents of the first argument. Tangents of other arguments raise an error."""
     overload = op._opoverload
     kernel = library.get_kernel(overload, "AutogradCPU")
     names = [argument.name for argument in overload._schema.arguments]
