@@ -59,7 +59,7 @@ format: $(VENV)/.lint ## Format, and fix what lints can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.test ## Time us beside other libraries (BENCH="--rows 1,3 --page README.md")
+bench: $(VENV)/.test ## Time us beside other libraries, in groups (BENCH="--group forward --rows 1,3")
 	$(BIN)/python benches/python/compare.py $(BENCH)
 
 wheel: $(VENV)/.created ## Wheel and source distribution in dist/
