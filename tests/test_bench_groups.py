@@ -55,3 +55,22 @@ def test_mistakes_end_with_one_message(options, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_ranges_over_machines(tmp_path):
+    def machine(name, factor):
+        row = {"title": "1 roi_align", "ours": 0.01 * factor, "copy": 0.005, "others": {"a": 0.2, "b": 0.3}}
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({"machine": name, "software": "Linux", "rows": [row]}))
+        return path
+
+    page = tmp_path / "page.md"
+    page.write_text("x\n<!-- bench:ranges:start -->\nold\n<!-- bench:ranges:end -->\ny\n")
+    script = SCRIPT.with_name("ranges.py")
+    command = [sys.executable, str(script), str(machine("Zen", 1)), str(machine("Xeon", 2)), "--page", str(page)]
+    subprocess.run(command, check=True, timeout=60)
+    text = page.read_text()
+    line = next(line for line in text.splitlines() if line.startswith("| 1 roi_align"))
+    assert [cell.strip() for cell in line.split("|")[2:-1]] == ["10 - 20", "200 (a)", "10 - 20", "5"]
+    assert "old" not in text
+    assert "* Zen: Linux.\n* Xeon: Linux.\n<!-- bench:ranges:end -->\ny\n" in text
