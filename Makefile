@@ -74,7 +74,7 @@ format: $(VENV)/.lint ## Format, and fix what lints can
 notices: $(BIN)/cargo-about ## Write THIRD-PARTY-NOTICES.txt anew, when Cargo.lock has changed
 	PATH="$(abspath $(BIN)):$(PATH)" $(BIN)/python tools/notices.py
 
-bench: $(VENV)/.test ## Time us beside other libraries (BENCH="--rows 1,3 --page README.md")
+bench: $(VENV)/.test ## Time us beside other libraries, in groups (BENCH="--group forward --rows 1,3")
 	$(BIN)/python benches/python/compare.py $(BENCH)
 
 wheel: $(VENV)/.created ## Wheel and source distribution in dist/

@@ -65,7 +65,7 @@ def run_explain(arguments: argparse.Namespace) -> None:
 
 def add_bench(subcommands: Subcommands) -> None:
     """Add the subcommand ``bench``, which times the operators and other libraries."""
-    parser = subcommands.add_parser("bench", help="time this machine, beside the libraries that are installed")
+    parser = subcommands.add_parser("bench", help="time the operators beside other libraries that are installed")
     bench.add_arguments(parser)
     parser.set_defaults(run=bench.run, parser=parser)
 

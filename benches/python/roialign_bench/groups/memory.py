@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from roialign_rs._bench.goals import Goal, Measurement
-from roialign_rs._bench.groups.forward import ROWS
-from roialign_rs._bench.process import Worker
-from roialign_rs._bench.session import Group, Session
+from roialign_bench.goals import Goal, Measurement
+from roialign_bench.groups.forward import ROWS
+from roialign_bench.process import Worker
+from roialign_bench.session import Group, Session
 
 MIB = 1 << 20
 #: Pages that code and stacks happen to touch differ by so much from process to process.
@@ -22,7 +22,7 @@ def measure(session: Session) -> Iterator[Measurement]:
             with Worker(workload.id, session.threads, widen=widen) as worker:
                 if worker.extra is not None:
                     values[name] = worker.extra
-        yield Measurement(workload.id, workload.summary, values)
+        yield Measurement(workload.id, workload.label, values)
 
 
 def goals(measured: Sequence[Measurement]) -> list[Goal]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from roialign_rs._bench.goals import Goal, Measurement, Quotient, mean, ratios
-from roialign_rs._bench.peers import NAMES
+from roialign_bench.goals import Goal, Measurement, Quotient, mean, ratios
+from roialign_bench.session import NAMES, NODE, Group, Page, Session
+from roialign_rs._bench.compare import copying
 from roialign_rs._bench.problem import Problem, check, ours
-from roialign_rs._bench.session import Group, Session
+from roialign_rs._bench.table import markdown, milliseconds, times
 from roialign_rs._bench.timing import wall
 from roialign_rs._bench.workloads import Workload
 
 ROWS = ("1", "2", "3", "4", "5", "6")
-NODE = "openvino in-network"
 
 
 def measure(session: Session) -> Iterator[Measurement]:
@@ -28,13 +26,10 @@ def beside_peers(session: Session, workload: Workload, problem: Problem, in_netw
     """Check and time one problem."""
     expected, out = ours(problem), problem.output()
     check(ours(problem, out=out), expected, 0.0, "out= against a fresh result")
-    # NumPy's own copy of as many bytes as the operator must read and write, halved because a copy does both.
-    source = np.zeros((problem.features.nbytes + out.nbytes) // 2, np.uint8)
-    target = np.ones_like(source)
     samplers = {
         "out=": wall(lambda: ours(problem, out=out)),
         "fresh": wall(lambda: ours(problem)),
-        "copy": wall(lambda: np.copyto(target, source)),
+        "copy": copying(problem.features.nbytes + out.nbytes),
         **session.peer_samplers(problem, expected),
     }
     if in_network:
@@ -57,14 +52,32 @@ def goals(measured: Sequence[Measurement]) -> list[Goal]:
     ]
 
 
+def _page(measured: Sequence[Measurement]) -> str:
+    """What a call from NumPy and the operator inside a network take."""
+    header = ["workload (ms)", "out=", "fresh", "copy", "OpenVINO in a network", "times as long"]
+    rows = []
+    for m in measured:
+        cells = [milliseconds(m.values[name]) if name in m.values else "-" for name in ("out=", "fresh", "copy", NODE)]
+        ratio = m.ratio(NODE, "out=")
+        rows.append([f"{m.row} {m.summary}", *cells, "-" if ratio is None else times(ratio)])
+    return markdown(header, rows)
+
+
+HEADINGS = """\
+* out=, fresh: milliseconds of our `roi_align` into an array given by the caller, and into a new one.
+* copy: milliseconds of one `np.copyto` that reads and writes as many bytes together as features and result have.
+* OpenVINO in a network: milliseconds of its operator alone, by OpenVINO's own counters, where it follows a convolution
+  and gets its features in the layout of 8 or 16 channels together that convolutions use. "-": no such layout was chosen.
+* times as long: as ours with `out=`."""
 QUOTIENTS = (
     Quotient("fastest peer / ours", NAMES, "out="),
     Quotient("in-network / ours", NODE, "out="),
     Quotient("ours / copy", "out=", "copy"),
 )
 GROUP = Group(
-    "roi_align, mean, float32, NCHW, beside other libraries and a copy of as many bytes",
+    "roi_align, mean, float32, NCHW, beside other libraries and a copy; in-network: OpenVINO's operator after a convolution",
     measure,
     goals,
     quotients=QUOTIENTS,
+    page=Page("network", HEADINGS, _page),
 )

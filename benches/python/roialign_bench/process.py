@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
+WORKER = Path(__file__).with_name("worker.py")
+
 
 class UnavailableError(Exception):
     """The worker cannot do what it was asked for on this machine."""
@@ -45,7 +47,7 @@ class Worker(AbstractContextManager["Worker"]):
         if level:
             environment["ROIALIGN_LEVEL"] = level
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "roialign_rs._bench.worker", json.dumps(request)],
+            [sys.executable, str(WORKER), json.dumps(request)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

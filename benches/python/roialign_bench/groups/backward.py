@@ -9,9 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 import roialign_rs as ra
-from roialign_rs._bench.goals import Goal, Measurement, Quotient, mean, ratios
+from roialign_bench.goals import Goal, Measurement, Quotient, mean, ratios
+from roialign_bench.session import Group, Page, Session
+from roialign_rs._bench.compare import copying
 from roialign_rs._bench.problem import Array, Problem, check, ours
-from roialign_rs._bench.session import Group, Session
+from roialign_rs._bench.table import markdown, milliseconds
 from roialign_rs._bench.timing import Sampler, wall
 
 ROWS = ("1", "3", "4", "5")
@@ -23,21 +25,15 @@ def measure(session: Session) -> Iterator[Measurement]:
     """Both gradients in both layouts, beside our own forward pass, a copy of as many bytes, and torchvision."""
     for workload in session.rows(ROWS):
         problem = Problem.of(workload)
-        grad = np.random.default_rng(workload.seed).standard_normal(problem.output_shape, np.float32)
-        samplers = {**_ours(problem, grad), "copy": _copy((problem.features.nbytes + grad.nbytes) // 2)}
-        if any(peer.name == "torchvision" for peer in session.peers):
-            from roialign_rs._bench.peers import torchvision
-
-            theirs = torchvision.gradient(problem, grad)
-            _check(gradient(problem, grad), theirs(), "torchvision's gradient")
-            samplers["torchvision"] = wall(theirs)
-        yield session.time(workload, samplers)
-
-
-def _copy(size: int) -> Sampler:
-    source = np.zeros(size, np.uint8)
-    target = np.ones_like(source)
-    return wall(lambda: np.copyto(target, source))
+        grad, backward = problem.grads, replace(problem, op="backward")
+        yield session.time(
+            workload,
+            {
+                **_ours(problem, grad),
+                "copy": copying(problem.features.nbytes + grad.nbytes),
+                **session.peer_samplers(backward, gradient(problem, grad)),
+            },
+        )
 
 
 def _ours(problem: Problem, grad: Array) -> dict[str, Sampler]:
@@ -71,8 +67,8 @@ def gradient(problem: Problem, grad: Array, **options: Any) -> Array:
         grad,
         problem.boxes,
         problem.features.shape,
-        spatial_scale=problem.spatial_scale,
-        sampling_ratio=problem.sampling_ratio,
+        spatial_scale=problem.row.spatial_scale,
+        sampling_ratio=problem.row.sampling_ratio,
         **options,
     )
     return result
@@ -84,8 +80,8 @@ def box_gradient(problem: Problem, features: Array, grad: Array, **options: Any)
         grad,
         features,
         problem.boxes,
-        spatial_scale=problem.spatial_scale,
-        sampling_ratio=problem.sampling_ratio,
+        spatial_scale=problem.row.spatial_scale,
+        sampling_ratio=problem.row.sampling_ratio,
         **options,
     )
 
@@ -114,10 +110,35 @@ def goals(measured: Sequence[Measurement]) -> list[Goal]:
     ]
 
 
+def _page(measured: Sequence[Measurement]) -> str:
+    """One line for each workload and layout."""
+    header = ["workload and layout (ms)", "forward", "gradient of features", "gradient of boxes", "copy"]
+    rows = [
+        [f"{m.row} {m.summary}, {layout}", *(milliseconds(m.values[name]) for name in (*ours, "copy"))]
+        for m in measured
+        for layout, ours in (
+            ("NCHW", ("forward", "features", "boxes")),
+            ("NHWC", ("NHWC forward", "NHWC features", "NHWC boxes")),
+        )
+    ]
+    return markdown(header, rows)
+
+
+HEADINGS = """\
+* layout: the order of axes; in NHWC the channels of a pixel lie beside each other.
+* forward, gradient of features, gradient of boxes: milliseconds of `roi_align`, `roi_align_backward` and
+  `roi_align_box_gradient`, each into an array given as `out=`.
+* copy: milliseconds of one `np.copyto` that reads and writes as many bytes together as features and result have."""
 QUOTIENTS = (
     Quotient("torchvision / ours", "torchvision", "features"),
     Quotient("features / forward", "features", "forward"),
     Quotient("boxes / forward", "boxes", "forward"),
     Quotient("features / copy", "features", "copy"),
 )
-GROUP = Group("gradients of roi_align's mean, float32, all with out=", measure, goals, quotients=QUOTIENTS)
+GROUP = Group(
+    "gradients of roi_align's mean, float32, all with out=",
+    measure,
+    goals,
+    quotients=QUOTIENTS,
+    page=Page("layouts", HEADINGS, _page),
+)

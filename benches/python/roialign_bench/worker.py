@@ -1,6 +1,6 @@
 """A process of its own for one problem: what can only be set, or measured, at the start of one.
 
-Run as ``python -m roialign_rs._bench.worker`` with a request as its argument. It answers with one line of JSON, and
+Run as a script with a request as its argument. It answers with one line of JSON, and
 then with the seconds of one sample for every line that it reads.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roialign_rs._bench.groups import (
+from roialign_bench.groups import (
     backward,
     edges,
     formats,
@@ -15,7 +15,7 @@ from roialign_rs._bench.groups import (
     scaling,
     small,
 )
-from roialign_rs._bench.session import Group
+from roialign_bench.session import Group
 
 GROUPS: dict[str, Group] = {
     "forward": forward.GROUP,

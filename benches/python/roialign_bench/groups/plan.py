@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import roialign_rs as ra
-from roialign_rs._bench.goals import Goal, Measurement
+from roialign_bench.goals import Goal, Measurement
+from roialign_bench.session import Group, Session
 from roialign_rs._bench.problem import Array, Problem, check, ours
-from roialign_rs._bench.session import Group, Session
 from roialign_rs._bench.timing import Sampler, wall
 
 ROWS = ("1", "2")

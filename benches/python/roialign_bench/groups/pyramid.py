@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 import roialign_rs as ra
-from roialign_rs._bench.goals import Goal, Measurement, Quotient, ratios
+from roialign_bench.goals import Goal, Measurement, Quotient, ratios
+from roialign_bench.session import Group, Session
+from roialign_rs._bench.peers import Call
 from roialign_rs._bench.problem import Array, check
-from roialign_rs._bench.session import Group, Session
 from roialign_rs._bench.timing import wall
 from roialign_rs._bench.workloads import Workload
 
@@ -19,6 +20,7 @@ from roialign_rs._bench.workloads import Workload
 FINEST = Workload(
     id="pyramid",
     name="fpn_k1000",
+    words="four maps",
     shape=(1, 256, 200, 336),
     num_boxes=1000,
     output_size=(7, 7),
@@ -61,10 +63,8 @@ def measure(session: Session) -> Iterator[Measurement]:
         ),
     }
     if any(peer.name == "torchvision" for peer in session.peers):
-        from roialign_rs._bench.peers import torchvision
-
         image = (height * FINEST.stride, width * FINEST.stride)
-        theirs = torchvision.pyramid(maps, boxes, image, FINEST.output_size[0], FINEST.sampling_ratio)
+        theirs = _torchvision(maps, boxes, image, FINEST.output_size[0], FINEST.sampling_ratio)
         check(expected, theirs(), ROUNDING, "torchvision's pooler")
         samplers["torchvision"] = wall(theirs)
     yield session.time(FINEST, samplers)
@@ -81,6 +81,26 @@ def pooled(maps: Sequence[Array], boxes: Array, out: Array | None = None) -> Arr
         **TORCHVISION,
     )
     return result
+
+
+def _torchvision(
+    maps: Sequence[Array], boxes: Array, image: tuple[int, int], output_size: int, sampling_ratio: int
+) -> Call:
+    """Its pooler over feature maps, the finest first, of one image."""
+    import torch
+    import torchvision
+
+    names = [str(i) for i in range(len(maps))]
+    pool = torchvision.ops.MultiScaleRoIAlign(names, output_size, sampling_ratio)
+    features = {name: torch.from_numpy(one) for name, one in zip(names, maps, strict=True)}
+    corners = torch.from_numpy(boxes)
+
+    def call() -> Array:
+        with torch.inference_mode():
+            pooled: Array = pool(features, [corners], [image]).numpy()
+        return pooled
+
+    return call
 
 
 def goals(measured: Sequence[Measurement]) -> list[Goal]:

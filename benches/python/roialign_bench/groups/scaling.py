@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import roialign_rs as ra
-from roialign_rs._bench.goals import Goal, Measurement, ratios
+from roialign_bench.goals import Goal, Measurement, ratios
+from roialign_bench.session import Group, Session
 from roialign_rs._bench.problem import Array, Problem, check, ours
-from roialign_rs._bench.session import Group, Session
 from roialign_rs._bench.timing import Sampler, wall
 
 ROWS = ("1", "2", "3", "4", "5")

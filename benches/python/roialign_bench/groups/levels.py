@@ -9,12 +9,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from roialign_rs._bench.goals import Goal, Measurement, mean, ratios
-from roialign_rs._bench.groups.forward import ROWS
-from roialign_rs._bench.peers import NAMES
+from roialign_bench.goals import Goal, Measurement, mean, ratios
+from roialign_bench.groups.forward import ROWS
+from roialign_bench.process import UnavailableError, Worker
+from roialign_bench.session import NAMES, Group, Session
 from roialign_rs._bench.problem import Problem, check, ours
-from roialign_rs._bench.process import UnavailableError, Worker
-from roialign_rs._bench.session import Group, Session
 from roialign_rs._bench.timing import Sampler
 
 LEVELS = ("scalar", "avx2", "avx512", "neon")

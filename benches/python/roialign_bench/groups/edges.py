@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roialign_rs._bench.goals import Measurement
-from roialign_rs._bench.groups.forward import QUOTIENTS, beside_peers
+from roialign_bench.goals import Measurement
+from roialign_bench.groups.forward import QUOTIENTS, beside_peers
+from roialign_bench.session import Group, Session
 from roialign_rs._bench.problem import Problem
-from roialign_rs._bench.session import Group, Session
 
 ROWS = ("e1", "e2", "e3", "e4", "e5")
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from roialign_rs._bench.goals import Goal, Measurement, ratios
-from roialign_rs._bench.groups.forward import NODE
+from roialign_bench.goals import Goal, Measurement, ratios
+from roialign_bench.session import NODE, Group, Session
 from roialign_rs._bench.problem import Array, Problem, check, ours
-from roialign_rs._bench.session import Group, Session
 from roialign_rs._bench.timing import Sampler, wall
 
 ROWS = ("1", "5")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from roialign_rs._bench.goals import Goal, Measurement, ratios
-from roialign_rs._bench.groups.forward import QUOTIENTS, beside_peers
-from roialign_rs._bench.peers import NAMES
+from roialign_bench.goals import Goal, Measurement, ratios
+from roialign_bench.groups.forward import QUOTIENTS, beside_peers
+from roialign_bench.session import NAMES, Group, Session
 from roialign_rs._bench.problem import Problem
-from roialign_rs._bench.session import Group, Session
 
 #: What at least, and what better, by row.
 BOUNDS = {"s1": (2, 4), "s2": (3, 6), "s3": (4, 8), "s4": (8, 15)}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from roialign_rs._bench.goals import Goal, Measurement, mean, ratios
-from roialign_rs._bench.groups.forward import ROWS
+from roialign_bench.goals import Goal, Measurement, mean, ratios
+from roialign_bench.groups.forward import ROWS
+from roialign_bench.session import Group, Session
 from roialign_rs._bench.problem import Operator, Problem, check, ours
-from roialign_rs._bench.session import Group, Session
 from roialign_rs._bench.timing import Sampler, wall
 from roialign_rs._bench.workloads import Workload
 
