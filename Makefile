@@ -85,7 +85,7 @@ article: $(VENV)/.demo ## Write docs/article.md and its pictures anew
 
 docs: $(VENV)/.demo $(VENV)-docs/.created ## The site, in dist/docs/index.html
 	rm -rf dist/docs docs/reference/generated
-	$(VENV)-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir target/doctrees docs dist/docs
+	$(VENV)-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env --doctree-dir target/doctrees docs dist/docs
 	$(VENV)-docs/bin/python docs/check_site.py
 
 pictures: $(VENV)/.demo ## Draw the pictures of the README and of the operators' pages anew
