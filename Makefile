@@ -15,8 +15,8 @@ export PYO3_PYTHON := $(abspath $(BIN)/python)
 SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-oldest test-no-loader test-torch test-aarch64 test-windows test-slow \
-	check check-targets lint format bench wheel wheels sdist docs clean
+.PHONY: help demo test test-oldest test-no-loader test-torch test-aarch64 test-windows test-slow check check-targets \
+	lint audit format notices bench wheel wheels sdist article docs pictures clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,26 +41,40 @@ test-no-loader: $(VENV)/.test ## GPU error tests where no Vulkan loader can be l
 	LD_LIBRARY_PATH=$(abspath target/no-loader) ROIALIGN_REQUIRE=cpu $(BIN)/python -m pytest -rs tests/test_gpu_errors.py
 
 test-torch: $(VENV)-torch/.test ## Tests of roialign_rs.torch and .jax and against torchvision, in a venv of their own
-	ROIALIGN_REQUIRE=torch,torchvision,jax $(VENV)-torch/bin/python -m pytest tests/test_torch*.py tests/test_jax.py tests/test_stages.py tests/test_multiscale.py tests/test_peers.py python/roialign_rs/torch
+	ROIALIGN_REQUIRE=torch,torchvision,jax $(VENV)-torch/bin/python -m pytest tests/test_torch*.py tests/test_jax.py tests/test_stages.py tests/test_multiscale.py tests/test_peers.py python/roialign_rs/torch python/roialign_rs/jax docs/torch.md docs/jax.md
 
 check: lint test ## Lints and tests
 
-lint: $(VENV)/.lint ## Formatting, lints and types
+lint: $(VENV)/.lint $(BIN)/cargo-deny ## Formatting, lints, types, licences, workflows
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --features python -- -D warnings
 	cargo clippy --locked --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/stubtest roialign_rs._core
+	$(BIN)/cargo-deny --log-level error check licenses bans sources
+	$(BIN)/python tools/notices.py --check
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet --strict-collection --persona pedantic .github
+
+audit: $(BIN)/cargo-deny ## Known vulnerabilities of the crates (fetches RustSec's list)
+	$(BIN)/cargo-deny --log-level error check advisories
 
 format: $(VENV)/.lint ## Format, and fix what lints can
 	cargo fmt
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.test ## Time us beside other libraries (BENCH="--rows 1,3 --page README.md")
+notices: $(BIN)/cargo-about ## Write THIRD-PARTY-NOTICES.txt anew, when Cargo.lock has changed
+	PATH="$(abspath $(BIN)):$(PATH)" $(BIN)/python tools/notices.py
+
+bench: $(VENV)/.test ## Time us beside other libraries, in groups (BENCH="--group forward --rows 1,3")
 	$(BIN)/python benches/python/compare.py $(BENCH)
 
 # Scripts in tools/ use a venv of their own.
@@ -92,28 +106,39 @@ test-windows: $(VENV)-wheels/.created ## Rust tests for Windows, under Wine
 
 test-slow: wheels check-targets test-aarch64 test-windows ## All that is too slow for CI
 
-docs: $(VENV)/.demo ## Write docs/article.md and its pictures anew
+article: $(VENV)/.demo ## Write docs/article.md and its pictures anew
 	$(BIN)/python docs/make_article.py
+
+docs: $(VENV)/.demo $(VENV)-docs/.created ## The site, in dist/docs/index.html
+	rm -rf dist/docs docs/reference/generated
+	$(VENV)-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env --doctree-dir target/doctrees docs dist/docs
+	$(VENV)-docs/bin/python docs/check_site.py
+
+pictures: $(VENV)/.demo ## Draw the pictures of the README and of the operators' pages anew
+	$(BIN)/python docs/make_pictures.py
 
 clean: ## Remove what was built or downloaded here
 	cargo clean
-	rm -rf $(VENV) $(VENV)-oldest $(VENV)-torch $(VENV)-wheels dist python/roialign_rs/*.so
+	rm -rf $(VENV) $(VENV)-docs $(VENV)-oldest $(VENV)-torch $(VENV)-wheels dist python/roialign_rs/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The first pip that installs dependency groups.
+PIP := 'pip>=25.1'
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo 'Python 3.10 or newer is needed: make PYTHON=/path/to/python3 ...'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet 'maturin>=1.9.4,<2'
+	$(BIN)/python -m pip install --quiet --upgrade $(PIP) 'maturin>=1.9.4,<2'
 	touch $@
 
-# The extension in release mode, importable from python/, with what one of the extras lists.
+# The extension in release mode, importable from python/, with what dependency groups of pyproject.toml list.
 $(VENV)/.demo: $(VENV)/.created $(SOURCES)
-	$(BIN)/maturin develop --release --locked --extras demo
+	$(BIN)/maturin develop --release --locked --group demo
 	touch $@
 
 $(VENV)/.test: $(VENV)/.created $(SOURCES)
-	$(BIN)/maturin develop --release --locked --extras test
+	$(BIN)/maturin develop --release --locked --group test
 	touch $@
 
 # The oldest NumPy, and the newest of what the tests need that works with it. Python 3.12 has no wheels of these.
@@ -125,22 +150,39 @@ $(VENV)-oldest/.test: $(VENV)/.created $(SOURCES) Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 12))' || \
 		{ echo 'NumPy $(OLDEST_NUMPY) needs Python 3.10 or 3.11: make PYTHON=/path/to/python3.11 test-oldest'; exit 1; }
 	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --upgrade $(PIP)
 	$(VENV)-oldest/bin/python -m pip install --quiet --only-binary :all: $(OLDEST)
-	VIRTUAL_ENV=$(abspath $(VENV)-oldest) $(BIN)/maturin develop --release --locked --extras test
+	VIRTUAL_ENV=$(abspath $(VENV)-oldest) $(BIN)/maturin develop --release --locked --group test
 	touch $@
 
 # PyTorch and JAX are gigabytes, so that other tests do without them.
 $(VENV)-torch/.test: $(VENV)/.created $(SOURCES)
 	$(PYTHON) -m venv $(VENV)-torch
-	VIRTUAL_ENV=$(abspath $(VENV)-torch) $(BIN)/maturin develop --release --locked --extras torch,jax,test
+	$(VENV)-torch/bin/python -m pip install --quiet --upgrade $(PIP)
+	VIRTUAL_ENV=$(abspath $(VENV)-torch) $(BIN)/maturin develop --release --locked --extras torch,jax --group test
+	touch $@
+
+$(VENV)-docs/.created: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Sphinx 9 needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 docs'; exit 1; }
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet --upgrade $(PIP)
+	$(VENV)-docs/bin/python -m pip install --quiet --group docs
 	touch $@
 
 $(VENV)-wheels/.created: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-wheels
-	$(VENV)-wheels/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(VENV)-wheels/bin/python -m pip install --quiet --upgrade $(PIP)
 	$(VENV)-wheels/bin/python -m pip install --quiet --group wheels
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.created $(SOURCES)
-	$(BIN)/maturin develop --release --locked --extras lint,test
+	$(BIN)/maturin develop --release --locked --group lint,test
 	touch $@
+
+# Nothing prebuilt can be installed. Without optimisation it compiles in half the time, and is fast enough.
+$(BIN)/cargo-deny: | $(VENV)/.created
+	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root $(VENV) cargo-deny@0.20.2
+
+$(BIN)/cargo-about: | $(VENV)/.created
+	cargo install --quiet --locked --features cli --root $(VENV) cargo-about@0.9.3

@@ -111,11 +111,11 @@ def draw_pictures(folder: Path) -> None:
 
     figure, panels = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained", sharex=True)
     for title, part, panel in zip(("lost", "gained"), (0, 1), panels, strict=True):
+        panel.axhline(0, color="black", linewidth=4, label="RoI Align")
         for rule in RULES:
             costs = [100 * rounding_cost(side, rule)[part] for side in SIDES]
             panel.plot(SIDES, costs, marker="o", markersize=4, label=f'RoI pooling, "{rule}"')
-        panel.axhline(0, color="black", linewidth=2, label="RoI Align")
-        panel.set(xscale="log", ylim=(-3, 120), xlabel="side of the box, in cells", ylabel="% of the box")
+        panel.set(xscale="log", xlabel="side of the box, in cells", ylabel="% of the box")
         panel.set_title(f"{title} by rounding", fontweight="bold")
         panel.set_xticks(SIDES, [f"{side:g}" for side in SIDES])
         panel.minorticks_off()

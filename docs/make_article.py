@@ -49,7 +49,7 @@ def page() -> str:
 
 
 def introduction(names: dict[str, Any]) -> Iterator[str]:
-    yield "<!-- Written by docs/make_article.py. Change it there and run `make docs`. -->"
+    yield "<!-- Written by docs/make_article.py. Change it there and run `make article`. -->"
     yield "# RoI pooling and RoI Align, number by number"
     yield """
 A detector has found a box and wants a small array of fixed size, say 3 x 3, from the part of the feature map that lies

@@ -7,6 +7,7 @@ the whole model.
 
     python examples/torchvision_cpu.py
     python examples/torchvision_cpu.py --models faster --size 400 608 --repeats 1
+    python examples/torchvision_cpu.py --models faster --page docs/torch.md      writes the table of that page
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's messages; read when torch is imported
 
@@ -29,6 +31,8 @@ from torchvision.ops import MultiScaleRoIAlign
 
 import roialign_rs as ra
 import roialign_rs.torch
+from roialign_rs._bench import machine, pages
+from roialign_rs._bench.table import markdown
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "faster": detection.fasterrcnn_resnet50_fpn,
@@ -39,6 +43,12 @@ CLASSES = {"faster": 91, "mask": 91, "keypoint": 2}
 KEYPOINTS = 17
 FORWARD = ("torchvision::roi_align", "roialign_rs::multiscale_roi_align")
 BACKWARD = ("torchvision::_roi_align_backward", "roialign_rs::multiscale_roi_align_backward")
+HEADER = ("what is timed (ms)", "torchvision", "accelerate()", "faster")
+HEADINGS = """\
+* what is timed: Faster, Mask or Keypoint R-CNN, inference or a step of training, boxes that each pooler gets, and of
+  that: the poolers with all they do, the operators in them, the gradients of these operators, or the whole model.
+* torchvision, accelerate(): milliseconds without and with `roialign_rs.torch.accelerate()`.
+* faster: the one divided by the other."""
 
 
 @dataclass
@@ -174,18 +184,20 @@ def compare_training(model: nn.Module, images: list[Tensor], targets: list[dict[
     return max(abs((losses[1][name] / losses[0][name]).item() - 1) for name in losses[0]), difference / largest
 
 
-def report(name: str, title: str, plain: list[Times], ours: list[Times]) -> None:
-    def row(what: str, of: Callable[[Times], float]) -> None:
-        before, after = (statistics.median(of(one) for one in runs) for runs in (plain, ours))
-        ratio = f"{before / after:6.1f} x" if after else ""
-        print(f"| {name} | {title} | {what} | {before:9.1f} | {after:9.1f} | {ratio} |")
+def report(title: str, plain: list[Times], ours: list[Times]) -> Iterator[list[str]]:
+    """Lines of the table."""
 
-    row("poolers, forward", lambda one: one.poolers)
-    row("their operators", lambda one: one.forward)
-    if title == "training":
-        row("operators, backward", lambda one: one.backward)
-        row("RoI part", lambda one: one.poolers + one.backward)
-    row("whole model", lambda one: one.whole)
+    def row(what: str, of: Callable[[Times], float]) -> list[str]:
+        before, after = (statistics.median(of(one) for one in runs) for runs in (plain, ours))
+        ratio = f"{before / after:.1f} x" if after else ""
+        return [f"{title}: {what}", f"{before:.1f}", f"{after:.1f}", ratio]
+
+    yield row("poolers", lambda one: one.poolers)
+    yield row("operators", lambda one: one.forward)
+    if any(one.backward for one in plain):
+        yield row("gradients", lambda one: one.backward)
+        yield row("poolers and gradients", lambda one: one.poolers + one.backward)
+    yield row("whole model", lambda one: one.whole)
 
 
 def main() -> None:
@@ -193,18 +205,25 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--size", nargs=2, type=int, default=(800, 1216), metavar=("HEIGHT", "WIDTH"))
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the table between this page's markers")
     options = parser.parse_args()
 
-    print(f"torch {torch.__version__}, torchvision {torchvision.__version__}, roialign_rs {ra.__version__}")
-    print(f"{torch.get_num_threads()} threads of torch, {ra.get_num_threads()} of roialign_rs ({ra.simd_level()})\n")
+    if options.page:
+        pages.split(options.page, "torchvision")  # no minutes are spent for a page without markers
+    where = machine.name(min(torch.get_num_threads(), ra.get_num_threads()))
+    software = machine.software({"torch": torch.__version__, "torchvision": torchvision.__version__})
+    print(f"{where}\n{software}\n")
     results = {}
     for name in options.models:
         model = make(name)
         # The transform would enlarge smaller pictures to its own size.
         model.transform.min_size, model.transform.max_size = (min(options.size),), max(*options.size, 1333)
         images, targets = make_inputs(name, *options.size)
+        counts = {}
         for title, step in (("inference", infer), ("training", train)):
-            for pooler, (boxes, difference) in compare_pooled(model, step, images, targets).items():
+            pooled = compare_pooled(model, step, images, targets)
+            counts[title] = " + ".join(str(boxes) for boxes, _ in pooled.values())
+            for pooler, (boxes, difference) in pooled.items():
                 print(f"{name}, {title}: {pooler} of {boxes} boxes differs by {difference:.1e}")
                 assert boxes > 0
                 assert difference <= 1e-5
@@ -217,11 +236,13 @@ def main() -> None:
                 plain.append(measure(model, step, images, targets))
                 with roialign_rs.torch.accelerate():
                     ours.append(measure(model, step, images, targets))
-            results[name, title] = (plain, ours)
-    print("\n| model | step | part | torchvision, ms | accelerate(), ms | faster |")
-    print("| --- | --- | --- | ---: | ---: | ---: |")
-    for (name, title), (plain, ours) in results.items():
-        report(name, title, plain, ours)
+            results[f"{name}, {title}, {counts[title]} boxes"] = (plain, ours)
+    table = markdown(HEADER, [row for title, runs in results.items() for row in report(title, *runs)])
+    print(f"\n{table}\n\n{HEADINGS}")
+    if options.page:
+        height, width = options.size
+        text = f"{table}\n\nA picture of {height} x {width}; medians of {options.repeats} rounds; {software}."
+        pages.write_section(options.page, "torchvision", where, text, HEADINGS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! Element types: what may lie in an array, and the type it is computed in.
+//! Element types of arrays, and the type that each is computed in.
 
 use std::fmt::{Debug, Display};
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
@@ -16,7 +16,7 @@ pub(crate) fn each<A: Copy, B: Copy + Default, const N: usize>(values: [A; N], f
     results
 }
 
-/// Conversions that an instruction set may have.
+/// Conversions that an instruction set may do in hardware.
 pub trait Conversions {
     /// Half floats, as bits, to `f32`.
     #[inline(always)]
@@ -31,15 +31,15 @@ pub trait Conversions {
     }
 }
 
-/// A type that features and outputs may have.
+/// An element type of features and outputs: `u8`, `f16`, `bf16`, `f32` or `f64`.
 pub trait Element: Copy + Send + Sync + Debug + PartialEq + 'static {
-    /// The type that taps are applied in.
+    /// The type of the arithmetic: `f64` for `f64`, otherwise `f32`.
     type Compute: Real;
-    /// The type of the result for features of this type.
+    /// The type of the result: `f32` for `u8`, otherwise the same type.
     type Output: Element<Compute = Self::Compute>;
-    /// To the compute type, exactly.
+    /// Converts to the compute type, exactly.
     fn widen<C: Conversions, const N: usize>(values: [Self; N]) -> [Self::Compute; N];
-    /// From the compute type, rounded to nearest.
+    /// Converts from the compute type, rounded to nearest.
     fn narrow<C: Conversions, const N: usize>(values: [Self::Compute; N]) -> [Self; N];
 }
 
@@ -91,7 +91,7 @@ fn narrow_bf16(value: f32) -> bf16 {
     bf16::from_bits((kept >> 16) as u16)
 }
 
-/// A type to compute in: `f32` or `f64`. Boxes have one, weights have one.
+/// A type of arithmetic: `f32` or `f64`. Boxes and weights have one of them.
 pub trait Real:
     Element<Compute = Self, Output = Self>
     + Default
@@ -103,39 +103,39 @@ pub trait Real:
     + Mul<Output = Self>
     + Div<Output = Self>
 {
-    /// Nought.
+    /// 0.
     const ZERO: Self;
-    /// Not a number.
+    /// NaN.
     const NAN: Self;
-    /// Below every number.
+    /// Negative infinity.
     const NEG_INFINITY: Self;
-    /// The lowest finite `f32`, where RoI pooling starts in every peer and dtype.
+    /// The lowest finite `f32`: where the maximum of RoI pooling starts, as in torchvision.
     const LOWEST_F32: Self;
 
-    /// From `f64`, rounded to nearest.
+    /// Converts from `f64`, rounded to nearest.
     fn from_f64(value: f64) -> Self;
-    /// To `f64`, exactly.
+    /// Converts to `f64`, exactly.
     fn to_f64(self) -> f64;
-    /// From an integer, rounded to nearest.
+    /// Converts from an integer, rounded to nearest.
     fn from_i64(value: i64) -> Self;
-    /// To an integer, towards zero, saturating; NaN gives 0.
+    /// Converts to an integer: rounds towards zero and saturates. NaN gives 0.
     fn to_i64(self) -> i64;
-    /// The largest integer that is not larger.
+    /// Rounds down.
     fn floor(self) -> Self;
-    /// The smallest integer that is not smaller.
+    /// Rounds up.
     fn ceil(self) -> Self;
-    /// The nearest integer, halves away from zero.
+    /// Rounds to nearest, halves away from zero.
     fn round(self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
-    /// Logarithm to base 2. That of an `f32` is computed in `f64`, and so rounded correctly but for one in a
-    /// hundred million: libraries differ in the last bit, and PyTorch's is the nearest where it decides.
+    /// Logarithm to base 2. For `f32` it is computed in `f64` and rounded, which is correctly rounded for all but one value
+    /// in 10^8. PyTorch agrees at the boundaries of pyramid levels.
     fn log2(self) -> Self;
     /// `self * factor + addend`, rounded once.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
-    /// Neither infinite nor NaN.
+    /// Whether the value is neither infinite nor NaN.
     fn is_finite(self) -> bool;
-    /// Not a number.
+    /// Whether the value is NaN.
     fn is_nan(self) -> bool;
 }
 

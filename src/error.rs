@@ -1,40 +1,40 @@
-//! The crate's one error type: built where the fact is known, worded for the caller.
+//! The error type of the crate. Each message names the argument, what it was, and what is accepted.
 
 use std::fmt;
 
-/// Result of every fallible function of the crate.
+/// The result type of every fallible function in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What a call can refuse, with the argument's name, the index, what was expected and what came.
+/// Why a call failed. `Display` gives the message for the user.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A side of a map is negative.
-    #[error("{name} must be four sides, none negative, got {got}")]
+    /// A shape has a negative side.
+    #[error("{name} must be four integers of at least 0, got {got}")]
     NegativeSide {
         /// The argument.
         name: String,
-        /// The sides that came.
+        /// The shape that was passed.
         got: String,
     },
-    /// An argument has a value outside its range.
+    /// A value is out of range.
     #[error("{name} must be {expected}, got {got}")]
     Value {
         /// The argument.
         name: &'static str,
-        /// What it may be.
+        /// The values that are accepted.
         expected: &'static str,
-        /// What it was.
+        /// The value that was passed.
         got: String,
     },
-    /// An argument is of a wrong kind.
+    /// An argument has the wrong type.
     #[error("{name} must be {expected}, got {got}")]
     Kind {
         /// The argument.
         name: String,
-        /// What it may be.
+        /// The type that is accepted.
         expected: &'static str,
-        /// What it was.
+        /// The value that was passed.
         got: String,
     },
     /// An array has the wrong shape.
@@ -44,7 +44,7 @@ pub enum Error {
         name: &'static str,
         /// The shape that fits the other arguments.
         expected: String,
-        /// The shape that came.
+        /// The shape that was passed.
         got: String,
     },
     /// An array has the wrong number of dimensions.
@@ -52,13 +52,13 @@ pub enum Error {
     Dimensions {
         /// The argument.
         name: &'static str,
-        /// The dimensions that are wanted.
+        /// The dimensions that are accepted.
         expected: &'static str,
-        /// The dimensions that came.
+        /// The shape that was passed.
         got: String,
     },
-    /// Two arrays that must be as long as each other are not.
-    #[error("{name} has {got} entries for {expected} boxes")]
+    /// An array does not have one entry for each box.
+    #[error("{name} has {got} entries for {expected} boxes; pass one entry for each box")]
     Length {
         /// The argument.
         name: &'static str,
@@ -67,7 +67,7 @@ pub enum Error {
         /// The number of entries.
         got: usize,
     },
-    /// A box belongs to no image.
+    /// A batch index is negative, or not below the number of images.
     #[error("boxes[{row}]: batch index {index} is out of range for {images} image{s}", s = if *images == 1 { "" } else { "s" })]
     BatchIndex {
         /// Row of the box.
@@ -77,7 +77,7 @@ pub enum Error {
         /// Number of images.
         images: usize,
     },
-    /// A batch index has a fraction or is not a number.
+    /// A batch index is NaN, infinite or fractional.
     #[error("boxes[{row}]: batch index {index} is not an integer")]
     FractionalBatchIndex {
         /// Row of the box.
@@ -93,51 +93,58 @@ pub enum Error {
         /// The box.
         got: String,
     },
-    /// A coordinate or an extent is infinite after scaling.
-    #[error("boxes[{row}]: coordinates {got} overflow their dtype when multiplied by spatial_scale")]
+    /// A coordinate or a side overflows when it is multiplied by the scale.
+    #[error("boxes[{row}]: coordinates {got} overflow the dtype of boxes when multiplied by spatial_scale")]
     Overflow {
         /// Row of the box.
         row: usize,
         /// The box.
         got: String,
     },
-    /// A maximum that came from nowhere.
-    #[error("argmax: {got} is no candidate of its bin (box {}, channel {}, bin ({}, {}))", index[0], index[1], index[2], index[3])]
+    /// An argmax names no sample and no pixel of its bin.
+    #[error(
+        "argmax: {got} is out of range for its bin (box {}, channel {}, bin ({}, {})); pass the argmax that the forward \
+         call returned for the same boxes and options",
+        index[0], index[1], index[2], index[3]
+    )]
     Argmax {
         /// Box, channel, row and column of the bin.
         index: [usize; 4],
-        /// The number.
+        /// The value that was passed.
         got: i64,
     },
-    /// A bin has more candidates than an argmax can number.
+    /// A bin has more samples or pixels than an argmax can number.
     #[error(
-        "boxes[{row}]: return_argmax numbers up to 4294967295 candidates of a bin, here are {candidates}"
+        "boxes[{row}]: return_argmax=True needs at most 4294967295 samples or pixels in a bin, got {candidates}; use more \
+         bins or smaller boxes"
     )]
     Candidates {
         /// Row of the box.
         row: usize,
-        /// Candidates of its largest bin.
+        /// Number of samples or pixels in its largest bin.
         candidates: u64,
     },
-    /// A box whose size gives it no map of a pyramid.
-    #[error("boxes[{row}]: {got} has no area to choose a map by")]
+    /// A box has a negative or NaN area, so the pyramid rule gives it no map.
+    #[error(
+        "boxes[{row}]: {got} has a negative or NaN area, which fits no map of a pyramid; write x1 <= x2 and y1 <= y2"
+    )]
     NoArea {
         /// Row of the box.
         row: usize,
         /// The box.
         got: String,
     },
-    /// A box is given a map that does not exist.
+    /// A stage is negative, or not below the number of maps.
     #[error("stages[{row}]: {stage} is out of range for {stages} map{s}", s = if *stages == 1 { "" } else { "s" })]
     Stage {
         /// Row of the box.
         row: usize,
-        /// The map.
+        /// The stage that was passed.
         stage: i64,
         /// Number of maps.
         stages: usize,
     },
-    /// There are boxes but no pixels to pool.
+    /// There are boxes, but the map has no pixels.
     #[error("{name}: cannot pool {boxes} boxes from an empty array of shape {shape}")]
     NoPixels {
         /// The argument.
@@ -150,42 +157,45 @@ pub enum Error {
     /// `ROIALIGN_LEVEL` names no instruction set of this CPU.
     #[error("ROIALIGN_LEVEL must be one of {available} on this CPU, got {got:?}")]
     Level {
-        /// The names that this CPU offers.
+        /// The names that this CPU accepts.
         available: String,
-        /// The name that came.
+        /// The name that was set.
         got: String,
     },
-    /// An array has a dtype that cannot be used here.
+    /// An array has a dtype that is not supported.
     #[error("{name}: dtype {got} is not supported; {hint}")]
     Dtype {
         /// The argument.
         name: &'static str,
-        /// The dtype that came.
+        /// The dtype that was passed.
         got: String,
-        /// What to do.
+        /// What to write instead.
         hint: &'static str,
     },
-    /// Boxes without an image, although there is a choice.
-    #[error("batch_indices must be given for boxes of shape (K, 4) when there are {images} images")]
+    /// Boxes without batch indices, and more or fewer images than one.
+    #[error(
+        "batch_indices is needed for boxes of shape (K, 4) and {images} images; pass it, or boxes of shape (K, 5) with \
+         the batch index first, or a list of one array for each image"
+    )]
     NoBatchIndices {
         /// Number of images.
         images: usize,
     },
-    /// A result that the address space cannot hold.
+    /// The result cannot be allocated.
     #[error("a result of shape {shape} does not fit in memory")]
     TooLarge {
-        /// Its shape.
+        /// Shape of the result.
         shape: String,
     },
-    /// No memory for what a call needs besides its result.
+    /// A call ran out of memory for its intermediate arrays.
     #[error("not enough memory for {count} {what}")]
     NoMemory {
-        /// How many.
+        /// Number of items.
         count: usize,
-        /// Of what.
+        /// Name of the items.
         what: &'static str,
     },
-    /// A map larger than pixels can be numbered.
+    /// A side of a map exceeds 2^31 - 1.
     #[error("{name}: height and width must be at most 2147483647, got {shape}")]
     TooManyPixels {
         /// The argument.
@@ -193,18 +203,18 @@ pub enum Error {
         /// Shape of the features.
         shape: String,
     },
-    /// A device that is missing, full, lost or forked away.
+    /// A GPU is missing, out of memory, lost, closed, or was opened before a fork.
     #[error("{0}")]
     Gpu(String),
-    /// The call was ended early; its results are partly written.
+    /// The call was interrupted. Its results are partly written.
     #[error("the call was interrupted")]
     Interrupted,
-    /// Arguments that do not go together.
+    /// Two arguments contradict each other.
     #[error("{0}")]
     Conflict(String),
 }
 
-/// Makes room for so many items in all, where the allocator would end the process if it could not.
+/// Reserves room for `count` items in total. Fails where `Vec::reserve` would abort the process.
 pub(crate) fn reserve<T>(items: &mut Vec<T>, count: usize, what: &'static str) -> Result<()> {
     let missing = count.saturating_sub(items.len());
     items.try_reserve_exact(missing).map_err(|_| Error::NoMemory { count, what })

@@ -1,7 +1,13 @@
-//! RoI Align and its family on plain arrays: multithreaded SIMD on the CPU, WGSL on the GPU.
+//! RoI Align, RoI pooling and their gradients on strided arrays: multithreaded SIMD on the CPU, WGSL on the GPU.
 //!
-//! Every operator first turns each box into a small table of *taps*, once per box and not per channel; kernels
-//! only apply tables. All geometry, rounding and border rules stand in the code that makes tables:
+//! RoI operators cut boxes of any size out of a feature map and resize each to a grid of the same size.
+//! [`run::forward`] is the entry point; [`ops`] has the operators, [`view`] the arrays. The GPU engine is experimental:
+//! it has been tested on Mesa's software Vulkan driver lavapipe alone, not on a hardware GPU.
+//!
+//! # Design
+//!
+//! An operator turns each box into a small table of *taps* (pixel, weight), once for all channels. Kernels apply tables
+//! and know no operator. Geometry, rounding and border rules are in the code that makes tables. An arrow means "uses":
 //!
 //! ```text
 //! python → run → cpu, gpu → taps → element, view, error
@@ -10,10 +16,10 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | roi | one box |
+//! | roi | region of interest: one box |
 //! | map | one (H, W) plane of features |
-//! | bin | a cell of a box's output grid |
-//! | sample | a point where the map is read |
+//! | bin | one cell of a box's output grid |
+//! | sample | a point at which the map is interpolated |
 //! | tap | a pixel and its weight |
 //! | plan | all taps of one call |
 //! | window | packed rows of 16 channels |
@@ -21,6 +27,10 @@
 //! | stage | one map of a feature pyramid |
 //!
 //! # Example
+//!
+//! RoI Align of one box on a 5 x 5 ramp, `features[y][x] = 5 y + x`. The box covers `1 <= x, y <= 3`. With the half-pixel
+//! shift (`aligned`) its four bins are centred on the pixels (1, 1) to (2, 2), so the means are 6, 7, 11 and 12.
+//!
 //! ```
 //! use roialign_rs::cpu::Settings;
 //! use roialign_rs::geometry::Extent;

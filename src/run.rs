@@ -1,4 +1,4 @@
-//! One call: check → plan → kernels.
+//! One call of an operator: validate the arguments, make the plan, run the kernels.
 
 mod backward;
 mod box_gradient;
@@ -28,26 +28,28 @@ pub use stages::{assign_stages, finest_level};
 pub struct Boxes<B> {
     /// `x1, y1, x2, y2` in image pixels.
     pub corners: Vec<[B; 4]>,
-    /// Which image each belongs to. A float, because that is how it comes in a table of boxes; anything that
-    /// is not the number of an image makes the box invalid.
+    /// Batch index of each box, from 0 to `images - 1`. A box with any other value is invalid. Floats, because tables of
+    /// shape (K, 5) hold them as such.
     pub images: Vec<f64>,
 }
 
-/// Shape of an operator's result.
+/// Shape of an operator's result: (boxes, channels, bins along y, bins along x).
 ///
 /// # Errors
-/// If a parameter has no meaning, or if there are boxes but no pixels.
+/// If a parameter is out of range, or if there are boxes but the map has no pixels.
 pub fn output_shape(op: &impl RoiOp, features: [usize; 4], boxes: usize) -> Result<[usize; 4]> {
     Pyramid::one(op).output_shape(&[features], boxes)
 }
 
-/// Pools every box.
+/// Pools every box from one map: the forward pass.
 ///
-/// `argmax`, for the max modes: where each value came from, -1 if from nowhere.
+/// `argmax` is for the max modes. It receives the index of the sample or pixel that each value came from, or -1 if the bin
+/// has none.
 ///
 /// # Errors
-/// If a parameter, a shape or, unless `invalid` says otherwise, a box is not valid: that is found out before anything is
-/// written. After [`Error::Candidates`], [`Error::NoMemory`] or [`Error::Interrupted`], `out` may be partly written.
+/// If a parameter or a shape is not valid, or if a box is not valid and `invalid` is [`Invalid::Raise`]. These are found
+/// before `out` is written. After [`Error::Candidates`], [`Error::NoMemory`] or [`Error::Interrupted`], `out` may be partly
+/// written.
 pub fn forward<E: Element, B: Real>(
     op: &impl RoiOp,
     features: &View<'_, E>,
@@ -60,7 +62,7 @@ pub fn forward<E: Element, B: Real>(
     forward_pyramid(Pyramid::one(op), &[*features], boxes, out, argmax, invalid, settings)
 }
 
-/// Pools every box from its map of a pyramid.
+/// Pools each box from one map of a pyramid: the forward pass.
 ///
 /// # Errors
 /// As for [`forward`].

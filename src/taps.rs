@@ -1,7 +1,7 @@
-//! Tables of taps: what every operator makes of its boxes, and all that the kernels see of them.
+//! Tables of taps (pixel, weight): the interface between operators, which write them, and kernels, which apply them.
 //!
-//! The pixels that a bin reads factor into rows and columns, so a box has one small table per axis, made once
-//! and used for every channel. What the entries mean depends on the [`Reduce`]:
+//! The pixels of a bin are the product of rows and columns, so a box has one small table per axis. It is made once for all
+//! channels. The meaning of an entry depends on [`Reduce`]:
 //!
 //! | reduce | entries of a bin |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | `MaxSample`, `MaxCorner` | samples: the lower and the upper tap of each, in the sample's order |
 //! | `MaxWindow` | the first and the last pixel, no weights |
 //!
-//! Tables of a few dozen boxes share flat arrays, so that building them allocates next to nothing.
+//! Tables of [`BOXES_PER_TABLE`] boxes share flat arrays, which saves allocations.
 
 mod axis;
 mod plan;
@@ -41,16 +41,16 @@ pub enum Reduce {
 }
 
 impl Reduce {
-    /// Whether a value comes from one place that can be named.
+    /// Whether each value comes from one sample or pixel, which an argmax can name.
     pub fn has_argmax(self) -> bool {
         self != Self::Sum
     }
 }
 
-/// What to do with a box that cannot be pooled.
+/// What to do with an invalid box: one with a NaN or infinite coordinate, or of an image that does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Invalid {
-    /// Refuse the call.
+    /// Return an error.
     #[default]
     Raise,
     /// Fill its part of the output with zeros.
@@ -62,7 +62,7 @@ pub enum Invalid {
 /// What there may be no memory for.
 const TAPS: &str = "taps";
 
-/// A box over more columns is computed in runs of bins that span at most so many, to bound the window.
+/// Wider boxes are computed in runs of bins that span at most this number of columns, which bounds the window.
 pub const MOST_COLUMNS: usize = 1 << 16;
 
 /// Bins with at most this many taps are padded to a common number, for the unrolled loops.
@@ -73,19 +73,19 @@ pub const MOST_UNROLLED_TAPS: usize = 4;
 pub struct RoiTaps {
     /// Row of the output.
     pub roi: usize,
-    /// Which of the feature maps.
+    /// Index of the feature map.
     pub stage: usize,
-    /// Which image of that map.
+    /// Index of the image in that map.
     pub image: usize,
-    /// Not `Raise`: the output is filled instead.
+    /// `Raise` for a valid box. Otherwise the output is filled with zeros or NaN.
     pub invalid: Invalid,
-    /// Upper estimate of the loads of 16 lanes for a block of channels: each row of taps in each column, and each bin.
+    /// Upper estimate of the loads of 16 lanes per block of channels: `bins + rows * columns` of taps.
     pub work: usize,
     y: AxisSpan,
     x: AxisSpan,
 }
 
-/// Flat arrays that the tables of a few dozen boxes share.
+/// Flat arrays with the taps of up to [`BOXES_PER_TABLE`] boxes.
 #[derive(Debug, Default)]
 pub struct Table<T> {
     /// Where the entries of each bin start; one more than bins per axis.
@@ -102,8 +102,8 @@ pub struct Table<T> {
 }
 
 impl<T: Real> Table<T> {
-    /// An empty table with room for the usual number of taps of so many boxes with so many bins, in the memory of another
-    /// one. `has_slopes`: for gradients of boxes.
+    /// An empty table with room for the usual number of taps of `boxes` boxes. It reuses the arrays of `memory`. With
+    /// `has_slopes` it also holds derivatives, for the gradient of boxes.
     ///
     /// # Errors
     /// If there is no memory for it.
@@ -137,7 +137,7 @@ impl<T: Real> Table<T> {
             + size_of::<RoiTaps>() * rois.capacity()
     }
 
-    /// Adds a box with at most so many taps on both axes together; `y` and `x` write them.
+    /// Adds a box with at most `most_taps` taps on both axes together. `y` and `x` write them.
     ///
     /// # Errors
     /// If there is no memory for them.
@@ -165,7 +165,7 @@ impl<T: Real> Table<T> {
         Ok(())
     }
 
-    /// Adds a box whose output is filled.
+    /// Adds an invalid box, whose output is filled.
     pub fn push_invalid(&mut self, roi: usize, invalid: Invalid) {
         self.rois.push(RoiTaps { roi, invalid, ..RoiTaps::default() });
     }

@@ -1,8 +1,7 @@
-//! Borrowed 4-d arrays with any strides: features going in, results coming out.
+//! Borrowed 4-d arrays with any strides: features (`View`) and results (`ViewMut`).
 //!
-//! The axes are always (image or roi, channel, row, column), whatever the memory order; strides are in
-//! bytes and may be negative, and nothing is assumed about alignment. Who reads or writes elements goes
-//! through a pointer made here.
+//! The axes are always (image or roi, channel, row, column), whatever the memory order. Strides are in bytes and may be
+//! negative. Elements need not be aligned.
 
 #![allow(unsafe_code, reason = "raw strided reads and writes start here")]
 
@@ -32,7 +31,7 @@ fn check_length(name: &'static str, shape: [usize; 4], length: usize) -> Result<
     Err(Error::Shape { name, expected: tuple(&shape), got: tuple(&[length]) })
 }
 
-/// A read-only array.
+/// A read-only view of a 4-d array.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a, E> {
     base: *const u8,
@@ -57,7 +56,7 @@ impl<'a, E> View<'a, E> {
         Ok(unsafe { Self::from_raw(data.as_ptr().cast(), shape, contiguous::<E>(shape)) })
     }
 
-    /// Views memory that somebody else owns.
+    /// Views foreign memory.
     ///
     /// # Safety
     /// For every index inside `shape` the element at `base + sum(index * strides)` must be initialised
@@ -79,7 +78,7 @@ impl<'a, E> View<'a, E> {
         self.strides
     }
 
-    /// The array whose axes were (image, row, column, channel): NHWC.
+    /// Reorders the axes of an NHWC array from (image, row, column, channel) to (image, channel, row, column).
     ///
     /// ```
     /// use roialign_rs::view::View;
@@ -158,10 +157,9 @@ fn assert_run(shape: [usize; 4], mut index: [usize; 4], axis: usize, length: usi
     assert!(index.iter().zip(shape).all(|(&i, n)| i < n), "a run ends at {index:?} in {shape:?}");
 }
 
-/// An array to write to, shared between the threads of one call.
+/// A writable view of a 4-d array, shared between the threads of one call.
 ///
-/// Each element is written by one task only: that is how [`crate::cpu`] cuts its work, and what makes the
-/// shared writes sound.
+/// Each element is written by one task alone. [`crate::cpu`] divides its work so, which makes the shared writes sound.
 #[derive(Debug)]
 pub struct ViewMut<'a, E> {
     base: *mut u8,
@@ -186,11 +184,11 @@ impl<'a, E> ViewMut<'a, E> {
         Ok(unsafe { Self::from_raw(data.as_mut_ptr().cast(), shape, contiguous::<E>(shape)) })
     }
 
-    /// Views memory that somebody else owns; it need not be initialised.
+    /// Views foreign memory, which need not be initialised.
     ///
     /// # Safety
-    /// For every index inside `shape` the element at `base + sum(index * strides)` must be memory that
-    /// may be written during `'a`, that nobody else touches, and that no other index shares.
+    /// For every index inside `shape` the element at `base + sum(index * strides)` must be writable memory during `'a`.
+    /// Nothing else may access it, and no two indices may share an element.
     #[must_use]
     pub unsafe fn from_raw(base: *mut u8, shape: [usize; 4], strides: [isize; 4]) -> Self {
         Self { base, shape, strides, borrow: PhantomData }
@@ -208,7 +206,7 @@ impl<'a, E> ViewMut<'a, E> {
         self.strides
     }
 
-    /// The array whose axes were (roi, row, column, channel): NHWC.
+    /// Reorders the axes of an NHWC array from (roi, row, column, channel) to (roi, channel, row, column).
     #[must_use]
     pub fn channels_last(self) -> Self {
         Self { shape: from_channels_last(self.shape), strides: from_channels_last(self.strides), ..self }

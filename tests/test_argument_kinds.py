@@ -79,7 +79,7 @@ WRONG = [
     ("input_shapes", {"multiscale_roi_align_backward"}, [4, None], "must be a sequence, got "),
     ("features_list", {"multiscale_roi_align"}, [4, None], "must be a sequence, got "),
     ("out", {"multiscale_roi_align_backward"}, [4], "must be a sequence, got "),
-    ("out", OPERATORS - {"multiscale_roi_align_backward"}, ["out", 4, [[0.0]]], ": dtype "),
+    ("out", OPERATORS - {"multiscale_roi_align_backward"}, ["out", 4, [[0.0]]], " must be a NumPy array, got "),
     ("features", {"roi_align", "roi_pool", "roi_align_box_gradient"}, [None, "features", {}], ": dtype "),
     ("grad_output", BACKWARD | {"roi_align_box_gradient"}, [None, "gradient"], ": dtype "),
     ("boxes", TABLES, [None, "boxes", {}], ": "),

@@ -74,8 +74,9 @@ def test_words(op, name, choices, value):
 
 
 def test_argmax_of_a_mean():
-    refuses("return_argmax needs a mode that takes a maximum", return_argmax=True)
-    refuses("return_argmax needs a mode that takes a maximum", "roi_pool", mode="avg", return_argmax=True)
+    message = 'return_argmax must be False for mode="avg", which has no argmax; or use mode="max"'
+    refuses(message, return_argmax=True)
+    refuses(message, "roi_pool", mode="avg", return_argmax=True)
 
 
 @every_op
@@ -93,8 +94,8 @@ def test_names_that_no_operator_has(op):
 @every_op
 def test_dimensions_of_features(op, shape):
     features = np.ones(shape, np.float32)
-    refuses(f"features: expected 4 dimensions (N, C, H, W), got {len(shape)}", op, features=features)
-    refuses(f"(N, H, W, C), got {len(shape)}", op, features=features, layout="NHWC")
+    refuses(f"features: expected 4 dimensions (N, C, H, W), got shape {shape}", op, features=features)
+    refuses(f"(N, H, W, C), got shape {shape}", op, features=features, layout="NHWC")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_dtype_of_features(op, dtype):
 @pytest.mark.parametrize("dtype", [">f2", ">f4", ">f8"])
 @every_op
 def test_byte_order_of_features(op, dtype):
-    refuses("is not supported; convert it to the machine's byte order", op, TypeError, features=FEATURES.astype(dtype))
+    refuses("is not supported; use native byte order", op, TypeError, features=FEATURES.astype(dtype))
 
 
 # Boxes.
@@ -135,12 +136,12 @@ def test_dtype_of_boxes(op, dtype):
 @every_op
 def test_list_with_the_wrong_number_of_arrays(op, count):
     boxes = [np.ones((1, 4), np.float32)] * count
-    refuses(f"boxes: expected one array for each of 2 images, got {count}", op, boxes=boxes)
+    refuses(f"boxes: expected a list of 2 arrays, one for each image, got {count}", op, boxes=boxes)
 
 
 @every_op
 def test_list_with_more_arrays_than_images(op):
-    message = "boxes: expected one array for each of 1 image, got 2"
+    message = "boxes: expected a list of 1 array, one for each image, got 2"
     refuses(message, op, features=FEATURES[:1], boxes=[[[1, 1, 5, 5]]] * 2)
 
 
@@ -153,15 +154,17 @@ def test_list_with_a_wrong_array(op):
 @every_op
 def test_batch_indices_with_boxes_that_have_them(op):
     indices = np.array([0, 1])
-    message = "batch_indices cannot be given with boxes that have a batch index column"
+    message = (
+        "batch_indices cannot be given with boxes of shape (K, 5), whose first column is the batch index; leave it out"
+    )
     refuses(message, op, batch_indices=indices)
-    message = "batch_indices cannot be given with a list of boxes for each image"
+    message = "batch_indices cannot be given with a list of one array for each image; leave it out"
     refuses(message, op, boxes=[BOXES[:1, 1:], BOXES[1:, 1:]], batch_indices=indices)
 
 
 @every_op
 def test_batch_indices_that_are_missing(op):
-    message = "batch_indices must be given for boxes of shape (K, 4) when there are 2 images"
+    message = "batch_indices is needed for boxes of shape (K, 4) and 2 images; pass it, or boxes of shape (K, 5) with"
     refuses(message, op, boxes=BOXES[:, 1:])
 
 
@@ -203,8 +206,8 @@ def test_dtype_of_out(op, dtype):
 def test_out_that_cannot_be_written(op):
     out = np.zeros((2, 3, 2, 2), np.float32)
     out.flags.writeable = False
-    refuses("out is read-only", op, out=out)
-    refuses("out", op, TypeError, out=out.tolist())
+    refuses("out is read-only; pass a writable array", op, out=out)
+    refuses("out must be a NumPy array, got [[[[", op, TypeError, out=out.tolist())
 
 
 @every_op
@@ -235,7 +238,7 @@ def test_out_that_overlaps_itself(op):
     out = np.broadcast_to(np.zeros((1, 3, 2, 2), np.float32), (2, 3, 2, 2))
     writable = np.lib.stride_tricks.as_strided(np.zeros(12, np.float32), (2, 3, 2, 2), (0, 16, 8, 4))
     refuses("out", op, out=out)
-    refuses("out has elements that share memory with each other", op, out=writable)
+    refuses("out has elements that share memory with each other; pass a copy", op, out=writable)
 
 
 @every_op

@@ -204,4 +204,4 @@ def test_libraries_put_the_points_elsewhere():
 def test_the_page_is_up_to_date(monkeypatch):
     monkeypatch.syspath_prepend(DOCS)
     page = importlib.import_module("make_article").page()
-    assert (DOCS / "article.md").read_text(encoding="utf-8") == page, "run `make docs`"
+    assert (DOCS / "article.md").read_text(encoding="utf-8") == page, "run `make article`"

@@ -226,25 +226,25 @@ BOXES = np.array([[0.0, 0, 3, 3], [1, 1, 2, 2]])
 WRONG = {
     "boxes": ({"boxes": BOXES[:1]}, r"grad_output: expected shape \(1, 3, 2, 2\), got \(2, 3, 2, 2\)"),
     "channels": ({"input_shape": (1, 4, 4, 4)}, r"grad_output: expected shape \(2, 4, 2, 2\), got \(2, 3, 2, 2\)"),
-    "negative": ({"input_shape": (1, 3, -4, 4)}, "input_shape must be four sides, none negative"),
+    "negative": ({"input_shape": (1, 3, -4, 4)}, "input_shape must be four integers of at least 0, got"),
     "no pixels": ({"input_shape": (1, 3, 0, 4)}, r"input_shape: cannot pool 2 boxes"),
     "too many pixels": (
         {"input_shape": (1, 3, 8, 2**31)},
         r"input_shape: height and width must be at most 2147483647, got \(1, 3, 8, 2147483648\)",
     ),
-    "argmax too much": ({"argmax": np.zeros(GRAD.shape, int)}, "argmax must be None"),
+    "argmax too much": ({"argmax": np.zeros(GRAD.shape, int)}, 'argmax must be None for mode="avg"; leave it out'),
     "argmax missing": (
         {"mode": "max"},
-        'argmax is needed for mode="max": pass what the forward call gives with return_argmax=True',
+        'argmax is needed for mode="max": pass what the forward call returns with return_argmax=True',
     ),
     "argmax missing, onnx_max": ({"mode": "onnx_max"}, 'argmax is needed for mode="onnx_max"'),
     "argmax shape": ({"mode": "max", "argmax": np.zeros((2, 3, 2, 1), int)}, "argmax: expected shape"),
     "argmax large": (
         {"mode": "max", "argmax": np.full(GRAD.shape, 4), "sampling_ratio": 2},
-        "argmax: 4 is no candidate",
+        "argmax: 4 is out of range for its bin",
     ),
-    "argmax negative": ({"mode": "max", "argmax": np.full(GRAD.shape, -2)}, "argmax: -2 is no candidate"),
-    "argmax huge": ({"mode": "onnx_max", "argmax": np.full(GRAD.shape, 2**63 - 1)}, "is no candidate"),
+    "argmax negative": ({"mode": "max", "argmax": np.full(GRAD.shape, -2)}, "argmax: -2 is out of range for its bin"),
+    "argmax huge": ({"mode": "onnx_max", "argmax": np.full(GRAD.shape, 2**63 - 1)}, "is out of range for its bin"),
     "out shape": ({"out": np.zeros((1, 3, 4, 5))}, "out: expected shape"),
     "out dtype": ({"out": np.zeros((1, 3, 4, 4), np.float32)}, "out: expected dtype"),
     "bins": ({"grad_output": np.ones((2, 3, 0, 2))}, "output_size must be positive"),
@@ -286,6 +286,7 @@ def test_nothing_is_written_when_an_argmax_is_wrong():
     argmax = np.zeros(GRAD.shape, np.int64)
     argmax[1, 2, 1, 1] = 16
     out = np.full((1, 3, 4, 4), 7.0)
-    with pytest.raises(ValueError, match=r"argmax: 16 is no candidate of its bin \(box 1, channel 2, bin \(1, 1\)\)"):
+    message = r"argmax: 16 is out of range for its bin \(box 1, channel 2, bin \(1, 1\)\); pass the argmax that"
+    with pytest.raises(ValueError, match=message):
         ra.roi_pool_backward(GRAD, BOXES, out.shape, argmax=np.where(argmax == 16, 16, -1), out=out)
     np.testing.assert_array_equal(out, 7.0)

@@ -103,8 +103,8 @@ def test_what_is_said_of_width_and_height_is_true_of_every_row():
     """The last row does not fit the image either way."""
     report = ra.check_boxes([[300, 200, 50, 60], [100, 300, 30, 20], [630, 200, 50, 60]], SIZE)
     assert [message for _, name, message in report.problems if name == "XYWH"] == [
-        f"boxes[{row}]: {box} is inverted, as more than half of the boxes are that fit the image as x, y, width, height: "
-        'pass box_format="xywh" here, and x + width, y + height to operators'
+        f"boxes[{row}]: {box} is inverted, and more than half of the boxes are inverted but fit the image as x, y, width, "
+        'height: pass box_format="xywh" here, and x + width, y + height as x2, y2 to operators'
         for row, box in enumerate([(300, 200, 50, 60), (100, 300, 30, 20), (630, 200, 50, 60)])
     ]
 
@@ -127,15 +127,17 @@ def test_indices_beside_the_boxes_and_lists():
 def test_messages_say_what_was_found():
     report = ra.check_boxes([[0, 5, 5, 2, 9], [7, *GOOD]], SIZE, images=2)
     assert report.problems == [
-        (0, "INVERTED", "boxes[0]: (5, 5, 2, 9) ends before it begins"),
+        (0, "INVERTED", "boxes[0]: (5, 5, 2, 9) has a negative width or height"),
         (1, "NO_IMAGE", "boxes[1]: batch index 7 belongs to no image"),
     ]
     assert str(report).splitlines() == [
         "2 of 2 boxes have problems",
-        "  INVERTED: 1 (rows 0), a box that ends before it begins",
+        "  INVERTED: 1 (rows 0), a box that has a negative width or height",
         "  NO_IMAGE: 1 (rows 1), a box that belongs to no image",
     ]
     assert repr(report) == "<BoxReport: 2 of 2 boxes have problems>"
+    missing = ra.check_boxes([GOOD], SIZE, images=2).problems
+    assert missing == [(0, "NO_IMAGE", "boxes[0]: batch index is missing")]
     assert "8 (rows 0, 1, 2, 3, 4, ...)" in str(ra.check_boxes(np.full((8, 4), np.nan), SIZE))
 
 
@@ -163,12 +165,12 @@ def test_no_boxes_have_no_problems(boxes):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"images": -1}, ValueError, "images must not be negative, got -1"),
+        ({"images": -1}, ValueError, "images must be at least 0, got -1"),
         ({"boxes": np.zeros((2, 3))}, ValueError, r"boxes: expected shape \(K, 4\) or \(K, 5\), got \(2, 3\)"),
         ({"boxes": np.zeros((2, 4), complex)}, TypeError, "boxes: dtype complex128 is not supported"),
         ({"boxes": np.zeros((1, 5)), "batch_indices": [0]}, ValueError, "batch_indices cannot be given with"),
         ({"batch_indices": [0, 0]}, ValueError, r"batch_indices: expected shape \(1,\), got \(2,\)"),
-        ({"image_size": 0}, ValueError, "image_size: must be at least 1, got 0"),
+        ({"image_size": 0}, ValueError, "image_size must be at least 1, got 0"),
         ({"image_size": 2.5}, TypeError, "image_size must be an integer or a pair of integers, got 2.5"),
         ({"box_format": "xyhw"}, ValueError, 'box_format must be "xyxy", "yxyx", "xywh" or "cxcywh", got "xyhw"'),
         ({"on_problem": "ask"}, ValueError, 'on_problem must be "report", "warn" or "raise", got "ask"'),

@@ -71,6 +71,12 @@ def test_options_reach_the_explanation(picture, capsys):
     assert capsys.readouterr().out.startswith(str(expected))
 
 
+def test_without_a_picture_it_explains_the_photograph_that_matplotlib_ships(capsys):
+    main(["explain", "--box", "152", "128", "377", "335"])
+    expected = ra.explain((152, 128, 377, 335), 3, spatial_scale=1 / 32, map_size=(19, 16))
+    assert capsys.readouterr().out.startswith(str(expected))
+
+
 def test_save_writes_a_picture(picture, tmp_path, capsys):
     target = tmp_path / "explained.png"
     explain(picture, "--stride", 16, "--save", target)
@@ -156,20 +162,20 @@ def test_sixteen_bits_are_read_as_such(tmp_path, capsys):
     ("arguments", "message"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["explain"], "the following arguments are required: IMAGE, --box"),
+        (["explain"], "the following arguments are required: --box"),
         (["explain", "x.png", "--box", "1", "2", "3"], "argument --box: expected 4 arguments"),
         (["explain", "x.png", "--box", "1", "2", "3", "four"], "argument --box: invalid float value: 'four'"),
         (["explain", "x.png", "--box", "1", "2", "3", "4"], "No such file or directory: 'x.png'"),
         (["explain", "PICTURE", "--box", "1", "2", "nan", "4"], "box: coordinates must be finite"),
         (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--stride", "0"], "--stride: must be at least 1, got 0"),
-        (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--output-size", "0"], "output_size: must be at least 1"),
+        (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--output-size", "0"], "output_size must be at least 1"),
         (
             ["explain", "PICTURE", "--box", "1", "2", "3", "4", "--stride", "1e3"],
-            "argument --stride: expected a whole number, got '1e3'",
+            "argument --stride: must be an integer, got '1e3'",
         ),
         (
             ["explain", "PICTURE", "--box", "1", "2", "3", "4", "--output-size", "2x3x4"],
-            "--output-size: expected a number such as 3 or height x width such as 2x5, got '2x3x4'",
+            "--output-size: must be an integer such as 3, or height x width such as 2x5, got '2x3x4'",
         ),
         (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--quantization", "round"], "invalid choice: 'round'"),
         (["explain", "PICTURE", "--box", "1", "2", "3", "4", "--save", "x.nonsense"], "nonsense"),
@@ -182,6 +188,13 @@ def test_mistakes_end_with_one_message(arguments, message, picture, capsys):
         main([str(picture) if argument == "PICTURE" else argument for argument in arguments])
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"roialign_rs {ra.__version__}\n"
 
 
 @pytest.mark.parametrize("missing", ["PIL", "matplotlib.pyplot"])

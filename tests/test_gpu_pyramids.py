@@ -174,11 +174,13 @@ def test_wrong_arrays(device):
         with pytest.raises(kind, match=re.escape(message)):
             one.forward(maps, **more)
 
-    wrong(ValueError, "features_list: some lie on a device and some do not; upload all", [*maps[:3], one.maps[3]])
-    wrong(ValueError, "must lie on one device", [*maps[:3], other.features(one.maps[3])])
-    wrong(ValueError, "device is another one", maps, device=other)
+    message = "features_list: some arrays are on a device and some are not; upload all of them"
+    wrong(ValueError, message, [*maps[:3], one.maps[3]])
+    wrong(ValueError, "must be on one device", [*maps[:3], other.features(one.maps[3])])
+    wrong(ValueError, "device must be the one that holds the arrays", maps, device=other)
     wrong(TypeError, "features_list: dtype float64", [*maps[:3], device.features(one.maps[3].astype(np.float64))])
-    wrong(ValueError, "map 3 has 2 images of 18 channels", [*maps[:3], device.features(one.maps[3][:, 1:])])
+    message = "features_list[3] has 2 images of 18 channels, features_list[0] has 2 of 19"
+    wrong(ValueError, message, [*maps[:3], device.features(one.maps[3][:, 1:])])
     wrong(ValueError, 'layout must be "NHWC"', [*maps[:3], device.features(np.ones((2, 5, 7, 19)), layout="NHWC")])
     wrong(ValueError, "out cannot be given", maps, out=np.zeros((90, 19, 3, 2), np.float32))
     twice = Call([one.maps[0]] * 2, one.boxes, {"spatial_scales": [1 / 4, 1 / 8]})

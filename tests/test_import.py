@@ -1,6 +1,7 @@
 """Importing the package starts nothing and brings nothing along."""
 
 import sys
+import sysconfig
 
 import pytest
 from subprocesses import python
@@ -43,6 +44,11 @@ roialign_rs.roi_align(numpy.ones((1, 1, 4, 4)), numpy.ones((1, 4)), 2)
 print(sys.modules[{name!r}])
 """
     assert python(code) == "None"
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has the GIL in any case")
+def test_import_leaves_the_gil_off():
+    assert python("import roialign_rs, sys; print(sys._is_gil_enabled())") == "False"
 
 
 def test_wrong_settings_do_not_stop_the_import():

@@ -26,8 +26,8 @@ KINDS = {
     "index 1.0000001": ({0: np.nextafter(np.float32(1), np.float32(2))}, "is not an integer"),
     "index nan": ({0: np.nan}, "batch index NaN is not an integer"),
     "index infinite": ({0: np.inf}, "batch index inf"),
-    "extent overflows": ({1: -MOST, 3: MOST}, "overflow their dtype when multiplied by spatial_scale"),
-    "coordinate overflows": ({4: MOST / 2}, "overflow their dtype when multiplied by spatial_scale"),
+    "extent overflows": ({1: -MOST, 3: MOST}, "overflow the dtype of boxes when multiplied by spatial_scale"),
+    "coordinate overflows": ({4: MOST / 2}, "overflow the dtype of boxes when multiplied by spatial_scale"),
 }
 """Column -> value put into row 1, and what the error says of it."""
 

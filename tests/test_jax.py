@@ -286,9 +286,9 @@ def test_errors():
     features, boxes, indices = inputs()
     with pytest.raises(ValueError, match=r"\(K, 4\) or \(K, 5\)"):
         roi_align(features, boxes[0, :3], 3)
-    with pytest.raises(ValueError, match="batch_indices is needed"):
+    with pytest.raises(ValueError, match=r"batch_indices is needed for boxes of shape \(K, 4\) and 2 images"):
         roi_align(features, boxes, 3)
-    with pytest.raises(ValueError, match="one array for each of 2 images"):
+    with pytest.raises(ValueError, match="expected a list of 2 arrays, one for each image"):
         roi_align(features, [boxes], 3)
     with pytest.raises(Exception, match="batch index 9 is out of range"):
         jax.block_until_ready(roi_align(features, boxes, 3, batch_indices=indices + 9))

@@ -101,12 +101,21 @@ def test_plot_draws_where_it_is_told():
 
 @pytest.mark.parametrize("ax", [3, "ab", [1, 2], [1, 2, 3], [None, None]], ids=str)
 def test_plot_names_what_is_no_axes(ax):
-    with pytest.raises(TypeError, match="ax must be Axes or two Axes, got "):
+    with pytest.raises(TypeError, match="ax must be Matplotlib Axes or two of them, got "):
         explain((3, 5, 71, 60)).plot(ax)
 
 
 def texts(panel):
     return [text.get_text() for text in panel.texts]
+
+
+@pytest.mark.parametrize("right", [6.8, 7, 7.2])
+def test_plot_writes_no_value_on_the_edge_of_a_bin(right):
+    e = ra.explain((0, 3, right, 8), 2, features=np.ones((8, 8)), sampling_ratio=2)
+    edges = np.append(e.bins[0, :, 0], right)
+    places = [text.get_position()[0] for text in e.plot().axes[1].texts if text.get_text() == "1.00"]
+    assert len(places) == 6 * 8
+    assert np.abs(np.subtract.outer(places, edges)).min() > 0.2
 
 
 def test_plot_writes_values_where_they_can_be_read():

@@ -44,7 +44,7 @@ def test_every_form_of_boxes_has_stages():
 @pytest.mark.parametrize("bad", [[2, 0, 1, 5], [0, 5, 5, 2], [0, 0, np.nan, 5], [0, 0, np.inf, 0]])
 def test_boxes_without_area(bad):
     boxes = np.array([[0.0, 0, 9, 9], bad, [5, 5, 2, 2]])
-    with pytest.raises(ValueError, match=r"boxes\[1\]: .* has no area to choose a map by"):
+    with pytest.raises(ValueError, match=r"boxes\[1\]: .* has a negative or NaN area, which fits no map of a pyramid"):
         ra.assign_stages(boxes, 4, min_level=2)
     for invalid in ("zero", "nan"):
         assert ra.assign_stages(boxes, 4, min_level=2, invalid=invalid).tolist() == [0, -1, 0]

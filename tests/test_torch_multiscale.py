@@ -118,7 +118,7 @@ def test_boxes_have_no_gradient_unless_asked():
 
 def test_what_cannot_be_pooled_says_what_to_do():
     pool = MultiScaleRoIAlign(NAMES, 3, 2)
-    with pytest.raises(ValueError, match="none of the maps"):
+    with pytest.raises(ValueError, match="x: expected at least one of the maps"):
         pool({"other": torch.ones(1, 1, 4, 4)}, boxes(), IMAGES)
     with pytest.raises(ValueError, match="image_shapes"):
         pool(pyramid(), boxes(), [])

@@ -1,11 +1,23 @@
-"""Time roi_align beside other libraries, and hold the numbers against the goals: ``python -m roialign_rs bench --goals``.
+"""Time everything there is to time, in groups, and hold the numbers against what they should be: for maintainers.
 
-python benches/python/compare.py --group must-hold --threads 2
+python benches/python/compare.py --help
+python benches/python/compare.py --group must-hold --threads 2 --goals
 """
 
-import sys
+import argparse
 
-from roialign_rs.__main__ import main
+from roialign_bench import cli
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    arguments = parser.parse_args()
+    try:
+        cli.run(arguments)
+    except ValueError as error:
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
+
 
 if __name__ == "__main__":
-    main(["bench", "--goals", *sys.argv[1:]])
+    main()

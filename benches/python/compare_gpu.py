@@ -2,6 +2,7 @@
 
     python benches/python/compare_gpu.py --rows f1,f2,1,3 --repeats 50
     python benches/python/compare_gpu.py --rows s1 --repeats 3 --allow-cpu      a smoke check on software Vulkan
+    python benches/python/compare_gpu.py --rows f1,f2,1 --page docs/gpu.md      the table of that page
 
 Rows f1 and f2 are feature pyramids, the others those of the table of workloads. Device times are medians of the device's
 own timestamps, host times medians of wall time. torchvision is timed with CUDA events on tensors that lie on the GPU,
@@ -15,14 +16,16 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gpu_problems import Problem, all_problems
 from numpy.typing import NDArray
 
 import roialign_rs as ra
-from roialign_rs._bench import report, workloads
+from gpu_problems import Problem, all_problems
+from roialign_rs._bench import machine, pages, workloads
+from roialign_rs._bench.table import markdown, milliseconds
 
 TOLERANCE = 1e-5
 BATCH = 32
@@ -40,21 +43,38 @@ COLUMNS = {
     "torchvision NCHW": "torchvision NCHW",
     "torchvision NHWC": "torchvision NHWC",
 }
-"""What is measured, and how it is called in the table."""
+"""What is measured, and how it is called in the table that is printed."""
+
+PAGE_COLUMNS = {"wall": "on the device", "round_trip": "from and to NumPy", "cpu": "CPU path", "cuda": "torchvision"}
+"""The same for pages; "cuda" is torchvision in the layout that is faster there."""
+
+HEADINGS = """\
+* workload: forward pass, or backward pass (the gradient for the features); what is pooled; dtype.
+* on the device: milliseconds of a call whose arrays lie on the device, until it has finished.
+* from and to NumPy: milliseconds of a call with `device=`, which uploads, computes and downloads.
+* CPU path: milliseconds of the same call without a device.
+* torchvision: milliseconds of its CUDA kernel, arrays on the GPU; "-" where torch has no CUDA."""
 
 
 def main() -> None:
     options = parse_arguments()
+    if options.page:
+        pages.split(options.page, "gpu")  # no minutes are spent for a page without markers
     device = ra.gpu.Device(options.device, allow_cpu=options.allow_cpu)
     wanted = set(options.rows.split(",")) if options.rows else set()
     dtypes = [np.dtype(name) for name in options.dtypes.split(",")]
-    lines = []
+    lines, page_lines = [], []
     for problem in all_problems(workloads.load(), wanted, dtypes):
         for direction, times in measure(problem, device, options.repeats).items():
             cells = [cell(times.get(name)) for name in COLUMNS]
+            page_lines.append([f"{direction}, {problem.summary}, {problem.dtype.name}", *page_cells(times)])
             lines.append([problem.id, problem.summary, problem.dtype.name, direction, *cells])
             print(" | ".join(lines[-1]), flush=True)
     print(f"\n{table(lines)}\n\nMedian times in milliseconds. {describe(device)}.")
+    if options.page:
+        text = markdown(["workload (ms)", *PAGE_COLUMNS.values()], page_lines)
+        text += f"\n\nMedians of {options.repeats} rounds; {machine.software(libraries())}."
+        pages.write_section(options.page, "gpu", describe(device), text, HEADINGS)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -64,6 +84,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rows", help="ids of the rows, with commas between (default: all)")
     parser.add_argument("--dtypes", default="float32,float16", help="with commas between (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=30, help="rounds (default: 30)")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write a table between this page's markers")
     return parser.parse_args()
 
 
@@ -199,16 +220,33 @@ def cell(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds * 1e3:.3g}"
 
 
+def page_cells(times: dict[str, float]) -> list[str]:
+    """The cells of ``PAGE_COLUMNS``."""
+    cuda = [times[name] for name in ("torchvision NCHW", "torchvision NHWC") if name in times]
+    found = times | ({"cuda": min(cuda)} if cuda else {})
+    return [milliseconds(found[name]) if name in found else "-" for name in PAGE_COLUMNS]
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what takes part, where it does."""
+    try:
+        import torch
+        import torchvision
+    except ImportError:
+        return {}
+    return {"torch": torch.__version__, "torchvision": torchvision.__version__} if torch.cuda.is_available() else {}
+
+
 def table(lines: list[list[str]]) -> str:
-    header = ["", "N,C,H,W; boxes; bins; sampling", "", "", *COLUMNS.values()]
+    header = ["", "workload", "", "", *COLUMNS.values()]
     rule = ["---"] * 4 + ["---:"] * len(COLUMNS)
     return "\n".join("| " + " | ".join(line) + " |" for line in [header, rule, *lines])
 
 
 def describe(device: ra.gpu.Device) -> str:
-    info = device.info
-    software = ", a software driver: these are times of the CPU" if info.kind == "cpu" else ""
-    return f"{info.name} ({info.driver}){software}; {report.cpu_model()}, roialign_rs {ra.__version__}"
+    """The device, and the CPU beside it."""
+    software = ", a software driver: these are times of the CPU" if device.info.kind == "cpu" else ""
+    return f"{device.info.name} ({device.info.driver}){software}; CPU: {machine.name(ra.get_num_threads())}"
 
 
 if __name__ == "__main__":

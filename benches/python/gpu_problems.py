@@ -91,7 +91,7 @@ class Problem:
 def of_workload(row: Workload, dtype: np.dtype[Any]) -> Problem:
     """A row of the table of workloads."""
     maps = [row.features().astype(dtype)]
-    return Problem(row.id, row.summary, maps, row.boxes(), row.output_size, row.sampling_ratio, (row.spatial_scale,))
+    return Problem(row.id, row.label, maps, row.boxes(), row.output_size, row.sampling_ratio, (row.spatial_scale,))
 
 
 def of_pyramid(name: str, boxes: int, bins: int, dtype: np.dtype[Any]) -> Problem:
@@ -105,7 +105,7 @@ def of_pyramid(name: str, boxes: int, bins: int, dtype: np.dtype[Any]) -> Proble
     corner = rng.uniform(0, 1, (boxes, 2)) * (image - sides)
     table = np.concatenate([np.zeros((boxes, 1)), corner, corner + sides], axis=1).astype(np.float32)
     scales = tuple(1 / stride for stride in PYRAMID_STRIDES)
-    return Problem(name, f"pyramid of 4 maps x 256; {boxes}; {bins}x{bins}; 2", maps, table, (bins, bins), 2, scales)
+    return Problem(name, f"pyramid of 4 maps: {boxes} boxes, {bins}x{bins} bins", maps, table, (bins, bins), 2, scales)
 
 
 def all_problems(rows: list[Workload], wanted: set[str], dtypes: list[np.dtype[Any]]) -> Iterator[Problem]:

@@ -55,8 +55,8 @@ impl Workload {
     fn from_json(row: &Value) -> Self {
         Self {
             name: row["name"].as_str().expect("name is a string").to_owned(),
-            shape: sizes(&row["features"]),
-            num_boxes: size(&row["boxes"]),
+            shape: sizes(&row["shape"]),
+            num_boxes: size(&row["num_boxes"]),
             output_size: sizes(&row["output_size"]),
             sampling_ratio: row["sampling_ratio"].as_i64().expect("sampling_ratio is an integer"),
             stride: size(&row["stride"]),

@@ -1,6 +1,7 @@
-"""Make arguments convenient; whether they are valid is decided in Rust.
+"""Converts arguments to what the Rust core takes. The core validates them.
 
-What comes as the core wants it (arrays of the right kind, pairs) passes untouched: these functions run on every call.
+Arguments that are already right (arrays of the right kind, pairs) pass unchanged, because these functions run on every
+call.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from roialign_rs import _core
 from roialign_rs._core import Device, DeviceArray
 
 Boxes: TypeAlias = ArrayLike | Sequence[ArrayLike]
-"""(K, 4) or (K, 5), one box as (4,) or (5,), or one (K_i, 4) for each image."""
+"""A (K, 4) or (K, 5) array, one box as (4,) or (5,), or a list of one (K_i, 4) array for each image."""
 
 Pair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 """One integer for both axes, or (y, x)."""
@@ -27,27 +28,27 @@ Pair: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 _T = TypeVar("_T")
 
 _FLOATS = "fd"
-"""Type characters of the dtypes that the core takes."""
+"""Type characters of the dtypes of boxes that the core takes: float32 and float64."""
 
 
 def features(value: Any, name: str = "features") -> NDArray[Any] | DeviceArray:
-    """Leave what lies on a device there, and view anything else as an array."""
+    """Return a DeviceArray as it is, and anything else as a NumPy array."""
     if type(value) is np.ndarray:
         return value
     return value if isinstance(value, DeviceArray) else array(value, name)
 
 
 def argmax(value: ArrayLike | DeviceArray | None) -> NDArray[np.int64] | DeviceArray | None:
-    """Leave what lies on a device there, and make int64 of any other integers."""
+    """Return a DeviceArray as it is, and any other integers as int64."""
     return value if value is None or isinstance(value, DeviceArray) else indices("argmax", value)
 
 
 def array(value: Any, name: str = "features") -> NDArray[Any]:
-    """View anything array-like as an array, without a copy where that is possible; errors name the argument."""
+    """View an array-like as a NumPy array, without a copy if possible. Errors name the argument."""
     if type(value) is np.ndarray:
         return value
     if isinstance(value, DeviceArray):
-        raise TypeError(f"{name}: an array on a device cannot be used here; download it with .numpy()")
+        raise TypeError(f"{name} must be a NumPy array here (download it with .numpy()), got {value!r}")
     if isinstance(value, np.ndarray):
         if isinstance(value, np.ma.MaskedArray):
             raise TypeError(f"{name}: masked arrays are not supported; use array.filled(...)")
@@ -69,7 +70,7 @@ def _viewed(value: Any) -> NDArray[Any]:
 
 
 def _bfloat16(tensor: Any) -> NDArray[Any]:
-    """View a bfloat16 tensor, which NumPy's from_dlpack does not know."""
+    """View a bfloat16 tensor, which NumPy's ``from_dlpack`` does not support."""
     try:
         from ml_dtypes import bfloat16
     except ImportError:
@@ -78,7 +79,7 @@ def _bfloat16(tensor: Any) -> NDArray[Any]:
 
 
 def device(value: Any) -> Device | None:
-    """Take what the core knows of a `gpu.Device`."""
+    """Return the core's object of a `gpu.Device`."""
     if value is None:
         return None
     core = getattr(value, "_core", None)
@@ -88,23 +89,23 @@ def device(value: Any) -> Device | None:
 
 
 def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
-    """Make one table of boxes, and the image of each where the table does not say it.
+    """Convert boxes in any of the documented forms to one table.
 
     Parameters
     ----------
     value
         Boxes in any of the documented forms.
     batch_indices
-        As documented.
+        Image of each box, if the boxes do not have it.
     images
         Number of images.
 
     Returns
     -------
     table
-        (K, 4) or (K, 5), float32 or float64.
+        (K, 4) or (K, 5) array of float32 or float64.
     batch_indices
-        (K,) int64, or None.
+        (K,) array of int64, or None if the table has the index or all boxes belong to one image.
     """
     if type(value) is np.ndarray and value.ndim == 2 and value.dtype.char in _FLOATS and batch_indices is None:
         return value, None
@@ -125,12 +126,12 @@ def boxes(value: Boxes, batch_indices: ArrayLike | None, images: int) -> tuple[N
 def _per_image(
     arrays: list[NDArray[Any]], batch_indices: ArrayLike | None, images: int
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Join one array of boxes for each image."""
+    """Join a list of one array of boxes for each image."""
     if batch_indices is not None:
-        raise ValueError("batch_indices cannot be given with a list of boxes for each image")
+        raise ValueError("batch_indices cannot be given with a list of one array for each image; leave it out")
     if len(arrays) != images:
         plural = "" if images == 1 else "s"
-        raise ValueError(f"boxes: expected one array for each of {images} image{plural}, got {len(arrays)}")
+        raise ValueError(f"boxes: expected a list of {images} array{plural}, one for each image, got {len(arrays)}")
     parts = [_floats(part, f"boxes[{i}]") for i, part in enumerate(arrays)]
     for i, part in enumerate(parts):
         if part.size and (part.ndim != 2 or part.shape[1] != 4):
@@ -144,7 +145,7 @@ def _per_image(
 
 
 def shape(name: str, value: Sequence[SupportsIndex]) -> tuple[int, int, int, int]:
-    """Make a shape of four integers."""
+    """Return a shape as four integers."""
     try:
         a, b, c, d = (operator.index(side) for side in value)
     except (TypeError, ValueError):
@@ -153,12 +154,12 @@ def shape(name: str, value: Sequence[SupportsIndex]) -> tuple[int, int, int, int
 
 
 def shown(value: Any) -> str:
-    """Write a value for a message: an array by its shape, a long one by its first items."""
+    """Format a value for a message: an array by its shape, a long sequence by its first items."""
     return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else reprlib.repr(value)
 
 
 def sequence(name: str, value: Iterable[_T]) -> list[_T]:
-    """Make a list of anything that can be iterated over."""
+    """Return any iterable as a list."""
     try:
         return list(value)
     except TypeError:
@@ -166,7 +167,7 @@ def sequence(name: str, value: Iterable[_T]) -> list[_T]:
 
 
 def indices(name: str, value: ArrayLike) -> NDArray[np.int64]:
-    """Make int64 of any integers."""
+    """Convert integers of any kind to int64."""
     table = array(value, name)
     if table.shape == (0,):  # NumPy takes an empty list for floats
         return np.empty(0, np.int64)
@@ -178,7 +179,7 @@ def indices(name: str, value: ArrayLike) -> NDArray[np.int64]:
 
 
 def box(value: ArrayLike) -> NDArray[np.float64]:
-    """Make `x1, y1, x2, y2` of one box, (4,)."""
+    """Convert one box ``x1, y1, x2, y2`` to a (4,) array of float64."""
     corners = array(value, "box")
     if corners.shape != (4,):
         raise ValueError(f"box: expected four numbers x1, y1, x2, y2, got shape {corners.shape}")
@@ -189,7 +190,7 @@ def box(value: ArrayLike) -> NDArray[np.float64]:
 
 
 def _floats(table: NDArray[Any], name: str) -> NDArray[Any]:
-    """Make float32 or float64 of any real numbers."""
+    """Convert real numbers of any kind to float32 or float64."""
     if table.size == 0 and table.ndim == 1:
         return np.empty((0, 4))
     dtype = table.dtype
@@ -205,7 +206,7 @@ def _floats(table: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _of_numbers(name: str, table: NDArray[Any], kind: type | tuple[type, ...], dtype: type) -> NDArray[Any]:
-    """Convert objects that are numbers, as in columns of a table that also holds text. NumPy would convert text, too."""
+    """Convert an object array of numbers, such as columns of a table with text. Text in it is an error, unlike in NumPy."""
     for item in table.flat:
         # To Python, True is an integer, and NumPy's durations are integers.
         if not isinstance(item, kind) or isinstance(item, (bool, np.timedelta64)):

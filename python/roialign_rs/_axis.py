@@ -1,4 +1,4 @@
-"""RoI pooling and RoI Align along one axis, and per cell as outer products of two axes."""
+"""RoI pooling and RoI Align along one axis, and their outer products over two axes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """Both operators along one axis, in cells: cell `i` covers [i, i + 1) and its centre is `i + 0.5`.
+    """Both operators along one axis, in cells: cell j covers ``[j, j + 1)`` and has its centre at ``j + 0.5``.
 
-    Arrays with an entry per cell are over `touched` only, so their size follows the box and not the map.
+    Arrays with an entry per cell cover `touched` alone, so their size depends on the box and not on the map.
     """
 
     extent: int
@@ -32,30 +32,30 @@ class Axis:
 
     @cached_property
     def region(self) -> Ints:
-        """The cells that RoI pooling uses, (2,): first and end. Its bins leave no gap between them."""
+        """First cell and end of the cells that RoI pooling uses, (2,). Its bins leave no gap between them."""
         return _hull(self.pooled)
 
     @cached_property
     def box(self) -> Ints:
-        """The cells of the map that the exact box covers or cuts, (2,): first and end, equal if there are none."""
+        """First cell and end of the map cells that the exact box overlaps, (2,). Equal if there are none."""
         low, high = np.clip(self.mapped, 0, self.extent)
         start = int(np.floor(low))
         return np.array([start, int(np.ceil(high)) if low < high else start])
 
     @cached_property
     def point_cells(self) -> Ints:
-        """The cell of each point that is on the map, (n,)."""
+        """Cell of each sample that is on the map, (n,)."""
         on_map = self.points[(self.points >= 0) & (self.points < self.extent)]
         return on_map.astype(np.int64)
 
     @cached_property
     def tap_cells(self) -> Ints:
-        """The cell of each tap that has a weight, (n,)."""
+        """Cell of each tap with a positive weight, (n,)."""
         return self.tap_index[self.tap_weight > 0]
 
     @cached_property
     def touched(self) -> slice:
-        """Range of cells that the box, its roundings, points or taps overlap."""
+        """Range of cells that the exact box, the rounded box, a bin, a sample or a tap overlaps."""
         ranges = [self.box, self.quantised.clip(0, self.extent), self.region]
         ranges += [
             np.array([cells.min(), cells.max() + 1]) for cells in (self.point_cells, self.tap_cells) if cells.size
@@ -64,20 +64,20 @@ class Axis:
         return slice(start, end)
 
     def in_box(self, cells: Ints) -> int:
-        """Number of distinct cells of `cells` within `box`."""
+        """Count the distinct values of ``cells`` within `box`."""
         start, end = self.box
         return len(np.unique(cells[(cells >= start) & (cells < end)]))
 
     @property
     def covered(self) -> Floats:
-        """The fraction of each cell inside the exact box."""
+        """Fraction of each cell that is inside the exact box."""
         low, high = np.clip(self.mapped[:, None] - np.arange(self.touched.start, self.touched.stop), 0.0, 1.0)
         fractions: Floats = np.maximum(high - low, 0.0)
         return fractions
 
     @property
     def kept(self) -> Bools:
-        """Whether each cell is in the quantised box."""
+        """Whether each cell is in the rounded box."""
         return self._inside(self.quantised)
 
     @property
@@ -87,12 +87,12 @@ class Axis:
 
     @property
     def point_count(self) -> Ints:
-        """The number of points inside each cell."""
+        """Number of samples inside each cell."""
         return self._add_up(self.point_cells).astype(np.int64)
 
     @property
     def weight(self) -> Floats:
-        """The share of each cell, summed over all points."""
+        """Weight of each cell, summed over all samples."""
         return self._add_up(self.tap_cells, self.tap_weight[self.tap_weight > 0]).astype(np.float64)
 
     def _inside(self, interval: Ints) -> Bools:
@@ -106,19 +106,19 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """What both operators do with each touched cell: arrays over ``(y.touched, x.touched)``."""
+    """What both operators do with each cell: arrays over ``(y.touched, x.touched)``."""
 
     x: Axis
     y: Axis
 
     @property
     def box(self) -> Floats:
-        """The fraction of each cell inside the exact box."""
+        """Fraction of each cell that is inside the exact box."""
         return np.outer(self.y.covered, self.x.covered)
 
     @property
     def quantised(self) -> Bools:
-        """Whether each cell is in the quantised box."""
+        """Whether each cell is in the rounded box."""
         return np.logical_and.outer(self.y.kept, self.x.kept)
 
     @property
@@ -128,23 +128,23 @@ class Cells:
 
     @property
     def samples(self) -> Ints:
-        """The number of points inside each cell."""
+        """Number of samples inside each cell."""
         return np.outer(self.y.point_count, self.x.point_count)
 
     @property
     def weight(self) -> Floats:
-        """The weight that RoI Align gives each cell."""
+        """Weight that RoI Align gives each cell."""
         return np.outer(self.y.weight, self.x.weight)
 
     def on_map(self, part: NDArray[Any]) -> NDArray[Any]:
-        """Put one of these arrays at its place on the map, (H, W); other cells are 0."""
+        """Return one of these arrays as an array over the whole map, (H, W), with 0 elsewhere."""
         plane = np.zeros((self.y.extent, self.x.extent), part.dtype)
         plane[self.y.touched, self.x.touched] = part
         return plane
 
 
 def _hull(intervals: Ints) -> Ints:
-    """Return the smallest interval around all that are not empty; an empty one if all are."""
+    """Return the smallest interval around all non-empty intervals, or an empty one if there are none."""
     taken = intervals[intervals[:, 0] < intervals[:, 1]]
     if len(taken) == 0:
         return intervals[[0, 0], [0, 0]]

@@ -1,4 +1,4 @@
-"""Report boxes that are likely mistakes, which the operators accept. No other function calls this."""
+"""Reports boxes that are probably mistakes. Operators do not call this."""
 
 from __future__ import annotations
 
@@ -19,51 +19,54 @@ OnProblem: TypeAlias = Literal["report", "warn", "raise"]
 
 _MEANINGS = {
     "NOT_FINITE": "has a coordinate that is not finite",
-    "INVERTED": "ends before it begins",
+    "INVERTED": "has a negative width or height",
     "EMPTY": "has no area",
     "OUTSIDE": "lies outside the image",
     "NO_IMAGE": "belongs to no image",
-    "NORMALISED": "lies within [0, 1], where pixels are expected: multiply by the size of the image",
-    "XYWH": "is inverted, as more than half of the boxes are that fit the image as x, y, width, height: "
-    'pass box_format="xywh" here, and x + width, y + height to operators',
+    "NORMALISED": "lies within [0, 1], but pixels are expected: multiply it by the size of the image",
+    "XYWH": "is inverted, and more than half of the boxes are inverted but fit the image as x, y, width, height: "
+    'pass box_format="xywh" here, and x + width, y + height as x2, y2 to operators',
 }
-"""What each problem says of a box, by the name of its constant."""
+"""Description of each problem of a box, by the name of its constant."""
 _FORMATS = ("xyxy", "yxyx", "xywh", "cxcywh")
 _SMALL_IMAGE = 16
-"""On an image with a side up to this many pixels, a box within [0, 1] may well be meant."""
+"""If the image has a side of at most this many pixels, a box within [0, 1] is not reported."""
 _LISTED = 5
-"""Rows listed for each problem in a summary."""
+"""Maximum number of rows listed for each problem in a summary."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BoxReport:
-    """What `check_boxes` found; ``print(report)`` sums it up."""
+    """The boxes that `check_boxes` found to be suspicious. ``print(report)`` gives a summary."""
 
     NOT_FINITE: ClassVar[int] = 1
-    """A coordinate is NaN or infinite; its other coordinates are not judged."""
+    """A coordinate is NaN or infinite. The box has no other geometric problem then."""
     INVERTED: ClassVar[int] = 2
-    """A side is negative."""
+    """The width or height is negative."""
     EMPTY: ClassVar[int] = 4
-    """A side is 0."""
+    """The width or height is 0."""
     OUTSIDE: ClassVar[int] = 8
     """No part of the box is on the image."""
     NO_IMAGE: ClassVar[int] = 16
-    """The batch index is not an integer in [0, images), or is missing although `images != 1`."""
+    """The batch index is not an integer in [0, images), or it is missing and ``images != 1``."""
     NORMALISED: ClassVar[int] = 32
-    """All coordinates are within [0, 1], and the image is larger than 16 pixels each way."""
+    """All coordinates are within [0, 1], and both sides of the image are longer than 16 pixels."""
     XYWH: ClassVar[int] = 64
     """The box is inverted, and more than half of the boxes are inverted but fit the image as x, y, width, height."""
 
     rows: NDArray[np.uint8]
-    """The problems of each box, (K,): a sum of the constants above, 0 for a box without any."""
+    """Problems of each box: (K,) array of uint8, the sum of the constants above, 0 if there is none."""
     _boxes: NDArray[np.float64]
     _indices: NDArray[Any] | None
 
     @cached_property
     def problems(self) -> list[tuple[int, str, str]]:
-        """Row, name of the constant and message of every problem, row by row."""
+        """Every problem as (row, name, message), row by row.
+
+        ``name`` is that of a constant of this class, such as "EMPTY".
+        """
         return [
-            (row, name, f"boxes[{row}]: {self._described(row, name)} {meaning}")
+            (row, name, f"boxes[{row}]: {self._described(row, name, meaning)}")
             for row in np.flatnonzero(self.rows).tolist()
             for name, meaning in _MEANINGS.items()
             if self.rows[row] & getattr(BoxReport, name)
@@ -84,10 +87,12 @@ class BoxReport:
                 listed = ", ".join(map(str, found[:_LISTED])) + (", ..." if len(found) > _LISTED else "")
                 yield f"  {name}: {len(found)} (rows {listed}), a box that {meaning}"
 
-    def _described(self, row: int, name: str) -> str:
+    def _described(self, row: int, name: str, meaning: str) -> str:
         if name == "NO_IMAGE":
-            return "no batch index" if self._indices is None else f"batch index {self._indices[row]:g}"
-        return f"({', '.join(f'{value:g}' for value in self._boxes[row])})"
+            return (
+                "batch index is missing" if self._indices is None else f"batch index {self._indices[row]:g} {meaning}"
+            )
+        return f"({', '.join(f'{value:g}' for value in self._boxes[row])}) {meaning}"
 
 
 def check_boxes(
@@ -99,46 +104,50 @@ def check_boxes(
     box_format: BoxFormat = "xyxy",
     on_problem: OnProblem = "report",
 ) -> BoxReport:
-    """Look boxes over for common mistakes: NaN, inverted, empty or outside boxes, wrong images, wrong units or columns.
+    """Report boxes that are probably mistakes, before they give results that are wrong without an error.
 
-    The operators accept most such boxes, because nothing is wrong with them for sure. No operator calls this function.
+    It finds coordinates that are NaN or infinite, boxes that are inverted, empty or outside the image, batch indices of
+    no image, coordinates in [0, 1] instead of pixels, and ``x, y, width, height`` instead of two corners. Operators
+    accept most such boxes, because they can be intended, and do not call this function.
 
     Parameters
     ----------
-    boxes : (K, 4) or (K, 5) array, or a sequence of N (K_i, 4) arrays
-        As for `roi_align`, in pixels of the image. In a sequence, rows are numbered through all its arrays.
-    image_size : (int, int) or int
-        Height and width of the images.
+    boxes : (K, 4) or (K, 5) array, or list of N (K_i, 4) arrays
+        Boxes in image pixels, in the order of ``box_format``. In a (K, 5) array the first column is the batch index:
+        the number of the image, from 0. In a list, entry i holds the boxes of image i, and rows are counted through all
+        entries. One box may also come as (4,) or (5,).
+    image_size : int or (int, int)
+        Height and width of the images in pixels. An int means both.
     images : int, optional
-        Number of images. Without it, batch indices are not looked at.
-    batch_indices : (K,) array of integers, optional
-        As for `roi_align`.
-    box_format : {"xyxy", "yxyx", "xywh", "cxcywh"}
-        What the four columns are: two corners, or the first corner or the centre, and width and height.
-    on_problem : {"report", "warn", "raise"}
-        Whether to only return the report, to warn once as well, or to raise an error.
+        Number of images. Without it, batch indices are not checked.
+    batch_indices : (K,) array of int, optional
+        Image of each box, from 0, for boxes of shape (K, 4).
+    box_format : {"xyxy", "yxyx", "xywh", "cxcywh"}, default "xyxy"
+        The four columns: two corners (x or y first), a corner and the size, or the centre and the size.
+    on_problem : {"report", "warn", "raise"}, default "report"
+        Return the report, also issue one warning, or raise a ValueError.
 
     Returns
     -------
     BoxReport
-        ``rows``, (K,) uint8, has a bit for each problem of a box; ``problems`` lists them with a message.
+        ``rows`` has a bit for each problem of a box; ``problems`` lists them with messages; ``print`` gives a summary.
 
     Raises
     ------
     ValueError
-        For a shape or value that does not fit; with ``on_problem="raise"`` if there is a problem.
+        If a shape or a value is not valid; with ``on_problem="raise"`` also if there is a problem.
     TypeError
-        For a dtype that is not supported, or an argument of a wrong kind, which is named.
+        If the dtype or the type of an argument is not supported.
 
     Warns
     -----
     UserWarning
-        With ``on_problem="warn"`` if there is a problem.
+        With ``on_problem="warn"``, if there is a problem.
 
     Notes
     -----
-    That boxes are `x, y, width, height` although `box_format` is "xyxy" can only be told from many: if more than half
-    of the rows are inverted as they are and inside the image if read that way, all inverted rows are marked.
+    A single box does not show whether its columns are ``x, y, width, height``. Inverted rows are therefore marked XYWH
+    if more than half of all rows are inverted as ``x1, y1, x2, y2`` and inside the image as ``x, y, width, height``.
 
     Examples
     --------
@@ -157,10 +166,10 @@ def check_boxes(
     _check_choice("on_problem", on_problem, ("report", "warn", "raise"))
     height, width = pair("image_size", image_size)
     if min(height, width) < 1:
-        raise ValueError(f"image_size: must be at least 1, got {image_size}")
+        raise ValueError(f"image_size must be at least 1, got {image_size}")
     count = None if images is None else integer("images", images)
     if count is not None and count < 0:
-        raise ValueError(f"images must not be negative, got {count}")
+        raise ValueError(f"images must be at least 0, got {count}")
     table, indices = _table(boxes, batch_indices)
     size = np.array([width, height])
     problems = _geometry(table, size, box_format)
@@ -178,13 +187,16 @@ def check_boxes(
 
 
 def _table(boxes: Boxes, batch_indices: ArrayLike | None) -> tuple[NDArray[np.float64], NDArray[Any] | None]:
-    """Take apart the coordinates, (K, 4), and the images, (K,) or None."""
+    """Split boxes into coordinates, (K, 4), and batch indices, (K,) or None."""
     table, indices = as_boxes(boxes, batch_indices, len(boxes) if isinstance(boxes, (list, tuple)) else 1)
     if table.ndim != 2 or table.shape[1] not in (4, 5):
         raise ValueError(f"boxes: expected shape (K, 4) or (K, 5), got {table.shape}")
     if table.shape[1] == 5:
         if indices is not None:
-            raise ValueError("batch_indices cannot be given with boxes that have a batch index column")
+            raise ValueError(
+                "batch_indices cannot be given with boxes of shape (K, 5), whose first column is the batch index; "
+                "leave it out"
+            )
         return table[:, 1:].astype(np.float64), table[:, 0]
     return table.astype(np.float64), indices
 
@@ -192,7 +204,7 @@ def _table(boxes: Boxes, batch_indices: ArrayLike | None) -> tuple[NDArray[np.fl
 def _geometry(
     table: NDArray[np.float64], size: NDArray[np.int64], box_format: BoxFormat
 ) -> dict[str, NDArray[np.bool_]]:
-    """Tell for each problem of coordinates which rows have it."""
+    """Return for each geometric problem which rows have it."""
     with np.errstate(invalid="ignore", over="ignore"):
         starts, ends = _corners(table, box_format)
         finite = np.isfinite(table).all(axis=1)
@@ -217,7 +229,7 @@ def _geometry(
 
 
 def _corners(table: NDArray[np.float64], box_format: BoxFormat) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both corners of each box, x before y, (K, 2) each."""
+    """Return both corners of each box, x before y: two (K, 2) arrays."""
     first, second = table[:, :2], table[:, 2:]
     if box_format == "yxyx":
         return first[:, ::-1], second[:, ::-1]
@@ -229,7 +241,7 @@ def _corners(table: NDArray[np.float64], box_format: BoxFormat) -> tuple[NDArray
 
 
 def _no_image(indices: NDArray[Any] | None, images: int, count: int) -> NDArray[np.bool_]:
-    """Tell which rows belong to none of so many images."""
+    """Return which rows have a batch index of no image."""
     if indices is None:
         return np.full(count, images != 1)
     with np.errstate(invalid="ignore"):

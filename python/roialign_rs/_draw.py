@@ -1,4 +1,4 @@
-"""What the panels of an explanation are drawn with: colours, rectangles, numbers and legends."""
+"""Drawing helpers for the panels of an explanation: colours, rectangles, numbers and legends."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ GRID = "#c8c8c8"
 DASHES = (0, (4, 2))
 
 MOST_NUMBERS = 18
-"""Up to so many cells across, a number can be read in each."""
+"""Maximum width of a view, in cells, in which a number is readable in each cell."""
 
 
 def title(panel: Axes, text: str) -> None:
-    """Write a title over a panel."""
+    """Set the title of a panel."""
     panel.set_title(text, fontsize=13, fontweight="bold")
 
 
 def fill(panel: Axes, rectangles: Iterable[Any], colour: str, **style: Any) -> None:
-    """Paint rectangles."""
+    """Fill rectangles with a colour."""
     _add(panel, rectangles, facecolor=colour, **({"zorder": 1} | style))
 
 
 def outline(panel: Axes, rectangles: Iterable[Any], colour: str, **style: Any) -> None:
-    """Draw the edges of rectangles."""
+    """Draw the outlines of rectangles."""
     _add(panel, rectangles, fill=False, edgecolor=colour, **({"zorder": 4} | style))
 
 
 def write(panel: Axes, x: float, y: float, text: str, **style: Any) -> None:
-    """Write a small text that can be read on any ground."""
+    """Write a small text with a white outline, which is readable on any background."""
     from matplotlib.patheffects import withStroke
 
     halo = [withStroke(linewidth=2.5, foreground="white")]
@@ -67,27 +67,27 @@ def notice(panel: Axes, text: str) -> None:
 
 
 def numbers_fit(panel: Axes) -> bool:
-    """Whether numbers fit into the cells."""
+    """Return whether a number fits into each cell of a panel."""
     (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
     return max(right - left, bottom - top) <= MOST_NUMBERS
 
 
 def line(colour: str, label: str, **style: Any) -> Artist:
-    """Make a line for a legend."""
+    """Return a line for a legend."""
     from matplotlib.lines import Line2D
 
     return Line2D([], [], color=colour, linewidth=1.8, label=label, **style)
 
 
 def patch(colour: str, label: str) -> Artist:
-    """Make a coloured field for a legend."""
+    """Return a coloured rectangle for a legend."""
     from matplotlib.patches import Patch
 
     return Patch(facecolor=colour, label=label)
 
 
 def legend(panel: Axes, handles: Sequence[Artist]) -> None:
-    """Put a legend under a panel."""
+    """Place a legend below a panel."""
     below = panel.legend(handles=list(handles), loc="upper center", ncols=2, frameon=False, fontsize=10)
     below.set_bbox_to_anchor((0.5, 0.0), transform=panel.transAxes)
     below.borderaxespad = 2.0

@@ -1,7 +1,7 @@
-"""Ask the core what RoI pooling and RoI Align do to one box.
+"""Computes the explanation of one box.
 
-Every rule of both operators works on one axis at a time. The rules are in the Rust core; nothing here rounds a
-coordinate or places a sample.
+The rules of both operators work on one axis at a time. They are in the Rust core: this file rounds no coordinate and
+places no sample.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from roialign_rs._align import roi_align
 from roialign_rs._args import Pair, array, box as as_box
 from roialign_rs._axis import Axis
 from roialign_rs._core import flag, pair, real
-from roialign_rs._explanation import Explanation, Readings, Settings
+from roialign_rs._explanation import Explanation
 from roialign_rs._pool import roi_pool
+from roialign_rs._settings import Readings, Settings
 
 if TYPE_CHECKING:
     from roialign_rs._options import Quantization, SamplePoints
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["Explanation", "explain"]
 
 _MOST_POINTS = 1 << 20
-"""An explanation holds every point with its four taps; above this it is neither a picture nor a table to read."""
+"""An explanation stores every sample with its four taps. With more samples nobody can read its pictures and tables."""
 _MOST_CELLS = 2**31 - 1
-"""The largest side of a map, as in the operators."""
+"""Maximum side of a map, as in the operators."""
 _CENTRE = 0.5
-"""The core counts pixel centres at integers; an explanation counts cell edges at integers."""
+"""Offset from the core's coordinates, with cell centres at integers, to those of explanations, with edges at integers."""
 
 
 def explain(
@@ -45,53 +46,64 @@ def explain(
     quantization: Quantization = "caffe",
     features: ArrayLike | None = None,
 ) -> Explanation:
-    """Show what RoI pooling and RoI Align do to one box.
+    """Show which map cells RoI pooling and RoI Align use for one box, and with what weight.
 
-    Options and their defaults are those of `roi_align` and `roi_pool`. Memory follows the box, not the map.
+    Use it to see why two libraries disagree, or how much of a box rounding loses. The options and their defaults are
+    those of `roi_align` and `roi_pool`. ``print`` the result for a summary in words, and call its `Explanation.plot`
+    for a picture.
 
     Parameters
     ----------
-    box : (4,) array_like
-        `x1, y1, x2, y2` in image pixels.
+    box : (4,) array
+        The box, ``x1, y1, x2, y2`` in image pixels.
     output_size : int or (int, int)
-        Height and width of the output.
-    spatial_scale : float
-        Cells per image pixel, one over the stride.
+        Number of bins along y and x. An int means both.
+    spatial_scale : float, default 1.0
+        Map cells per image pixel, 1 / stride of the feature map.
     map_size : int or (int, int), optional
-        Height and width of the feature map. May be left out when `features` is given.
-    sampling_ratio : int or (int, int)
-        Points of RoI Align per bin, along y and x; 0 or less means one per cell of the bin, rounded up.
-    aligned : bool
-        Whether RoI Align shifts the box by half a pixel, as in `roi_align`. Without the shift its points stand half a
-        cell further, and a box counts as at least one cell wide and high.
-    sample_points : {"center", "interior"}
-        Where the points stand in a bin, as in `roi_align`; the article's thirds are "interior".
-    quantization : {"caffe", "mmcv", "floor", "truncate"}
-        How RoI pooling rounds, as in `roi_pool`.
-    features : (H, W) array_like of float16, bfloat16, float32, float64 or uint8, optional
-        One channel of the feature map. Adds `Explanation.values`, `pooled_values` and `aligned_values`, and shows the
-        values in the picture. Not copied.
+        Height and width of the feature map in cells. Not needed with ``features``.
+    sampling_ratio : int or (int, int), default 0
+        Samples of RoI Align per bin along y and x, at most 65536. If 0 or less, a bin has ``ceil(side of the bin in map
+        cells)`` samples along each axis.
+    aligned : bool, default True
+        True shifts boxes by half a map cell, so that integer coordinates are pixel edges. False is the older rule: the
+        samples of RoI Align are half a cell further, and sides shorter than one map cell are widened to one. The
+        default of torchvision is False.
+    sample_points : {"center", "interior"}, default "center"
+        Position of sample i of n in a bin of RoI Align, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in
+        all libraries) or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
+    quantization : {"caffe", "mmcv", "floor", "truncate"}, default "caffe"
+        How RoI pooling rounds the box and its bins; see `roi_pool`.
+    features : (H, W) array of float16, bfloat16, float32, float64 or uint8, optional
+        One channel of the feature map, not copied. Adds the values that both operators read and return.
 
     Returns
     -------
     Explanation
-        Every number behind the two results, and a picture of them.
+        Bins, samples, weights and areas of both operators.
 
     Raises
     ------
     ValueError
-        If an argument is out of its range, the box would need more than 2^20 points, or neither `map_size` nor
-        `features` is given.
+        If a value is not valid, if the box has more than 2^20 samples, or if ``map_size`` and ``features`` are both
+        missing.
     TypeError
-        For a dtype of `features` that the operators do not take, or for an argument of a wrong kind, which is named.
+        If the dtype or the type of an argument is not supported.
+
+    See Also
+    --------
+    roi_align : RoI Align.
+    roi_pool : RoI pooling.
 
     Notes
     -----
-    The geometry is computed in float64; the operators compute it in the dtype of their boxes.
+    Coordinates are computed in float64. The operators compute them in the dtype of their boxes. Memory depends on the
+    size of the box in cells, not on the size of the map.
 
     Examples
     --------
-    A box of 200 x 145 pixels on a map of stride 32, with the defaults of the operators:
+    A box of 200 x 145 pixels on a map of stride 32. RoI pooling rounds 6.25 x 4.53 cells to 8 x 6 cells, 7 x 6 of them on
+    the map. It loses nothing of the box and adds 42 - 28.3 = 13.7 cells around it:
 
     >>> import roialign_rs as ra
     >>> box = (296, 192, 496, 337)
@@ -100,10 +112,14 @@ def explain(
     (array([ 9.25   ,  6.     , 15.5    , 10.53125]), array([ 9,  6, 17, 12]))
     >>> e.loss_area, e.gain_area, e.roi_area
     (0.0, 13.6796875, 28.3203125)
+
+    RoI Align reads 3 x 3 bins with 2 x 3 samples each. Each sample has an x and a y:
+
     >>> e.sample_points.shape
     (3, 3, 2, 3, 2)
 
-    With the map come the values that RoI Align reads, and both results:
+    With the feature map, here ``f[y, x] = x``, the explanation has the samples' values and both results. A value is the
+    position of the sample minus 0.5, because the centre of cell j is at ``j + 0.5``:
 
     >>> import numpy as np
     >>> ramp = np.add.outer(np.zeros(16), np.arange(16.0))
@@ -119,7 +135,7 @@ def explain(
         raise ValueError(f"spatial_scale must be finite and positive, got {spatial_scale}")
     x1, y1, x2, y2 = corners.tolist()
     if not math.isfinite((x2 * spatial_scale - x1 * spatial_scale) * (y2 * spatial_scale - y1 * spatial_scale)):
-        raise ValueError(f"box: {(x1, y1, x2, y2)} has no finite area when multiplied by spatial_scale")
+        raise ValueError(f"box: the area of {(x1, y1, x2, y2)} overflows when multiplied by spatial_scale")
     height, width = _positive_pair("output_size", output_size)
     plane = None if features is None else array(features)
     map_height, map_width = _map_size(map_size, plane)
@@ -138,7 +154,7 @@ def explain(
 
 
 def _axis(ends: tuple[float, float], bins: int, extent: int, sampling_ratio: int, settings: Settings) -> Axis:
-    """Ask the core for the samples and the integer bins along one axis."""
+    """Get the samples and the pooling bins of one axis from the core."""
     scale, aligned = settings.spatial_scale, settings.aligned
     # A lower bound on the points, so that a huge box is refused before any array is made.
     _check_points(max(bins, bins * sampling_ratio if sampling_ratio > 0 else (ends[1] - ends[0]) * scale))
@@ -162,17 +178,20 @@ def _axis(ends: tuple[float, float], bins: int, extent: int, sampling_ratio: int
 
 
 def _points(axis: Axis) -> int:
-    """Count the points of one axis; a bin without any still has edges to hold."""
+    """Count the samples of one axis, or its bins if there are more of them."""
     return max(axis.points.size, len(axis.pooled))
 
 
 def _check_points(count: float) -> None:
     if count > _MOST_POINTS:
-        raise ValueError(f"explain shows at most {_MOST_POINTS} points, this box takes {count:.7g} or more")
+        raise ValueError(
+            f"box: explain shows at most {_MOST_POINTS} samples, this box has {count:.7g} or more; use a smaller box, "
+            "spatial_scale or sampling_ratio"
+        )
 
 
 def _readings(plane: NDArray[Any], box: NDArray[np.float64], output_size: Pair, settings: Settings) -> Readings:
-    """Run both operators on the box, which also refuses features that they do not take."""
+    """Run both operators on the box. They also validate the features."""
     features, boxes = plane[None, None], box[None]
     scale = settings.spatial_scale
     pooled = roi_pool(features, boxes, output_size, spatial_scale=scale, quantization=settings.quantization)
@@ -189,24 +208,24 @@ def _readings(plane: NDArray[Any], box: NDArray[np.float64], output_size: Pair, 
 
 
 def _map_size(map_size: Pair | None, features: NDArray[Any] | None) -> tuple[int, int]:
-    """Take the size that is given, or the shape of the features."""
+    """Return the given size of the map, or the shape of the features."""
     if features is None:
         if map_size is None:
-            raise ValueError("map_size: must be given when features are not")
+            raise ValueError("map_size is needed without features; pass one of the two")
         size = _positive_pair("map_size", map_size)
         if max(size) > _MOST_CELLS:
-            raise ValueError(f"map_size: must be at most {_MOST_CELLS}, got {map_size}")
+            raise ValueError(f"map_size must be at most {_MOST_CELLS}, got {map_size}")
         return size
     if features.ndim != 2 or 0 in features.shape:
-        raise ValueError(f"features: expected one map of shape (H, W), got {features.shape}")
+        raise ValueError(f"features: expected shape (H, W) with sides of at least 1, got {features.shape}")
     height, width = features.shape
     if map_size is not None and _positive_pair("map_size", map_size) != (height, width):
-        raise ValueError(f"map_size: {map_size} is not the shape of features, {(height, width)}; leave it out")
+        raise ValueError(f"map_size must be the shape of features, {(height, width)}, got {map_size}; leave it out")
     return height, width
 
 
 def _positive_pair(name: str, value: Pair) -> tuple[int, int]:
     size = pair(name, value)
     if min(size) < 1:
-        raise ValueError(f"{name}: must be at least 1, got {value}")
+        raise ValueError(f"{name} must be at least 1, got {value}")
     return size

@@ -1,4 +1,4 @@
-"""An explanation of one box: two axes, each with what both operators do along it, and the products of the two."""
+"""The result of `explain`: two axes with what both operators do along each, and the products of the two."""
 
 from __future__ import annotations
 
@@ -11,120 +11,102 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roialign_rs._axis import Axis, Bools, Cells, Floats, Ints
-from roialign_rs._rectangles import area, common, rectangle, without
+from roialign_rs._rectangles import area, common, cross, rectangle, rectangles, without
+from roialign_rs._settings import Readings, Settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from roialign_rs._options import Quantization, SamplePoints
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The arguments of `explain` that are options of the operators."""
-
-    spatial_scale: float
-    """Cells per image pixel."""
-    sampling_ratio: tuple[int, int]
-    """Points of RoI Align per bin along y and x, 0 or less for one per cell."""
-    aligned: bool
-    """Whether RoI Align shifts the box by half a pixel."""
-    sample_points: SamplePoints
-    """Where the points of RoI Align stand in a bin."""
-    quantization: Quantization
-    """How RoI pooling rounds."""
-
-
-@dataclass(frozen=True, eq=False)
-class Readings:
-    """The map, and what the operators return for the box."""
-
-    features: NDArray[Any]
-    pooled: NDArray[Any]
-    aligned: NDArray[Any]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    """One box as RoI pooling and RoI Align see it, made by `explain`.
+    """What RoI pooling and RoI Align do to one box. Created by `explain`.
 
-    Coordinates are feature cells, x before y: cell `i` covers [i, i + 1), its centre is `i + 0.5`, and ends are
-    exclusive. Arrays over the map are `(H, W)` and take their memory when they are first asked for; arrays over the
-    output grid start with `(PH, PW)`. ``print(explanation)`` tells the story in words and `plot` draws it.
+    ``print(explanation)`` gives a summary in words, `plot` a picture.
+
+    Coordinates are in cells of the feature map, x before y. Cell j covers ``[j, j + 1)`` and has its centre at ``j +
+    0.5``. Rectangles are ``x1, y1, x2, y2`` with exclusive ends. Shapes: (H, W) is the map, (PH, PW) the output grid,
+    and (ry, rx) the samples of a bin. Arrays over the map are computed when they are first used.
+
+    Attributes with "quantised", "pooled", "loss" or "gain" in their name are about RoI pooling. `bins`,
+    `sample_points`, the taps and `aligned_weight` are about RoI Align.
     """
 
     box: tuple[float, float, float, float]
-    """The box as given, `x1, y1, x2, y2` in image pixels."""
+    """The box that was passed, ``x1, y1, x2, y2`` in image pixels."""
     settings: Settings
-    """The options as given, by the names that they have in `explain`."""
+    """The options of `explain`, by name: ``settings.sampling_ratio`` and so on."""
     _x: Axis
     _y: Axis
     _readings: Readings | None = None
 
     @property
     def output_size(self) -> tuple[int, int]:
-        """Height and width of the output."""
+        """Height and width of the output grid: PH, PW."""
         return len(self._y.pooled), len(self._x.pooled)
 
     @property
     def map_size(self) -> tuple[int, int]:
-        """Height and width of the map."""
+        """Height and width of the map in cells: H, W."""
         return self._y.extent, self._x.extent
 
     @cached_property
     def mapped_box(self) -> Floats:
-        """The exact box, `box * spatial_scale`, (4,)."""
-        return _rectangles(self._x.mapped, self._y.mapped)
+        """The exact box on the map, ``box * spatial_scale``: (4,) array."""
+        return rectangles(self._x.mapped, self._y.mapped)
 
     @cached_property
     def quantised_box(self) -> Ints:
-        """The cells that stand for the box after the first rounding, not clipped to the map, (4,)."""
-        return _rectangles(self._x.quantised, self._y.quantised)
+        """The box after RoI pooling has rounded it to whole cells, not clipped to the map: (4,) array of int.
+
+        These are the cells of the single bin of ``output_size=1``, at least one cell along each axis.
+        """
+        return rectangles(self._x.quantised, self._y.quantised)
 
     @cached_property
     def pooled_region(self) -> Ints:
-        """The hull of all cells that RoI pooling uses, (4,); it has no area when RoI pooling uses none."""
-        return _rectangles(self._x.region, self._y.region)
+        """Smallest rectangle around all cells that RoI pooling uses: (4,) array of int. Its area may be 0."""
+        return rectangles(self._x.region, self._y.region)
 
     @cached_property
     def pooled_bins(self) -> Ints:
-        """The cells of every bin of RoI pooling, clipped to the map, (PH, PW, 4)."""
-        return _rectangles(self._x.pooled, self._y.pooled)
+        """Cells of each bin of RoI pooling, clipped to the map: (PH, PW, 4) array of int."""
+        return rectangles(self._x.pooled, self._y.pooled)
 
     @cached_property
     def bins(self) -> Floats:
-        """The bins of RoI Align, (PH, PW, 4); with `aligned=False` half a cell further, as the points are."""
-        return _rectangles(*(np.stack([axis.edges[:-1], axis.edges[1:]], axis=-1) for axis in (self._x, self._y)))
+        """Bins of RoI Align: (PH, PW, 4) array. With ``aligned=False`` they are half a cell further, as the samples."""
+        return rectangles(*(np.stack([axis.edges[:-1], axis.edges[1:]], axis=-1) for axis in (self._x, self._y)))
 
     @cached_property
     def sample_points(self) -> Floats:
-        """Where RoI Align reads the map, (PH, PW, ry, rx, 2)."""
-        return np.stack(_cross(self._x.points, self._y.points), axis=-1)
+        """Positions x, y of the samples of RoI Align: (PH, PW, ry, rx, 2) array."""
+        return np.stack(cross(self._x.points, self._y.points), axis=-1)
 
     @cached_property
     def tap_indices(self) -> Ints:
-        """The four cells that each point is interpolated from, row by row, (PH, PW, ry, rx, 4, 2)."""
-        x, y = _cross(self._x.tap_index, self._y.tap_index)
+        """Column and row of the four cells of each sample's interpolation: (PH, PW, ry, rx, 4, 2) array of int."""
+        x, y = cross(self._x.tap_index, self._y.tap_index)
         return np.stack([x, y], axis=-1).reshape(*x.shape[:4], 4, 2)
 
     @cached_property
     def tap_weights(self) -> Floats:
-        """The weight of each of the four cells, (PH, PW, ry, rx, 4); all 0 where the point is too far off the map."""
-        x, y = _cross(self._x.tap_weight, self._y.tap_weight)
+        """Weights of these four cells: (PH, PW, ry, rx, 4) array. All 0 for a sample too far off the map to count."""
+        x, y = cross(self._x.tap_weight, self._y.tap_weight)
         weights: Floats = (x * y).reshape(*x.shape[:4], 4)
         return weights
 
     @property
     def features(self) -> NDArray[Any] | None:
-        """The map as given, (H, W), not copied."""
+        """The feature map that was passed, (H, W), not copied; None without ``features``."""
         return None if self._readings is None else self._readings.features
 
     @cached_property
     def values(self) -> Floats:
-        """What RoI Align reads at its points, (PH, PW, ry, rx); 0 where a point is too far off the map to count.
+        """Values of the samples of RoI Align: (PH, PW, ry, rx) array. 0 for a sample too far off the map to count.
 
-        Like `pooled_values` and `aligned_values` an AttributeError without ``features=``.
+        Raises an AttributeError if `explain` was called without ``features``.
         """
         features = self._reading("values").features
         x, y = np.moveaxis(self.tap_indices, -1, 0)
@@ -136,91 +118,98 @@ class Explanation:
 
     @property
     def pooled_values(self) -> NDArray[Any]:
-        """What `roi_pool` returns for the box, the largest cell of each bin, (PH, PW)."""
+        """The maxima that `roi_pool` returns for the box: (PH, PW) array.
+
+        Raises an AttributeError if `explain` was called without ``features``.
+        """
         return self._reading("pooled_values").pooled
 
     @property
     def aligned_values(self) -> NDArray[Any]:
-        """What `roi_align` returns for the box, the mean of the points of each bin, (PH, PW)."""
+        """The means that `roi_align` returns for the box: (PH, PW) array.
+
+        Raises an AttributeError if `explain` was called without ``features``.
+        """
         return self._reading("aligned_values").aligned
 
     @property
     def _touched(self) -> Cells:
-        """The per-cell arrays, cropped to the cells that the box or a point of it touches."""
+        """The arrays over cells, cropped to the cells that the box or one of its samples touches."""
         return Cells(self._x, self._y)
 
     @cached_property
     def sample_cells(self) -> Ints:
-        """The number of points inside each cell, (H, W)."""
+        """Number of samples inside each cell: (H, W) array of int."""
         return self._touched.on_map(self._touched.samples)
 
     @cached_property
     def aligned_weight(self) -> Floats:
-        """The weight that RoI Align gives each cell, `tap_weights` summed over all points, (H, W)."""
+        """Weight that RoI Align gives each cell, the sum of `tap_weights` over all samples: (H, W) array."""
         return self._touched.on_map(self._touched.weight)
 
     @cached_property
     def roi_area(self) -> float:
-        """Area of the whole box in cells, any part off the map included; 0 for an inverted box."""
+        """Area of the whole box in cells, including any part off the map. 0 for an inverted box."""
         return area([rectangle(self.mapped_box)])
 
     @cached_property
     def loss_area(self) -> float:
-        """Area of the box, on the map, that RoI pooling leaves out."""
+        """Area of the box that RoI pooling does not use, in cells. Only the part on the map counts."""
         return area(without(self._on_map(self.mapped_box), rectangle(self.pooled_region)))
 
     @cached_property
     def gain_area(self) -> float:
-        """Area outside the box that RoI pooling takes in."""
+        """Area outside the box that RoI pooling uses, in cells."""
         return area(without(rectangle(self.pooled_region), rectangle(self.mapped_box)))
 
     @cached_property
     def first_loss_area(self) -> float:
-        """Area of the box, on the map, that the first rounding leaves out."""
+        """Area of the box, on the map, that is outside `quantised_box`, in cells."""
         return area(without(self._on_map(self.mapped_box), rectangle(self.quantised_box)))
 
     @cached_property
     def first_gain_area(self) -> float:
-        """Area outside the box, on the map, that the first rounding takes in."""
+        """Area of `quantised_box`, on the map, that is outside the box, in cells."""
         return area(without(self._on_map(self.quantised_box), rectangle(self.mapped_box)))
 
     @cached_property
     def second_loss_area(self) -> float:
-        """Area of the box that the first rounding kept and that is in no bin.
+        """Area of the box, on the map, that is inside `quantised_box` and in no bin, in cells.
 
-        Bins may pass the quantised box, so `loss_area` can be less than the two losses together.
+        ``loss_area <= first_loss_area + second_loss_area``: bins may extend past `quantised_box` and use a part of the
+        box that the first rounding left out.
         """
         kept = common(self._on_map(self.mapped_box), rectangle(self.quantised_box))
         return area(without(kept, rectangle(self.pooled_region)))
 
     @cached_property
     def loss_mask(self) -> Floats:
-        """The fraction of each cell that `loss_area` counts, (H, W)."""
+        """Fraction of each cell that is in the box but not used by RoI pooling, (H, W). Its sum is `loss_area`."""
         return self._touched.on_map(self._touched.box * ~self._touched.pooled)
 
     @cached_property
     def gain_mask(self) -> Floats:
-        """The fraction of each cell that `gain_area` counts, (H, W)."""
+        """Fraction of each cell that is outside the box but used by RoI pooling, (H, W). Its sum is `gain_area`."""
         return self._touched.on_map((1.0 - self._touched.box) * self._touched.pooled)
 
     @cached_property
     def box_cells(self) -> Floats:
-        """The fraction of each cell inside the exact box, (H, W)."""
+        """Fraction of each cell that is inside the exact box: (H, W) array."""
         return self._touched.on_map(self._touched.box)
 
     @cached_property
     def quantised_cells(self) -> Bools:
-        """Whether each cell is in the quantised box, (H, W)."""
+        """Whether each cell is in `quantised_box`: (H, W) array of bool."""
         return self._touched.on_map(self._touched.quantised)
 
     @cached_property
     def pooled_cells(self) -> Bools:
-        """Whether each cell is in a bin of RoI pooling, (H, W)."""
+        """Whether each cell is in a bin of RoI pooling: (H, W) array of bool."""
         return self._touched.on_map(self._touched.pooled)
 
     @cached_property
     def off_map_area(self) -> float:
-        """Area of the box that is not on the map."""
+        """Area of the box that is not on the map, in cells."""
         return area(without(rectangle(self.mapped_box), self._map))
 
     @cached_property
@@ -229,26 +218,27 @@ class Explanation:
         return any(max(axis.mapped) <= 0 or min(axis.mapped) >= axis.extent for axis in (self._x, self._y))
 
     def plot(self, ax: Axes | Sequence[Axes] | None = None) -> Figure:
-        """Draw RoI pooling and RoI Align side by side over the map.
+        """Draw RoI pooling and RoI Align side by side over the cells of the map.
 
-        With features, their values are written into the cells where there is room.
+        With ``features``, the values are written into the cells if there is room.
 
         Parameters
         ----------
-        ax : Axes or two Axes, optional
-            Where to draw: two axes, one that is split in two, or a new figure.
+        ax : Axes or (Axes, Axes), optional
+            Matplotlib axes to draw on: one for each operator, or one that is divided in two. By default a new figure is
+            created.
 
         Returns
         -------
         Figure
-            The figure drawn on.
+            The figure of the axes.
 
         Raises
         ------
         TypeError
-            If `ax` is anything else.
+            If ``ax`` is neither one nor two axes.
         ImportError
-            If matplotlib is missing; ``pip install 'roialign_rs[plot]'`` brings it.
+            If Matplotlib is not installed. Install it with ``pip install 'roialign_rs[plot]'``.
         """
         from roialign_rs._plot import plot_explanation
 
@@ -275,19 +265,6 @@ class Explanation:
 
     def _reading(self, name: str) -> Readings:
         if self._readings is None:
-            raise AttributeError(f"Explanation.{name} needs the map: explain(..., features=...)", name=name, obj=self)
+            message = f"Explanation.{name} needs the feature map: call explain(..., features=...)"
+            raise AttributeError(message, name=name, obj=self)
         return self._readings
-
-
-def _cross(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Pair every entry of x with every entry of y: (PW, n, ...) and (PH, m, ...) give two (PH, PW, m, n, ...)."""
-    return np.broadcast_arrays(  # type: ignore[return-value]
-        np.expand_dims(x, tuple(range(0, 2 * x.ndim, 2))), np.expand_dims(y, tuple(range(1, 2 * y.ndim, 2)))
-    )
-
-
-def _rectangles(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-    """Intervals along x, (..., 2), and along y to rectangles `x1, y1, x2, y2`, (..., 4)."""
-    x1, y1 = _cross(x[..., 0], y[..., 0])
-    x2, y2 = _cross(x[..., 1], y[..., 1])
-    return np.stack([x1, y1, x2, y2], axis=-1)

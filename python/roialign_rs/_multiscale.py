@@ -1,11 +1,10 @@
-"""RoI Align on feature pyramids. As in `_align`, one call of the core does the work."""
+"""RoI Align on a feature pyramid."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
@@ -17,13 +16,12 @@ from roialign_rs._args import (
     features as as_features,
     indices,
     sequence,
-    shape,
 )
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from roialign_rs._options import Invalid, Layout, Maps, PyramidBackwardOptions, PyramidOptions, Rule
+    from roialign_rs._options import Invalid, Layout, PyramidOptions, Rule
     from roialign_rs.gpu import Device, DeviceArray
 
 
@@ -65,49 +63,105 @@ def multiscale_roi_align(
     invalid: Invalid = "raise",
     device: Device | None = None,
 ) -> NDArray[Any] | DeviceArray:
-    """Pool each box from the map of a feature pyramid that fits its size.
+    """Cut boxes out of a feature pyramid, each from the map that fits its size, by RoI Align.
+
+    A feature pyramid is a list of feature maps of the same images at different resolutions. Large boxes are pooled from
+    coarse maps and small boxes from fine maps, so that all cover a similar number of cells. All boxes are pooled in one
+    call, into one array.
 
     Parameters
     ----------
-    features_list : sequence of (N, C, H_i, W_i) arrays
-        The maps, finest first, all of the same images, channels and dtype.
-    boxes, output_size, sampling_ratio, aligned, batch_indices, layout, out, invalid, device
-        As for `roi_align`.
+    features_list : list of (N, C, H_i, W_i) arrays of float16, bfloat16, float32, float64 or uint8
+        Feature maps of the same N images, highest resolution first, all with the same number of channels C and dtype.
+        With ``layout="NHWC"`` the shapes are (N, H_i, W_i, C). The arrays must not change during the call.
+    boxes : (K, 4) or (K, 5) array, or list of N (K_i, 4) arrays
+        Boxes ``x1, y1, x2, y2`` in image pixels. In a (K, 5) array the first column is the batch index: the number of
+        the image, from 0. In a list, entry i holds the boxes of image i, and ``[]`` means none. One box may also come
+        as (4,) or (5,). Coordinates are computed in float64, or in float32 if the array has float32, float16 or
+        bfloat16.
+    output_size : int or (int, int)
+        Number of bins along y and x: height and width of each result. An int means both.
     spatial_scales : sequence of float
-        Cells per image pixel of each map; consecutive powers of two, unless ``stages`` is given.
-    canonical_size, canonical_level, rule
-        As for `assign_stages`, with the finest map's level taken from its scale.
-    stages : (K,) array of integers, optional
-        The map of each box, instead of the rule.
+        Map cells per image pixel of each map, 1 / stride. Consecutive powers of two such as (1/4, 1/8, 1/16), unless
+        ``stages`` is passed.
+    sampling_ratio : int or (int, int), default 0
+        Samples per bin along y and x, at most 65536. If 0 or less, a bin has ``ceil(side of the bin in map cells)``
+        samples along each axis.
+    aligned : bool, default True
+        True shifts boxes by half a map cell, so that integer coordinates are pixel edges, as in Detectron2, mmcv and
+        ONNX 16. False is the older rule: no shift, and sides shorter than one map cell are widened to one. The default
+        of torchvision is False.
+    canonical_size : float, default 224
+        Side, in image pixels, of a square box that is pooled from the map of ``canonical_level``.
+    canonical_level : int, default 4
+        Level of the map for boxes of ``canonical_size``. The stride of level l is ``2**l``.
+    rule : {"detectron2", "torchvision"}, default "detectron2"
+        The library whose rounding is used for boxes near the boundary of two levels; see `assign_stages`.
+    stages : (K,) array of int, optional
+        Index of the map of each box, from 0. It replaces the rule.
+    batch_indices : (K,) array of int, optional
+        Image of each box, from 0, for boxes of shape (K, 4). Not needed if N = 1.
+    layout : {"NCHW", "NHWC"}, default "NCHW"
+        Order of the axes of features and result: N images (K boxes), C channels, height H, width W.
+    out : array, optional
+        Array to write the result to, with its shape and dtype and any strides. It must not share memory with an input.
+        By default a new array is returned.
+    invalid : {"raise", "zero", "nan"}, default "raise"
+        What to do with a box that has a NaN or infinite coordinate, a batch index of no image or a negative area, which
+        fits no map: raise a ValueError that names the row, or fill the result of this box with zeros or NaN.
+    device : gpu.Device, optional
+        GPU to compute on (experimental): maps are uploaded and the result is downloaded. To pool the same maps several
+        times, upload them once with `gpu.Device.features`, pass each `gpu.DeviceArray` in ``features_list`` and leave
+        ``device`` out. The result is then a `gpu.DeviceArray` too.
 
     Returns
     -------
-    (K, C, height, width) array, or (K, height, width, C) with ``layout="NHWC"``
-        In the order of the boxes.
+    pooled : (K, C, height, width) array
+        One grid for each box, in the order of the boxes and with the dtype of the maps (float32 for uint8). With
+        ``layout="NHWC"`` the shape is (K, height, width, C).
 
     Raises
     ------
-    ValueError, TypeError, MemoryError, KeyboardInterrupt
-        As for `roi_align`; a box of negative area has no map, and is invalid unless there is only one.
+    ValueError
+        If a shape or a value is not valid. The message names the argument and, for a box, its row.
+    TypeError
+        If the dtype or the type of an argument is not supported.
+    MemoryError
+        If there is not enough memory.
+    KeyboardInterrupt
+        On Ctrl-C, for calls from the main thread: within 0.5 s, or after the box in progress. ``out`` is then partly
+        written.
+    GpuError
+        If a GPU is used and fails.
+
+    See Also
+    --------
+    multiscale_roi_align_backward : Gradients for the maps.
+    assign_stages : The map of each box.
+    roi_align : RoI Align on one map.
 
     Notes
     -----
-    All boxes are pooled in one pass into one result. What other libraries call this:
+    The level of a box is ``floor(canonical_level + log2(sqrt(area) / canonical_size))``, limited to the levels of the
+    maps [1]_. The level of the first map is ``-log2(spatial_scales[0])``. With one map, every box is pooled from it.
 
-    * Detectron2's ``ROIPooler``: the defaults.
-    * torchvision's ``MultiScaleRoIAlign``: ``sampling_ratio=2, aligned=False, rule="torchvision"``.
-    * mmdetection's ``SingleRoIExtractor``: ``stages=stages``. It counts from boxes of 56 pixels and rounds in a way of
-      its own, which is, with float32 ``x1, y1, x2, y2`` and n maps::
+    To get the results of other libraries:
 
-          side = np.sqrt((x2 - x1) * (y2 - y1))
-          stages = np.clip(np.floor(np.log2(side / np.float32(56) + np.float32(1e-6))), 0, n - 1).astype(np.int64)
+    * ``ROIPooler`` of Detectron2: the defaults.
+    * ``MultiScaleRoIAlign`` of torchvision: ``sampling_ratio=2, aligned=False, rule="torchvision"``.
+    * ``SingleRoIExtractor`` of mmdetection: ``stages=stages``, computed from float32 boxes for n maps by ::
+
+        side = np.sqrt((x2 - x1) * (y2 - y1))
+        stages = np.clip(np.floor(np.log2(side / np.float32(56) + np.float32(1e-6))), 0, n - 1).astype(np.int64)
 
     References
     ----------
-    T.-Y. Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, section 4.2.
+    .. [1] T.-Y. Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, section 4.2.
 
     Examples
     --------
+    Three maps, each filled with its own side. The small box is pooled from the first, the large one from the last:
+
     >>> import numpy as np
     >>> import roialign_rs as ra
     >>> maps = [np.full((1, 1, side, side), side, np.float32) for side in (64, 32, 16)]
@@ -137,150 +191,3 @@ def multiscale_roi_align(
         invalid,
         as_device(device),
     )
-
-
-@overload
-def multiscale_roi_align_backward(
-    grad_output: DeviceArray,
-    boxes: Boxes,
-    input_shapes: Sequence[Sequence[SupportsIndex]],
-    *,
-    spatial_scales: Sequence[float],
-    out: Sequence[DeviceArray] | None = ...,
-    **options: Unpack[PyramidBackwardOptions],
-) -> list[DeviceArray]: ...
-@overload
-def multiscale_roi_align_backward(
-    grad_output: ArrayLike,
-    boxes: Boxes,
-    input_shapes: Sequence[Sequence[SupportsIndex]],
-    *,
-    spatial_scales: Sequence[float],
-    out: Sequence[NDArray[Any]] | None = ...,
-    **options: Unpack[PyramidBackwardOptions],
-) -> list[NDArray[Any]]: ...
-def multiscale_roi_align_backward(
-    grad_output: ArrayLike | DeviceArray,
-    boxes: Boxes,
-    input_shapes: Sequence[Sequence[SupportsIndex]],
-    *,
-    spatial_scales: Sequence[float],
-    sampling_ratio: Pair = 0,
-    aligned: bool = True,
-    canonical_size: float = 224,
-    canonical_level: int = 4,
-    rule: Rule = "detectron2",
-    stages: ArrayLike | None = None,
-    accumulate: bool = False,
-    batch_indices: ArrayLike | None = None,
-    layout: Layout = "NCHW",
-    out: Maps | None = None,
-    invalid: Invalid = "raise",
-    device: Device | None = None,
-) -> list[NDArray[Any]] | list[DeviceArray]:
-    """Gradients of `multiscale_roi_align` for its maps.
-
-    Parameters
-    ----------
-    grad_output, accumulate, layout, invalid, device
-        As for `roi_align_backward`.
-    input_shapes : sequence of (int, int, int, int)
-        Shape of each map, in the order that ``layout`` says.
-    boxes, spatial_scales, sampling_ratio, aligned, canonical_size, canonical_level, rule, stages, batch_indices
-        As in the forward call.
-    out : sequence of arrays of these shapes, optional
-        Where to write the gradients.
-
-    Returns
-    -------
-    list of arrays of ``input_shapes``
-        Of the dtype of ``grad_output``.
-
-    Raises
-    ------
-    ValueError, TypeError, MemoryError, KeyboardInterrupt
-        As for `multiscale_roi_align`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import roialign_rs as ra
-    >>> gradients = ra.multiscale_roi_align_backward(
-    ...     np.ones((1, 1, 1, 1)), np.array([[0.0, 0, 256, 256]]), [(1, 1, 64, 64), (1, 1, 32, 32)],
-    ...     spatial_scales=[1 / 4, 1 / 8],
-    ... )
-    >>> [float(gradient.sum()) for gradient in gradients]
-    [0.0, 1.0]
-    """
-    shapes = [shape(f"input_shapes[{i}]", sides) for i, sides in enumerate(sequence("input_shapes", input_shapes))]
-    table, batch_indices = as_boxes(boxes, batch_indices, shapes[0][0] if shapes else 0)
-    return _core.multiscale_roi_align_backward(
-        as_features(grad_output, "grad_output"),
-        table,
-        batch_indices,
-        shapes,
-        spatial_scales,
-        sampling_ratio,
-        aligned,
-        canonical_size,
-        canonical_level,
-        rule,
-        None if stages is None else indices("stages", stages),
-        accumulate,
-        layout,
-        None if out is None else sequence("out", out),
-        invalid,
-        as_device(device),
-    )
-
-
-def assign_stages(
-    boxes: Boxes,
-    num_stages: int,
-    *,
-    min_level: int,
-    canonical_size: float = 224,
-    canonical_level: int = 4,
-    rule: Rule = "detectron2",
-    invalid: Invalid = "raise",
-) -> NDArray[np.int64]:
-    """Say which map of a feature pyramid fits the size of each box.
-
-    Parameters
-    ----------
-    boxes
-        As for `roi_align`. Sizes are computed in their dtype.
-    num_stages : int
-        Number of maps. A single one takes every box.
-    min_level : int
-        Level of the finest map: its stride is ``2**min_level``.
-    canonical_size : float
-        Side of a square box, in image pixels, that belongs to ``canonical_level``.
-    canonical_level : int
-        The level of such a box.
-    rule : {"detectron2", "torchvision"}
-        ``floor(level + log2(sqrt(area) / size + 1e-8))``, or ``floor(level + log2(sqrt(area) / size) + 1e-6)``.
-    invalid : {"raise", "zero", "nan"}
-        What to do with a box of negative area or none that is a number: refuse the call, or give it -1.
-
-    Returns
-    -------
-    (K,) array of int64
-        From 0, the finest map, to ``num_stages - 1``.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a value or dtype that does not fit, naming the argument and the row.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import roialign_rs as ra
-    >>> sides = np.array([20.0, 111.9, 112, 224, 5000])
-    >>> ra.assign_stages(np.stack([0 * sides, 0 * sides, sides, sides], axis=1), 4, min_level=2)
-    array([0, 0, 1, 2, 3])
-    """
-    images = len(boxes) if isinstance(boxes, (list, tuple)) else 1
-    table, _ = as_boxes(boxes, None, images)
-    return _core.assign_stages(table, num_stages, min_level, canonical_size, canonical_level, rule, invalid)

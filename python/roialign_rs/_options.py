@@ -1,6 +1,6 @@
-"""Types of the operators' keyword arguments.
+"""Types of the keyword arguments of operators, for type checkers and editors.
 
-An overload spells out the arguments that decide the type of its result and takes the rest as one of these. Only type checkers and editors read this file.
+An overload lists the arguments that decide the type of its result, and takes the others as one of these types.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Rule: TypeAlias = Literal["detectron2", "torchvision"]
 WithArgmax: TypeAlias = tuple[NDArray[Any], NDArray[np.int64]]
 DeviceWithArgmax: TypeAlias = tuple[DeviceArray, DeviceArray]
 Pooled: TypeAlias = NDArray[Any] | WithArgmax | DeviceArray | DeviceWithArgmax
-"""Result of a forward pass if the types tell neither where the features are nor whether argmax is returned."""
+"""Result of a forward pass whose arguments do not show in their types which of these it is."""
 
 
 class Options(TypedDict, total=False):
@@ -80,7 +80,7 @@ class PoolBackwardOptions(Options, total=False):
 
 
 class PyramidOptions(Options, total=False):
-    """Keyword arguments of `multiscale_roi_align` and its gradient."""
+    """Keyword arguments of `multiscale_roi_align` and `multiscale_roi_align_backward`."""
 
     sampling_ratio: Pair
     aligned: bool
@@ -97,4 +97,4 @@ class PyramidBackwardOptions(PyramidOptions, total=False):
 
 
 Maps: TypeAlias = Sequence[NDArray[Any] | DeviceArray]
-"""`out` of `multiscale_roi_align_backward`: one array for each map."""
+"""Type of ``out`` of `multiscale_roi_align_backward`: one array for each map."""

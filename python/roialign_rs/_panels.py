@@ -1,4 +1,4 @@
-"""The two panels of an explanation: what RoI pooling does to the cells, and where RoI Align reads them."""
+"""The two panels of an explanation: the cells that RoI pooling uses, and the samples of RoI Align."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
     from roialign_rs._explanation import Explanation
 
-Depths = dict[int, float]
-"""How far down in its cell a value stands, for rows where that is not the usual place."""
+Places = dict[int, float]
+"""Position of the values in their cells along one axis, by row or column, where it is not the usual one."""
 
 _MOST_POINTS = 40
-"""Up to so many points, values can be read among them."""
+"""Maximum number of samples among which values are readable."""
 _SMALL = 1 / 6
-"""A box that takes a smaller part of the panel is shown enlarged in a corner too."""
+"""A box that takes a smaller part of the panel is also shown enlarged in a corner."""
 _USUAL, _HIGH = 0.8, 0.25
 
 
 def draw_pooling(panel: Axes, e: Explanation) -> None:
-    """Colour what the two roundings lose and gain."""
+    """Colour the cells that the two roundings of RoI pooling lose and gain."""
     height, width = e.map_size
     box, quantised, region = (rectangle(part) for part in (e.mapped_box, e.quantised_box, e.pooled_region))
     on_map = common(box, (0, 0, width, height))
@@ -47,7 +47,7 @@ def draw_pooling(panel: Axes, e: Explanation) -> None:
     rows, columns = e.output_size
     second_rounding = f"second rounding, {rows} x {columns} bins"
     if e.features is not None and draw.numbers_fit(panel):
-        _write_values(panel, e.features, {}, usual=0.5, bold=_largest(e.features, bins))
+        _write_values(panel, e.features, {}, {}, usual=0.5, bold=_largest(e.features, bins))
         second_rounding += ", bold: largest"
     draw.title(panel, f'RoI pooling rounds twice ("{e.settings.quantization}")')
     draw.legend(
@@ -64,7 +64,7 @@ def draw_pooling(panel: Axes, e: Explanation) -> None:
 
 
 def draw_align(panel: Axes, e: Explanation) -> None:
-    """Shade every cell by its weight, and show where the first point gets its value from."""
+    """Shade each cell by its weight in RoI Align, and connect the first sample with its four cells."""
     from matplotlib.colors import LinearSegmentedColormap
 
     weight, columns, rows = e._touched.weight, e._touched.x.touched, e._touched.y.touched
@@ -75,15 +75,15 @@ def draw_align(panel: Axes, e: Explanation) -> None:
         panel.imshow(weight, cmap=shades, vmin=0, vmax=weight.max(), extent=extent, zorder=1)
         panel.set(**shown)
     points, weights = e.sample_points.reshape(-1, 2), e.tap_weights.reshape(-1, 4)
-    depths = _depths(e)
+    places = _sides(e), _depths(e)
     _draw_bins(panel, e)
     counted = np.flatnonzero(weights.any(axis=1))
     if counted.size:
         first = counted[0]
-        _draw_taps(panel, points[first], e.tap_indices.reshape(-1, 4, 2)[first], weights[first], depths)
+        _draw_taps(panel, points[first], e.tap_indices.reshape(-1, 4, 2)[first], weights[first], *places)
         _enlarge(panel, e, points[first])
     if e.features is not None and len(points) <= _MOST_POINTS and draw.numbers_fit(panel):
-        _write_values(panel, e.features, depths)
+        _write_values(panel, e.features, *places)
 
     bin_rows, bin_columns, *per_bin = e.sample_points.shape[:4]
     heading = "RoI Align rounds nothing" if e.settings.aligned else "RoI Align, aligned=False: half a cell off"
@@ -102,15 +102,15 @@ def draw_align(panel: Axes, e: Explanation) -> None:
 
 
 def _draw_bins(panel: Axes, e: Explanation) -> None:
-    """Draw the box, its bins and their points."""
+    """Draw the box, its bins and their samples."""
     draw.outline(panel, e.bins.reshape(-1, 4), draw.BIN, linewidth=1.6)
     draw.outline(panel, [rectangle(e.mapped_box)], draw.BOX, linewidth=2.2)
     points = e.sample_points.reshape(-1, 2)
     panel.plot(*points.T, "o", color=draw.POINT, markersize=_point_size(panel, e), zorder=7)
 
 
-def _draw_taps(panel: Axes, point: Floats, cells: Ints, weights: Floats, depths: Depths) -> None:
-    """Tie a point to the four cell centres that it is interpolated from; weights stand where values do not."""
+def _draw_taps(panel: Axes, point: Floats, cells: Ints, weights: Floats, sides: Places, depths: Places) -> None:
+    """Connect a sample with the four cell centres that it is interpolated from, and write their weights."""
     # At the border, neighbours may be one and the same cell.
     for column, row in np.unique(cells[weights > 0], axis=0).tolist():
         weight = weights[(cells == (column, row)).all(axis=1)].sum()
@@ -118,12 +118,12 @@ def _draw_taps(panel: Axes, point: Floats, cells: Ints, weights: Floats, depths:
         panel.plot([point[0], x], [point[1], y], "-", color=draw.POINT, linewidth=1.2, zorder=4.5)
         panel.plot(x, y, "s", color="white", markeredgecolor=draw.POINT, markersize=5, zorder=4.6)
         if draw.numbers_fit(panel):
-            place = row + 1 - depths.get(row, _USUAL)
-            draw.write(panel, x, place, f"{weight:.3f}", color=draw.POINT, fontweight="bold")
+            place = column + sides.get(column, 0.5), row + 1 - depths.get(row, _USUAL)
+            draw.write(panel, *place, f"{weight:.3f}", color=draw.POINT, fontweight="bold")
 
 
 def _enlarge(panel: Axes, e: Explanation, point: Floats) -> None:
-    """Show a small box once more, enlarged, in the corner that the neighbours of its first point leave free."""
+    """Draw a small box again, enlarged, in a corner away from the cells of its first sample."""
     (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
     corners = np.stack([e.bins[0, 0, :2], e.bins[-1, -1, 2:]])
     side = np.abs(corners[1] - corners[0]).max()
@@ -139,7 +139,7 @@ def _enlarge(panel: Axes, e: Explanation, point: Floats) -> None:
 
 
 def _point_size(panel: Axes, e: Explanation) -> float:
-    """Return a marker size, in points, at which neighbouring samples stay apart."""
+    """Return a marker size, in points, for which neighbouring samples do not overlap."""
     width, height = np.abs(e.bins[0, 0, 2:] - e.bins[0, 0, :2])
     ry, rx = e.sample_points.shape[2:4]
     left, right = panel.get_xlim()
@@ -148,7 +148,7 @@ def _point_size(panel: Axes, e: Explanation) -> float:
 
 
 def _largest(features: NDArray[Any], bins: Ints) -> set[tuple[int, int]]:
-    """Return row and column of the largest value of every bin."""
+    """Return row and column of the largest value of each bin."""
     cells = set()
     for x1, y1, x2, y2 in bins.tolist():
         part = features[y1:y2, x1:x2]
@@ -158,25 +158,33 @@ def _largest(features: NDArray[Any], bins: Ints) -> set[tuple[int, int]]:
     return cells
 
 
-def _depths(e: Explanation) -> Depths:
-    """Return the rows whose values stand high, because points are in the way."""
+def _depths(e: Explanation) -> Places:
+    """Return the rows whose values are written higher, because samples cover the usual place."""
     y = e.sample_points[e.tap_weights.any(axis=-1), 1]
     rows = np.unique(y[(y % 1 > 0.65) & (y >= 0) & (y < e.map_size[0])].astype(np.int64))
     return dict.fromkeys(rows.tolist(), _HIGH)
 
 
+def _sides(e: Explanation) -> Places:
+    """Return the columns whose numbers stand left or right, because the edge of a bin is in the middle."""
+    edges = np.append(e.bins[0, :, 0], e.bins[0, -1, 2])
+    middle = edges[np.abs(edges % 1 - 0.5) < 0.3]
+    return {int(edge): 0.25 if edge % 1 >= 0.5 else 0.75 for edge in middle.tolist() if edge >= 0}
+
+
 def _write_values(
     panel: Axes,
     features: NDArray[Any],
-    depths: Depths,
+    sides: Places,
+    depths: Places,
     usual: float = _USUAL,
     bold: Container[tuple[int, int]] = (),
 ) -> None:
-    """Write the value of every visible cell into it."""
+    """Write the value of each visible cell into it."""
     (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
     height, width = features.shape
     for row in range(max(int(top), 0), min(int(bottom), height)):
         for column in range(max(int(left), 0), min(int(right), width)):
             weight = "bold" if (row, column) in bold else "normal"
-            text, place = f"{float(features[row, column]):.2f}", row + depths.get(row, usual)
-            draw.write(panel, column + 0.5, place, text, color="#111111", fontweight=weight)
+            place = column + sides.get(column, 0.5), row + depths.get(row, usual)
+            draw.write(panel, *place, f"{float(features[row, column]):.2f}", color="#111111", fontweight=weight)

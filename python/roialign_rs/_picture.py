@@ -1,4 +1,4 @@
-"""The picture that a box was drawn on: read, averaged into a map, and drawn beside the explanation of the box."""
+"""The picture that contains the box: reading, averaging into a map, and drawing next to the explanation."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ if TYPE_CHECKING:
     from roialign_rs._explanation import Explanation
 
 _WIDTH = 6.2
-"""Inches of each of the three panels."""
+"""Width of each of the three panels in inches."""
 _SMALL = 1 / 5
-"""A box with a smaller part of the picture's longer side is shown enlarged."""
+"""A box that takes a smaller part of the picture's longer side is shown enlarged."""
 _MARGIN = 1 / 100
-"""Margin around the box, as a part of the picture's longer side."""
+"""Margin around the box, as a fraction of the picture's longer side."""
 
 
 class Picture(NamedTuple):
-    """A picture, upright."""
+    """A picture in upright orientation."""
 
     pixels: NDArray[Any]
-    """What to show, (H, W, 3) uint8, or (H, W) from 0 to 1."""
+    """Colours, (H, W, 3) uint8, or grey values from 0 to 1, (H, W)."""
     luminance: Floats
     """Grey values from 0 to 1, (H, W)."""
 
 
-def read(path: Path) -> Picture:
-    """Read a picture in any format that Pillow knows.
+def read(path: Path | None) -> Picture:
+    """Read a picture in any format that Pillow supports. Without a path, read the photograph that Matplotlib ships.
 
     Raises
     ------
     ImportError
-        If Pillow is missing; ``pip install 'roialign_rs[plot]'`` brings it.
+        If Pillow is not installed, or Matplotlib, whose photograph is asked for. Install both with
+        ``pip install 'roialign_rs[plot]'``.
     OSError
-        If there is no such file, or no picture in it.
+        If the file does not exist or is not a picture.
     """
     try:
         from PIL import Image, ImageOps
     except ImportError:
         raise ImportError("reading a picture needs Pillow: pip install 'roialign_rs[plot]'") from None
-    with Image.open(path) as picture:
+    with Image.open(_sample() if path is None else path) as picture:
         upright = ImageOps.exif_transpose(picture)
         if upright.mode.startswith("I"):
             # Sixteen bits, which conversion to "L" would clip to the eight lowest.
@@ -58,8 +59,17 @@ def read(path: Path) -> Picture:
         return Picture(np.asarray(upright.convert("RGB")), np.asarray(upright.convert("L"), dtype=np.float64) / 255)
 
 
+def _sample() -> Path:
+    """Find a photograph that is there wherever pictures can be drawn: 512 x 600 pixels, of the public domain."""
+    try:
+        from matplotlib.cbook import get_sample_data
+    except ImportError:
+        raise ImportError("the sample photograph needs Matplotlib: pip install 'roialign_rs[plot]'") from None
+    return Path(get_sample_data("grace_hopper.jpg", asfileobj=False))
+
+
 def block_means(luminance: Floats, stride: int) -> Floats:
-    """Average blocks of `stride` x `stride` pixels; the last ones in a row or column may be smaller."""
+    """Average blocks of ``stride`` x ``stride`` pixels. The last block of a row or column may be smaller."""
     sums, counts = luminance, np.ones_like(luminance)
     for axis, extent in enumerate(luminance.shape):
         sums, counts = (np.add.reduceat(part, np.arange(0, extent, stride), axis) for part in (sums, counts))
@@ -67,7 +77,7 @@ def block_means(luminance: Floats, stride: int) -> Floats:
 
 
 def plot_on_picture(e: Explanation, pixels: NDArray[Any]) -> Figure:
-    """Draw the picture with the box and the cells in a first panel, and the two panels of `Explanation.plot`."""
+    """Draw the picture with the box and the cells in a first panel, then the two panels of `Explanation.plot`."""
     plt = plot.pyplot()
     height = max(plot.panel_height(e, _WIDTH), 0.7 * _WIDTH) + plot.ABOVE + plot.BELOW
     margins = {"left": 0.02, "right": 0.99, "top": 1 - plot.ABOVE / height, "bottom": plot.BELOW / height}
@@ -79,7 +89,7 @@ def plot_on_picture(e: Explanation, pixels: NDArray[Any]) -> Figure:
 
 
 def _draw_picture(figure: Figure, panel: Axes, e: Explanation, pixels: NDArray[Any]) -> None:
-    """Show the whole picture; for a small box the cells that the other panels show, and the whole picture below."""
+    """Draw the whole picture, or for a small box its surroundings and the whole picture below."""
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = e.box
     stride = 1 / e.settings.spatial_scale
@@ -107,7 +117,7 @@ def _draw_picture(figure: Figure, panel: Axes, e: Explanation, pixels: NDArray[A
 
 
 def _draw_whole_picture(figure: Figure, panel: Axes, e: Explanation, pixels: NDArray[Any], view: Rectangle) -> None:
-    """Show under a panel which part of the picture it shows."""
+    """Draw the whole picture below a panel, with a frame around the part that the panel shows."""
     place = panel.get_position()
     below = (plot.BELOW - 0.3) / figure.get_figheight()
     whole = figure.add_axes((place.x0, place.y0 - 1.12 * below, place.width, below))
@@ -117,7 +127,7 @@ def _draw_whole_picture(figure: Figure, panel: Axes, e: Explanation, pixels: NDA
 
 
 def _show(panel: Axes, e: Explanation, pixels: NDArray[Any], view: Rectangle) -> None:
-    """Show a part of the picture, with the box."""
+    """Draw a part of the picture, with the box."""
     left, top, right, bottom = view
     height, width = pixels.shape[:2]
     panel.imshow(pixels, cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0), aspect="equal")

@@ -1,4 +1,4 @@
-"""The picture of an explanation: RoI pooling on the left, RoI Align on the right, over the same cells."""
+"""The picture of an explanation: RoI pooling on the left and RoI Align on the right, over the same cells."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from roialign_rs._explanation import Explanation
 
 ABOVE, BELOW = 0.5, 1.3
-"""Inches for the title and for the legend."""
+"""Heights of the title and of the legend in inches."""
 MOST_CELLS = 100
-"""Widest view, in cells, with grid lines: more lines would hide the colours."""
+"""Maximum width of a view with grid lines, in cells. More lines would hide the colours."""
 _REACH = 24
-"""A box up to so many cells off the map is shown together with the edge of the map."""
+"""A box that misses the map by at most this many cells is shown together with the edge of the map."""
 
 
 def plot_explanation(e: Explanation, ax: Axes | Sequence[Axes] | None) -> Figure:
-    """Draw both panels; see `Explanation.plot`."""
+    """Draw both panels. See `Explanation.plot`."""
     plt = pyplot()
     from matplotlib.axes import Axes
 
@@ -54,12 +54,12 @@ def _two_axes(ax: Any) -> tuple[Axes, Axes]:
     except (TypeError, ValueError):
         pooling = align = None
     if not (isinstance(pooling, Axes) and isinstance(align, Axes)):
-        raise TypeError(f"ax must be Axes or two Axes, got {shown(ax)}")
+        raise TypeError(f"ax must be Matplotlib Axes or two of them, got {shown(ax)}")
     return pooling, align
 
 
 def pyplot() -> Any:
-    """Import matplotlib, or say how to get it."""
+    """Import Matplotlib. The error of a failed import says how to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError:
@@ -68,15 +68,15 @@ def pyplot() -> Any:
 
 
 def panel_height(e: Explanation, width: float) -> float:
-    """Return how high a panel of this width is, so that its cells are square."""
+    """Return the height of a panel of this width, such that its cells are square."""
     left, top, right, bottom = window(e)
     return width * float(np.clip((bottom - top) / (right - left), 0.3, 1.6))
 
 
 def window(e: Explanation) -> Rectangle:
-    """Return the part of the plane to show: the box and what it touches.
+    """Return the part of the plane to show: the box, its roundings and a margin.
 
-    Off the map: 2 cells, or the whole box if it misses the map by at most `_REACH` cells.
+    Of the plane off the map it shows 2 cells. If the box misses the map by at most `_REACH` cells, it shows the box.
     """
     touched = np.stack([e.mapped_box, e.quantised_box, e.pooled_region, e.bins[0, 0], e.bins[-1, -1]])
     (left, right), (top, bottom) = (
@@ -86,7 +86,7 @@ def window(e: Explanation) -> Rectangle:
 
 
 def _interval(ends: Any, extent: int) -> tuple[float, float]:
-    """Return the part of one axis to show; the exact box is the first of the intervals that it contains."""
+    """Return the part of one axis to show. ``ends`` are intervals, the first of which is the exact box."""
     low, high = ends.min(), ends.max()
     margin = max(1.0, (high - low) // 32)
     gap = max(ends[0].min() - extent, -ends[0].max())
@@ -103,7 +103,7 @@ def _interval(ends: Any, extent: int) -> tuple[float, float]:
 
 
 def _draw_map(panel: Axes, e: Explanation) -> None:
-    """Draw the empty cells, with y down and every cell square."""
+    """Draw the empty cells, with y downwards and square cells."""
     from matplotlib.ticker import MaxNLocator
 
     left, top, right, bottom = window(e)

@@ -1,4 +1,4 @@
-"""An explanation in words, for a terminal."""
+"""The summary of an explanation in words, for a terminal."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from roialign_rs._explanation import Explanation
 
 _MOST_CELLS = 40
-"""Boxes up to so many cells across are drawn, one character per cell."""
+"""Maximum side, in cells, of a box that is drawn with one character per cell."""
 
 
 def report(e: Explanation) -> str:
-    """Tell what happens to the box step by step; see `Explanation.__str__`."""
+    """Return the summary. See `Explanation.__str__`."""
     x1, y1, x2, y2 = e.box
     rows, columns, ry, rx = e.sample_points.shape[:4]
     share = f" ({e.loss_area / e.roi_area:.1%} of the box)" if e.roi_area else ""
@@ -48,7 +48,7 @@ def report(e: Explanation) -> str:
 
 
 def _outside(e: Explanation) -> list[str]:
-    """Say how much of the box is not on the map, if any is."""
+    """Return a line on the part of the box that is off the map, if there is one."""
     if e.is_outside:
         return ["  outside the map  the whole box"]
     if e.off_map_area:
@@ -57,7 +57,7 @@ def _outside(e: Explanation) -> list[str]:
 
 
 def _cells_of_the_box(cells: Cells) -> str:
-    """Count the cells of the box that RoI Align gives no point or no weight: those of a row or a column without."""
+    """Return a line on the cells of the box that have no sample or no weight in RoI Align."""
     x, y = cells.x, cells.y
     all_cells = np.diff(x.box).item() * np.diff(y.box).item()
     without_point = all_cells - x.in_box(x.point_cells) * y.in_box(y.point_cells)
@@ -66,7 +66,7 @@ def _cells_of_the_box(cells: Cells) -> str:
 
 
 def _drawing(e: Explanation) -> list[str]:
-    """Both operators side by side, one character per cell."""
+    """Draw both operators side by side, one character per cell."""
     columns, rows = (range(axis.touched.start, axis.touched.stop) for axis in (e._touched.x, e._touched.y))
     if not 0 < max(len(rows), len(columns)) <= _MOST_CELLS or min(len(rows), len(columns)) == 0:
         return []
@@ -92,7 +92,7 @@ def _drawing(e: Explanation) -> list[str]:
 
 
 def _results(e: Explanation) -> list[str]:
-    """Tabulate what the two operators return, if the map is known."""
+    """Return tables of the results of both operators, if there are features."""
     if e.features is None:
         return []
     tables = {

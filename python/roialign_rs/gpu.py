@@ -1,7 +1,10 @@
-"""Operators on a GPU of any vendor, through Vulkan, Metal or Direct3D 12.
+"""RoI operators on a GPU, through Vulkan, Metal or Direct3D 12 (experimental).
 
-Upload features once with `Device.features`, call operators on what comes back as often as needed, and download what is
-wanted with `DeviceArray.numpy`. Nothing of the system is touched before `devices` or `Device` is first called.
+Upload features once with `Device.features`, pass the returned `DeviceArray` to operators as often as needed, and
+download results with ``DeviceArray.numpy``. `devices` lists the GPUs of the machine. No driver is loaded before
+`devices` or `Device` is used.
+
+The GPU path is experimental: it has been tested on Mesa's software Vulkan driver lavapipe alone, not on a hardware GPU.
 
 Examples
 --------
@@ -34,7 +37,7 @@ __all__ = ["Device", "DeviceArray", "DeviceInfo", "devices"]
 
 
 class DeviceInfo(NamedTuple):
-    """An adapter that the system offers."""
+    """Description of a graphics adapter: a GPU, or a driver that emulates one on the CPU."""
 
     name: str
     kind: str
@@ -44,56 +47,78 @@ class DeviceInfo(NamedTuple):
 
 
 for _field, _text in {
-    "name": "As the driver calls it.",
-    "kind": '"discrete", "integrated", "virtual", "cpu" or "other".',
-    "backend": '"vulkan", "metal" or "dx12".',
-    "driver": "Name and version.",
-    "float64": "Whether it computes in float64.",
+    "name": "Name of the adapter, from its driver: str.",
+    "kind": 'Kind of adapter: "discrete", "integrated", "virtual", "cpu" or "other".',
+    "backend": 'Graphics API: "vulkan", "metal" or "dx12".',
+    "driver": "Name and version of the driver: str.",
+    "float64": "Whether the adapter supports float64: bool.",
 }.items():
     getattr(DeviceInfo, _field).__doc__ = _text
 
 
 def devices() -> list[DeviceInfo]:
-    """List the adapters of this machine, those that compute on the CPU included; none of them is opened.
+    """List the graphics adapters of this machine, including those that compute on the CPU. None of them is opened.
 
     Returns
     -------
     list of DeviceInfo
-        Empty where there is no driver.
+        Empty if no driver is installed.
 
     Raises
     ------
     GpuError
-        In a child of a process that has used a GPU before it forked.
+        In a child process, if its parent used a GPU before the fork.
+
+    See Also
+    --------
+    Device : Open an adapter.
+
+    Notes
+    -----
+    The GPU path is experimental: it has been tested on Mesa's software Vulkan driver lavapipe alone, not on a hardware
+    GPU.
     """
     return [DeviceInfo(*info) for info in _core.devices()]
 
 
 class Device:
-    """An open device, until `close` or the end of a ``with`` block, or until nothing refers to it.
+    """A GPU that is open for computation.
+
+    It stays open until `close`, the end of a ``with`` block, or the deletion of the last object that uses it.
 
     Parameters
     ----------
-    name : str
-        Part of the adapter's name, in any case; "auto" takes the best one.
-    allow_cpu : bool
-        Whether an adapter that computes on the CPU will do. It is slower than this package's own CPU path, and good
-        for tests.
-    checked : bool
-        Keep the shader compiler's bounds checks. Results are the same.
+    name : str, default "auto"
+        Part of the name of an adapter, in upper or lower case; `devices` lists them. "auto" opens the best one.
+    allow_cpu : bool, default False
+        Accept an adapter that computes on the CPU. It is slower than the CPU path of this package, but useful for
+        tests.
+    checked : bool, default False
+        Compile shaders with bounds checks, to look for errors in this package. Results are the same.
     max_workgroups : int, optional
-        Most workgroups of a dispatch along each axis, below the device's own limit. Results are the same.
+        Maximum number of workgroups of a dispatch along each axis, at least 1, if lower than that of the device. For
+        tests: results are the same.
     max_binding_bytes : int, optional
-        Largest part of an array in bytes, below the device's own limit. Results are the same.
+        Maximum size in bytes of a part of an array, at least 256, if lower than that of the device. For tests: results
+        are the same.
 
     Raises
     ------
     GpuError
-        If there is no such adapter, saying what was found and what to install; or if it cannot be opened.
+        If no adapter has this name, or it cannot be opened. The message lists the adapters, and says what to install.
     ValueError
         If a limit is too small.
     TypeError
-        For an argument of a wrong kind.
+        If the type of an argument is not supported.
+
+    See Also
+    --------
+    devices : List the adapters of this machine.
+
+    Notes
+    -----
+    The GPU path is experimental: it has been tested on Mesa's software Vulkan driver lavapipe alone, not on a hardware
+    GPU.
     """
 
     def __init__(
@@ -109,34 +134,47 @@ class Device:
 
     @property
     def info(self) -> DeviceInfo:
-        """What it is."""
+        """Name, kind, backend and driver of the adapter, as a `DeviceInfo`."""
         return DeviceInfo(*self._core.info())
 
     def features(self, x: ArrayLike, *, layout: Literal["NCHW", "NHWC"] = "NCHW") -> DeviceArray:
-        """Upload features.
+        """Upload an array.
 
         Parameters
         ----------
         x : (N, C, H, W) array of float16, bfloat16, float32, float64 or uint8
-            With any strides. uint8 becomes float32.
-        layout : {"NCHW", "NHWC"}
-            Order of its axes; operators on the result must be called with the same one.
+            Array to upload, with any strides. uint8 becomes float32. With ``layout="NHWC"`` the shape is (N, H, W, C).
+        layout : {"NCHW", "NHWC"}, default "NCHW"
+            Order of the axes. Pass the same ``layout`` to operators.
 
         Returns
         -------
         DeviceArray
-            For use as the features of operators, or as the gradients that come into their backward functions.
+            The array on the device. Pass it as features to operators, or as ``grad_output`` to backward functions.
 
         Raises
         ------
         GpuError
-            If the device is out of memory, or does not compute in float64 when that is asked for.
+            If the device is out of memory, closed or lost, or if it does not support float64.
+        ValueError
+            If the array does not have four axes.
+        TypeError
+            If the dtype is not supported.
         """
         return self._core.features(array(x), layout)
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Collect the work of several calls and hand it to the device at once; ``numpy()`` hands over at once, too."""
+        """Submit the work of several calls to the device at once, which saves time for small calls.
+
+        Calls in the ``with`` block are collected. They are submitted at its end, or when a result is downloaded.
+
+        Examples
+        --------
+        >>> import roialign_rs as ra
+        >>> with dev.batch():                                               # doctest: +SKIP
+        ...     pooled = [ra.roi_align(features, boxes, 7) for features, boxes in images]
+        """
         self._core.begin_batch()
         try:
             yield
@@ -144,18 +182,18 @@ class Device:
             self._core.end_batch()
 
     def synchronize(self) -> None:
-        """Wait until everything that was asked for is done."""
+        """Wait until all calls on the device have finished."""
         self._core.synchronize()
 
     def close(self) -> None:
-        """Give up the device and the memory of all arrays on it; what is still to be computed is dropped.
+        """Close the device and free all arrays on it. Calls that have not finished are dropped.
 
-        Calls that need the device or its arrays are a GpuError from then on. A second `close` does nothing.
+        Later calls that need the device or its arrays raise a GpuError. Closing again does nothing.
 
         Raises
         ------
         GpuError
-            In a child of a process that has opened the device before it forked.
+            In a child process that was forked after the device was opened.
         """
         self._core.close()
 

@@ -35,7 +35,7 @@ pub struct Bins<T> {
 impl<T> Bins<T> {
     /// Makes room for some bins, or says that there is no memory.
     pub fn reserve(&mut self, bins: usize, argmax: bool) -> Result<()> {
-        const BINS: &str = "bins of a row at once";
+        const BINS: &str = "bins of a row";
         reserve(&mut self.values, bins, BINS)?;
         if argmax {
             reserve(&mut self.numbers, bins, BINS)?;

@@ -17,21 +17,21 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Work between two looks at the clock: less than a millisecond of it.
 const WORK_BETWEEN_LOOKS: usize = 1 << 16;
 
-/// What the callback of an [`Interrupt`] returns.
+/// The answer of an [`Interrupt`]'s callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Go on, and ask again.
+    /// Continue, and poll again.
     GoOn,
-    /// Go on, and never ask again.
+    /// Continue, and do not poll again.
     NeverStop,
-    /// End the call.
+    /// End the call with [`Error::Interrupted`].
     Stop,
 }
 
-/// Whether one call is to end early.
+/// Ends one long call early, if a callback says so.
 ///
-/// Tasks of the call look at it. From 0.2 s after the first look on it polls every 50 ms, always on the thread that made this
-/// value.
+/// The callback is polled every 50 ms from 0.2 s after the start of the call on, always on the thread that created the
+/// `Interrupt`.
 ///
 /// ```
 /// use roialign_rs::cpu::{Answer, Interrupt, Settings};
@@ -57,7 +57,7 @@ impl fmt::Debug for Interrupt<'_> {
 }
 
 impl<'a> Interrupt<'a> {
-    /// For one call, made on this thread. `ask` is polled.
+    /// An interrupt for one call from the current thread. `ask` is the callback.
     pub fn new(ask: &'a (dyn Fn() -> Answer + Sync)) -> Self {
         Self {
             ask,
@@ -68,10 +68,10 @@ impl<'a> Interrupt<'a> {
         }
     }
 
-    /// Polls, if it is time to and this is the caller's thread; then reads the flag.
+    /// Polls if it is time to and this is the caller's thread, then reads the flag.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] if the call is to end.
+    /// [`Error::Interrupted`] if the callback answered [`Answer::Stop`].
     pub fn look(&self) -> Result<()> {
         if thread::current().id() == self.caller {
             let now = self.start.get_or_init(Instant::now).elapsed().as_nanos() as u64;

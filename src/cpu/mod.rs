@@ -1,8 +1,7 @@
-//! The CPU engine: how a call's work is cut into tasks.
+//! The CPU engine: divides a call into tasks and runs them on threads.
 //!
-//! A task of the forward pass owns one image, a group of one or two blocks of 16 channels and a run of the image's
-//! boxes; a task of the backward pass owns a band of the image's rows instead of the boxes. Nobody else writes what it
-//! writes, and which thread runs it changes nothing in the result.
+//! A forward task is one image, one or two blocks of 16 channels and a run of boxes. A backward task has a band of rows
+//! instead of the boxes. Tasks write disjoint elements, so results do not depend on the number of threads.
 
 mod bands;
 mod block;
@@ -41,23 +40,24 @@ use scatter::Scatter;
 pub use simd::Level;
 use simd::dot::FEWEST_CHANNELS;
 
-/// How a call is computed. It does not change the result, but for the last bits of levels without fused
-/// multiply-add.
+/// How a call is computed: instruction set, threads and interrupts.
+///
+/// Settings do not change results, except in the last bits on a level without fused multiply-add.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings<'a> {
-    /// The instruction set.
+    /// Instruction set.
     pub level: Level,
-    /// Most threads to use.
+    /// Maximum number of threads.
     pub threads: usize,
-    /// Polled by long calls; may end them.
+    /// Polled by calls that last longer than 0.2 s. It may end them.
     pub interrupt: Option<&'a Interrupt<'a>>,
 }
 
 impl Settings<'_> {
-    /// What the process is set to; nothing ends a call early.
+    /// The settings of this process, without an interrupt.
     ///
     /// # Errors
-    /// If an environment variable that sets it is wrong.
+    /// If `ROIALIGN_LEVEL` or `ROIALIGN_NUM_THREADS` has a value that is not accepted.
     pub fn current() -> Result<Self> {
         Ok(Self { level: Level::current()?, threads: num_threads()?, interrupt: None })
     }

@@ -35,11 +35,13 @@ type Slot = Mutex<Option<Arc<ThreadPool>>>;
 /// one abandoned slot and not its life.
 static SLOT: AtomicPtr<Slot> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Threads that a call may use: set by [`set_num_threads`], else by `ROIALIGN_NUM_THREADS`, else the cores that
-/// affinity and cgroup allow; at most what [`limit_threads`] allows the calling thread.
+/// Maximum number of threads of a call.
+///
+/// The value of [`set_num_threads`], else of `ROIALIGN_NUM_THREADS`, else the number of cores that affinity and cgroup
+/// allow. It is capped by the [`limit_threads`] of the calling thread.
 ///
 /// # Errors
-/// If the environment variable is not a positive integer.
+/// If `ROIALIGN_NUM_THREADS` is not an integer between 1 and 1024.
 pub fn num_threads() -> Result<usize> {
     static DEFAULT: OnceLock<Result<usize>> = OnceLock::new();
     let count = match REQUESTED.load(Ordering::Relaxed) {
@@ -57,7 +59,7 @@ pub fn num_threads() -> Result<usize> {
     Ok(count.min(LIMIT.get()))
 }
 
-/// Sets the number of threads for all later calls of the process.
+/// Sets the maximum number of threads for all later calls of this process.
 ///
 /// # Errors
 /// If `count` is not between 1 and 1024.
@@ -73,7 +75,7 @@ pub fn set_num_threads(count: i64) -> Result<()> {
 
 /// Limits the threads of later calls from the calling thread, for callers that follow another library's setting.
 ///
-/// Returns the limit before, to be set again afterwards. 0 counts as 1.
+/// Returns the previous limit, so that it can be restored. 0 counts as 1.
 pub fn limit_threads(count: usize) -> usize {
     LIMIT.replace(count.max(1))
 }

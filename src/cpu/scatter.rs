@@ -29,7 +29,7 @@ use crate::taps::{AxisTaps, BOXES_PER_TABLE, Plan};
 use crate::view::{View, ViewMut};
 
 /// What there may be no memory for.
-const PIXELS: &str = "pixels of a gradient at once";
+const PIXELS: &str = "pixels of a gradient";
 
 /// Work of finding the maxima of a bin in 16 channels, as [`RoiTaps::work`](crate::taps::RoiTaps::work) counts it.
 const BIN_CHOICE: usize = 256;

@@ -32,7 +32,7 @@ const ROWS_TOGETHER: usize = TAPS_IN_REGISTERS;
 const FEWEST_ROWS: usize = 2;
 
 /// What there is no memory for, if a box is too wide.
-pub const COLUMNS: &str = "columns of a map at once";
+pub const COLUMNS: &str = "columns of a map";
 
 /// On a wider map the window is as wide as the widest box, and moves.
 const WIDEST_MAP: usize = 1 << 14;

@@ -1,11 +1,11 @@
-//! Position → the two pixels that it lies between, on one axis. The border rule lives here.
+//! Bilinear interpolation on one axis: from a position to two pixels and a fraction. Contains the border rule.
 
 use crate::element::Real;
 
-/// The lower pixel and how far the position is on its way to the next one, in [0, 1).
+/// Splits a position into the lower pixel and the fraction of the way to the next pixel, in [0, 1).
 ///
-/// The position must be within [-1, extent]; what lies past the outermost pixel centres takes the outermost
-/// pixel. Fraction 0 means that the next pixel takes no part, and there may be none. The fraction is exact.
+/// Needs `-1 <= position <= extent`. A position past the outermost pixel centres gives the outermost pixel and fraction 0.
+/// With fraction 0 the next pixel is not used and may not exist. The fraction is exact.
 #[inline(always)]
 pub fn split<B: Real>(position: B, extent: usize) -> (u32, f64) {
     if position <= B::default() {
@@ -18,11 +18,10 @@ pub fn split<B: Real>(position: B, extent: usize) -> (u32, f64) {
     (pixel as u32, (position - B::from_i64(pixel)).to_f64())
 }
 
-/// The steps between neighbouring pixels that an interpolated value follows when its position moves: the lower pixel of
-/// each, and how much of the step counts.
+/// The derivative of the interpolated value for the position, as a weighted sum of differences between neighbours.
 ///
-/// Between two pixel centres that is the one step from the lower to the upper one. On a centre the slope jumps, and
-/// the mean of both sides is taken; past the outermost centres there is none.
+/// Each entry `(i, share)` stands for `share * (pixel[i + 1] - pixel[i])`. Between two centres it is their difference. On a
+/// centre, where the slope jumps, it is the mean of the differences on both sides. Past the outermost centres it is 0.
 #[inline(always)]
 pub fn steps<B: Real>(position: B, extent: usize) -> [(u32, f64); 2] {
     let last = extent as i64 - 1;

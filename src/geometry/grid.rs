@@ -1,16 +1,16 @@
-//! Box → bins → sample positions, on one axis.
+//! The sampling grid of a box on one axis: bins, and the positions of the samples in them.
 
 use std::ops::Range;
 
 use crate::element::Real;
 
-/// Where the samples of a bin lie.
+/// Positions of the samples in a bin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SamplePoints {
-    /// Sample i of n at (i + 1/2) / n of the bin, as in every library.
+    /// Sample `i` of `n` at `(i + 1/2) / n` of the bin: the centres of `n` equal parts, as in every library.
     #[default]
     Center,
-    /// Sample i of n at (i + 1) / (n + 1) of the bin: the thirds of the article.
+    /// Sample `i` of `n` at `(i + 1) / (n + 1)` of the bin: thirds for `n = 2`, as tutorials often draw them.
     Interior,
 }
 
@@ -37,7 +37,8 @@ pub struct Grid<B> {
 }
 
 impl<B: Real> Grid<B> {
-    /// Cuts the box between `ends` (image pixels) into `bins`; `sampling_ratio` 0 takes one sample a pixel.
+    /// Divides the box between `ends` (image pixels) into `bins`. With `sampling_ratio == 0` a bin has
+    /// `ceil(its side in map pixels)` samples.
     #[must_use]
     pub fn new(
         ends: [B; 2],
@@ -69,13 +70,13 @@ impl<B: Real> Grid<B> {
         grid
     }
 
-    /// Samples per bin, those off the map included.
+    /// Number of samples per bin, including samples off the map.
     #[must_use]
     pub fn samples(&self) -> i64 {
         self.samples
     }
 
-    /// Where a sample lies.
+    /// Position of a sample, in the index frame.
     #[must_use]
     pub fn position(&self, bin: usize, sample: i64) -> B {
         let offset = if self.samples <= KEPT_OFFSETS as i64 {
@@ -86,7 +87,7 @@ impl<B: Real> Grid<B> {
         (self.start + B::from_i64(bin as i64) * self.bin) + offset
     }
 
-    /// How far a sample moves with the first and with the second end of the box.
+    /// Derivatives of a sample's position for the first and the second end of the box.
     #[must_use]
     pub fn slopes(&self, bin: usize, sample: i64) -> [f64; 2] {
         if self.widened {
@@ -100,14 +101,13 @@ impl<B: Real> Grid<B> {
         [self.scale * (1.0 - of_box), self.scale * of_box]
     }
 
-    /// Whether positions grow with the sample's number; they fall in an inverted box.
+    /// Whether positions ascend with the index of the sample. In an inverted box they descend.
     #[must_use]
     pub fn ascending(&self) -> bool {
         self.bin >= B::default()
     }
 
-    /// The samples of a bin that count: those within one pixel of the map's outermost centres, both limits
-    /// included.
+    /// The samples of a bin with `-1 <= position <= extent`. All others count as 0.
     #[must_use]
     pub fn inside(&self, bin: usize, extent: usize) -> Range<i64> {
         let (low, high) = (B::from_i64(-1), B::from_i64(extent as i64));

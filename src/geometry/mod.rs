@@ -1,8 +1,7 @@
-//! From a box to positions on the map. Nothing here sees a channel or a pixel value.
+//! Geometry: from a box to positions on the map. Channels and pixel values play no part.
 //!
-//! Positions are in the index frame: the centre of the pixel with index `i` is at `i`. They are computed in
-//! the dtype of the boxes, in the order of operations that the reference libraries use, because `ceil` and
-//! `floor` at integral edges depend on it.
+//! Positions are in the index frame: the centre of pixel `i` is at `i`. They are computed in the dtype of the boxes, in the
+//! order of operations of the reference libraries, because `ceil` and `floor` at integral edges depend on both.
 
 pub mod bilinear;
 pub mod grid;
@@ -10,7 +9,7 @@ pub mod stages;
 
 use crate::element::Real;
 
-/// Height and width of a map, a box's output, or anything else with two sides.
+/// Height and width of a map or of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extent {
     /// Number of rows.
@@ -19,7 +18,7 @@ pub struct Extent {
     pub width: usize,
 }
 
-/// One of the two axes of a map. All operators here treat them apart from each other.
+/// One of the two axes of a map. Operators treat the axes independently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
     /// Rows.
@@ -39,7 +38,7 @@ impl Axis {
 }
 
 impl Extent {
-    /// The side along an axis.
+    /// The side along `axis`.
     #[must_use]
     pub fn side(self, axis: Axis) -> usize {
         match axis {

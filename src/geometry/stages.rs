@@ -1,32 +1,32 @@
-//! Box → the map of a feature pyramid that fits its size.
+//! The pyramid rule: from the size of a box to the map that it is pooled from.
 //!
-//! T.-Y. Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, section 4.2. Libraries differ in
-//! where they add a small number against rounding, and so in the stage of a box whose size is a boundary: the
-//! arithmetic is theirs, in the boxes' dtype and order of operations.
+//! T.-Y. Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, section 4.2. Libraries add a small epsilon
+//! at different places, so boxes near a boundary get different maps. The arithmetic follows each library, in the dtype of
+//! the boxes.
 
 use crate::element::Real;
 use crate::error::{Error, Result};
 
-/// Which library's rounding.
+/// The library whose epsilon is used. `size` is the square root of the box's area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rounding {
-    /// `floor(level + log2(size / canonical) + 1e-6)`.
+    /// `floor(canonical_level + log2(size / canonical_size) + 1e-6)`.
     #[default]
     Torchvision,
-    /// `floor(level + log2(size / canonical + 1e-8))`.
+    /// `floor(canonical_level + log2(size / canonical_size + 1e-8))`.
     Detectron2,
 }
 
-/// Size → stage, 0 being the finest map.
+/// The pyramid rule, with its parameters. Stage 0 is the finest map.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StageRule {
-    /// The level of the finest map: its stride is `2^min_level`.
+    /// Level of the finest map. Its stride is `2^min_level`.
     pub min_level: i64,
-    /// Side of a square box, in image pixels, that belongs to `canonical_level`.
+    /// Side, in image pixels, of a square box that is pooled at `canonical_level`.
     pub canonical_size: f64,
-    /// The level of such a box.
+    /// Level for a square box of side `canonical_size`.
     pub canonical_level: i64,
-    /// What happens near a boundary.
+    /// The epsilon near a boundary.
     pub rounding: Rounding,
 }
 
@@ -37,10 +37,10 @@ impl Default for StageRule {
 }
 
 impl StageRule {
-    /// Refuses parameters that have no meaning.
+    /// Validates the parameters.
     ///
     /// # Errors
-    /// Names the parameter.
+    /// [`Error::Value`] if `canonical_size` is not finite and positive.
     pub fn check(&self) -> Result<()> {
         if self.canonical_size.is_finite() && self.canonical_size > 0.0 {
             return Ok(());
@@ -52,7 +52,7 @@ impl StageRule {
         })
     }
 
-    /// The stage of a box, or none if its area is negative or not a number. One map takes every box.
+    /// The stage of a box, or `None` if its area is negative or NaN. With one map it is always 0.
     #[must_use]
     pub fn stage<B: Real>(&self, [x1, y1, x2, y2]: [B; 4], stages: usize) -> Option<usize> {
         if stages == 1 {

@@ -1,4 +1,4 @@
-//! The adapters of this machine: which there are, which one is opened, and the error if there is none.
+//! The adapters of this machine: their list, the choice of one, and the error if none fits.
 
 use std::fs;
 use std::process;
@@ -7,18 +7,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::error::{Error, Result};
 
-/// An adapter that the system offers.
+/// Description of a graphics adapter: a GPU, or a driver that emulates one on the CPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceInfo {
-    /// As the driver calls it.
+    /// Name of the adapter, from its driver.
     pub name: String,
     /// "discrete", "integrated", "virtual", "cpu" or "other".
     pub kind: &'static str,
     /// "vulkan", "metal" or "dx12".
     pub backend: &'static str,
-    /// Name and version.
+    /// Name and version of the driver.
     pub driver: String,
-    /// Whether it computes in float64.
+    /// Whether the adapter supports float64.
     pub float64: bool,
 }
 
@@ -32,10 +32,10 @@ impl DeviceInfo {
 /// What float64 takes: integers as wide tell NaN apart.
 pub const FLOAT64: wgpu::Features = wgpu::Features::SHADER_F64.union(wgpu::Features::SHADER_INT64);
 
-/// The adapters of this machine; none of them is opened.
+/// The adapters of this machine. None of them is opened.
 ///
 /// # Errors
-/// In a child of a process that has used one before it forked.
+/// In a child process, if its parent used a GPU before the fork.
 pub fn devices() -> Result<Vec<DeviceInfo>> {
     Ok(adapters()?.iter().map(describe).collect())
 }
@@ -90,17 +90,20 @@ pub fn choose(adapters: Vec<wgpu::Adapter>, name: &str, allow_cpu: bool) -> Resu
 fn none_found(infos: &[DeviceInfo], name: &str) -> String {
     let listed = |info: &DeviceInfo| format!("{} ({}, {})", info.name, info.kind, info.backend);
     let found: Vec<_> = infos.iter().map(listed).collect();
-    let what =
-        if name == "auto" { "no GPU".to_owned() } else { format!("no GPU whose name contains {name:?}") };
+    let what = if name == "auto" {
+        "no GPU was found".to_owned()
+    } else {
+        format!("no GPU whose name contains {name:?} was found")
+    };
     match infos {
         [] if cfg!(target_os = "linux") && !has_vulkan_loader() => {
             format!(
-                "{what}: the Vulkan loader libvulkan.so.1 was not found or is broken; {INSTALL_LOADER}, and {INSTALL_DRIVER}"
+                "{what}: the Vulkan loader libvulkan.so.1 is missing or broken; {INSTALL_LOADER}, and {INSTALL_DRIVER}"
             )
         }
-        [] => format!("{what}: no driver answered; {INSTALL_DRIVER}"),
+        [] => format!("{what}: no graphics driver reported an adapter; {INSTALL_DRIVER}"),
         infos if infos.iter().all(|info| info.kind == "cpu") => format!(
-            "{what}, only {} that computes on the CPU; {INSTALL_DRIVER}{}",
+            "{what}, only an adapter that computes on the CPU: {}; {INSTALL_DRIVER}{}",
             found.join(", "),
             // Not for one that was refused for its name, which no option changes.
             if infos.iter().any(|info| info.is_called(name)) {
@@ -109,13 +112,14 @@ fn none_found(infos: &[DeviceInfo], name: &str) -> String {
                 ""
             }
         ),
-        _ => format!("{what}, only {}", found.join(", ")),
+        _ => format!("{what}, only: {}; pass a part of one of these names, or \"auto\"", found.join(", ")),
     }
 }
 
 const INSTALL_LOADER: &str = "install it (Debian and Ubuntu: apt install libvulkan1)";
-const INSTALL_DRIVER: &str = "install the vendor's driver with Vulkan (NVIDIA: its driver's GL and Vulkan part and, \
-     without a display, VK_DRIVER_FILES naming nvidia_icd.json; AMD and Intel: apt install mesa-vulkan-drivers)";
+const INSTALL_DRIVER: &str = "install the GPU's Vulkan driver (AMD and Intel: apt install mesa-vulkan-drivers; NVIDIA: \
+     the GL and Vulkan part of its driver, and on a machine without a display set VK_DRIVER_FILES to the path of \
+     nvidia_icd.json)";
 
 /// Whether the dynamic linker can load the loader: like it, takes the first one that the path names, or else one that
 /// is known to the system.
@@ -133,8 +137,8 @@ fn has_vulkan_loader() -> bool {
 /// The error in a child of the process that used the GPU first.
 pub fn forked(owner: u32) -> Error {
     Error::Gpu(format!(
-        "the GPU was first used in process {owner}, and drivers do not survive the fork to process {}; use the GPU \
-         in one of the two only, or start processes with the method \"spawn\"",
+        "the GPU was first used in process {owner}, which then forked process {}; GPU drivers do not survive a fork: use \
+         the GPU in one of the two processes, or start processes with the method \"spawn\"",
         process::id()
     ))
 }

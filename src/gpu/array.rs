@@ -13,18 +13,18 @@ use crate::gpu::buffers::{Buffer, Use};
 use crate::gpu::context::Context;
 use crate::gpu::storage::Storage;
 
-/// What the elements of an array are for its user.
+/// Dtype of an array on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dtype {
-    /// Stored as it is, computed in f32.
+    /// float16, stored in 16 bits and computed in float32.
     F16,
-    /// Stored and computed in f32.
+    /// bfloat16, stored and computed in float32.
     Bf16,
-    /// 32-bit float.
+    /// float32.
     F32,
-    /// 64-bit float, where the device has it.
+    /// float64, if the device supports it.
     F64,
-    /// Indices.
+    /// int64, for argmax.
     I64,
 }
 
@@ -51,15 +51,15 @@ impl Dtype {
     }
 }
 
-/// An element type of host arrays.
+/// An element type of host arrays that can be uploaded and downloaded.
 pub trait Transfer: Copy + Default + Send + Sync + 'static {
-    /// What it becomes on the device.
+    /// Dtype on the device.
     const DTYPE: Dtype;
-    /// How it is stored there.
+    /// Stored type on the device.
     type Word: bytemuck::Pod + Send + Sync;
-    /// To the device, exactly.
+    /// Converts to the stored type, exactly.
     fn store(self) -> Self::Word;
-    /// From the device, rounded to nearest.
+    /// Converts from the stored type, rounded to nearest.
     fn load(word: Self::Word) -> Self;
 }
 
@@ -120,8 +120,8 @@ impl Grid {
         let most_quads = (limit / quad.max(1)) as usize;
         if most_quads == 0 {
             return Err(Error::Gpu(format!(
-                "four channels of an array of shape {} take {quad} bytes, more than the {limit} that one binding of \
-                 the device may have; use the CPU",
+                "an array of shape {} is too large for this device: four channels of it take {quad} bytes, one binding \
+                 holds at most {limit}; use the CPU",
                 tuple(&shape)
             )));
         }
@@ -166,7 +166,7 @@ impl Array {
         context.check()?;
         if dtype == Dtype::F64 && !context.info.float64 {
             return Err(Error::Gpu(format!(
-                "{} does not compute in float64; use the CPU for float64, or convert to float32",
+                "{} does not support float64; convert to float32, or use the CPU",
                 context.info.name
             )));
         }
@@ -184,17 +184,17 @@ impl Array {
         self.shape
     }
 
-    /// Its dtype.
+    /// Dtype of the array.
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
 
-    /// The device that it lies on.
+    /// The device that holds the array.
     pub fn device(&self) -> Device {
         Device(Arc::clone(&self.context))
     }
 
-    /// Whether it lies on a device.
+    /// Whether `device` holds the array.
     pub fn is_on(&self, device: &Device) -> bool {
         Arc::ptr_eq(&self.context, &device.0)
     }

@@ -100,7 +100,10 @@ impl Context {
         let name = &self.info.name;
         let largest = self.device.limits().max_buffer_size;
         if size > largest {
-            return Err(Error::Gpu(format!("{name}: a buffer of {size} bytes is larger than its {largest}")));
+            return Err(Error::Gpu(format!(
+                "{name}: a buffer may have at most {largest} bytes, this call needs one of {size}; use fewer boxes or \
+                 smaller maps per call, or use the CPU"
+            )));
         }
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let usage = purpose.usages();
@@ -112,9 +115,10 @@ impl Context {
         });
         match pollster::block_on(scope.pop()) {
             None => Ok(buffer),
-            Some(_) => {
-                Err(Error::Gpu(format!("{name} is out of memory: {size} bytes could not be allocated")))
-            }
+            Some(_) => Err(Error::Gpu(format!(
+                "{name} is out of memory: {size} bytes could not be allocated; delete arrays on the device, or use \
+                     the CPU"
+            ))),
         }
     }
 }

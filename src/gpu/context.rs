@@ -16,16 +16,16 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How a device is opened.
+/// Options for opening a device. The two limits lower those of the device, for tests.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Whether an adapter that computes on the CPU will do.
+    /// Accept an adapter that computes on the CPU.
     pub allow_cpu: bool,
-    /// Keep the shader compiler's bounds checks.
+    /// Compile shaders with bounds checks.
     pub checked: bool,
-    /// Most workgroups of a dispatch along each axis, below the device's own limit.
+    /// Maximum number of workgroups of a dispatch along each axis.
     pub max_workgroups: Option<u32>,
-    /// Largest binding in bytes, below the device's own limit.
+    /// Maximum size of a storage binding in bytes.
     pub max_binding_bytes: Option<u64>,
 }
 
@@ -96,7 +96,7 @@ impl Context {
         let failed =
             |error: &dyn std::fmt::Display| Error::Gpu(format!("cannot open {}: {error}", info.name));
         if !adapter.features().contains(wgpu::Features::IMMEDIATES) {
-            return Err(failed(&"its driver has no push constants; update the driver"));
+            return Err(failed(&"its driver has no push constants; update the driver, or use the CPU"));
         }
         let max_workgroups = options.max_workgroups.unwrap_or(u32::MAX);
         let max_binding_bytes = options.max_binding_bytes.unwrap_or(u64::MAX);
@@ -153,11 +153,11 @@ impl Context {
             (faults.closed, faults.lost.clone())
         };
         match (lost, error) {
-            _ if closed => {
-                Err(Error::Gpu(format!("the device {name} was closed; open a new Device and upload again")))
-            }
+            _ if closed => Err(Error::Gpu(format!(
+                "the device {name} was closed; open a new Device and upload the arrays again"
+            ))),
             (Some(reason), _) => Err(Error::Gpu(format!(
-                "the device {name} was lost ({reason}); open a new Device and upload again"
+                "the device {name} was lost ({reason}); open a new Device and upload the arrays again"
             ))),
             (None, Some(error)) => Err(Error::Gpu(format!("{name}: {error}"))),
             (None, None) => Ok(()),

@@ -169,7 +169,7 @@ impl<T: Weight> Pass<'_, T> {
             let rounds = nested_rounds(rows.div_ceil(shader.lanes() as usize), columns);
             if self.spread && context.info.kind == "cpu" && rounds > context.most_rounds() {
                 return Err(Error::Gpu(format!(
-                    "{} cannot make bins of {rows} x {columns} taps; use the CPU path",
+                    "{} cannot compute bins of {rows} x {columns} taps; use more bins, or use the CPU",
                     context.info.name
                 )));
             }

@@ -1,8 +1,10 @@
-//! The GPU engine, on any vendor's GPU: the tables that the CPU engine applies, applied by shaders.
+//! The GPU engine: shaders that apply the tables of taps, through Vulkan, Metal or Direct3D 12.
 //!
-//! Everything discontinuous is decided on the host and sent as integers, so that the two engines differ by
-//! rounding only. Features and results lie channel-last on the device; an invocation makes four channels of one
-//! bin, and neighbours in a workgroup read neighbouring channels. Only this module knows `wgpu`.
+//! It is experimental: it has been tested on Mesa's software Vulkan driver lavapipe alone, not on a hardware GPU.
+//!
+//! The host decides everything discontinuous and sends integers, so CPU and GPU results differ by rounding only. Arrays
+//! on the device are channel-last. An invocation computes four channels of one bin, and neighbours in a workgroup read
+//! neighbouring channels. Only this module uses `wgpu`.
 
 mod adapters;
 mod array;
@@ -36,20 +38,20 @@ pub(crate) use gather::{Results, gather};
 pub(crate) use scatter::{Incoming, Scatter, check_same_device};
 pub use tables::Weight;
 
-/// An open device. Clones share it.
+/// An open GPU. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Device(Arc<Context>);
 
 impl Device {
-    /// Opens the adapter whose name contains `name`, or the best one for "auto".
+    /// Opens the adapter whose name contains `name` (case-insensitive). "auto" opens the best one.
     ///
     /// # Errors
-    /// If there is none, or it cannot be opened.
+    /// If no adapter matches, or if it cannot be opened.
     pub fn open(name: &str, options: &Options) -> Result<Self> {
         Context::open(name, options).map(Self)
     }
 
-    /// What it is.
+    /// Name, kind, backend and driver of the device.
     pub fn info(&self) -> &DeviceInfo {
         &self.0.info
     }
@@ -57,66 +59,66 @@ impl Device {
     /// Uploads an array.
     ///
     /// # Errors
-    /// If the device cannot hold it.
+    /// If the device is out of memory, or lacks the dtype.
     pub fn upload<E: Transfer>(&self, view: &View<'_, E>, settings: Settings<'_>) -> Result<Array> {
         Array::upload(&self.0, view, settings)
     }
 
-    /// Holds back submissions until [`Self::end_batch`].
+    /// Delays submissions to the device until [`Self::end_batch`].
     ///
     /// # Errors
-    /// If the device is gone.
+    /// If the device is closed or lost.
     pub fn begin_batch(&self) -> Result<()> {
         self.0.begin_batch()
     }
 
-    /// Submits what a batch has collected, if it is the outermost one.
+    /// Ends a batch. The outermost batch submits the work of all calls in it.
     ///
     /// # Errors
-    /// If the device is gone, or something in the batch failed.
+    /// If the device is closed or lost, or if a call in the batch failed.
     pub fn end_batch(&self) -> Result<()> {
         self.0.end_batch()
     }
 
-    /// Waits until everything that was asked for is done.
+    /// Waits until all calls on the device have finished.
     ///
     /// # Errors
-    /// If the device is gone, or something failed.
+    /// If the device is closed or lost, or if a call failed.
     pub fn synchronize(&self, settings: Settings<'_>) -> Result<()> {
         self.0.check()?;
         self.0.finish(settings)
     }
 
-    /// Starts to measure device time.
+    /// Starts to measure the device time of shaders.
     ///
     /// # Errors
-    /// If the device cannot.
+    /// If the device has no timestamp queries.
     pub fn start_timer(&self) -> Result<()> {
         self.0.check()?;
         self.0.start_timer()
     }
 
-    /// Seconds that each shader ran since [`Self::start_timer`], in order.
+    /// Name and seconds of each shader that ran since [`Self::start_timer`], in order.
     ///
     /// # Errors
-    /// If the device is gone.
+    /// If the device is closed or lost.
     pub fn stop_timer(&self) -> Result<Vec<(String, f64)>> {
         self.0.check()?;
         self.0.stop_timer()
     }
 
-    /// Gives the device up at once: what was made on it is lost.
+    /// Destroys the device, as if the driver had lost it. Used to test how a lost device is reported.
     ///
     /// # Errors
-    /// If it is gone already.
+    /// If the device is closed or lost already.
     pub fn destroy(&self) -> Result<()> {
         self.0.destroy()
     }
 
-    /// Gives up the device and all that was made on it, on purpose. Later calls are refused; closing again does nothing.
+    /// Closes the device and frees all arrays on it. Later calls return an error. Closing again does nothing.
     ///
     /// # Errors
-    /// In a forked child.
+    /// In a child process that was forked after the device was opened.
     pub fn close(&self) -> Result<()> {
         self.0.close()
     }

@@ -123,8 +123,8 @@ impl<T: Weight> Readers<T> {
         }
         if boxes.is_empty() && !rois.is_empty() {
             return Err(Error::Gpu(format!(
-                "box {} has too many bins, or too many of them read one pixel, for one dispatch of this device; use the \
-                 CPU",
+                "boxes[{}]: too many bins, or too many bins that read the same pixel, for one dispatch of this device; use \
+                 the CPU",
                 plan.roi(rois[0]).0.roi
             )));
         }

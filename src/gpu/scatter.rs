@@ -232,5 +232,7 @@ pub(crate) fn check_same_device(arrays: &[&Array]) -> Result<()> {
     if arrays.iter().all(|array| std::sync::Arc::ptr_eq(&array.context, &arrays[0].context)) {
         return Ok(());
     }
-    Err(Error::Conflict("arrays of one call must lie on one device".to_owned()))
+    Err(Error::Conflict(
+        "all arrays of a call must be on one device; upload them to the same Device".to_owned(),
+    ))
 }

@@ -6,7 +6,7 @@ use crate::element::Real;
 use crate::error::{Error, Result};
 use crate::taps::{AxisTaps, Invalid, Plan, Reduce};
 
-/// A type of weights that shaders know.
+/// A type of weights that shaders support.
 pub trait Weight: Real + bytemuck::Pod {}
 
 impl Weight for f32 {}
@@ -75,7 +75,8 @@ impl<T: Weight> Packed<T> {
         }
         if count == 0 {
             return Err(Error::Gpu(format!(
-                "the tables of one box do not fit into a binding of {limit} bytes"
+                "the taps of one box do not fit into a binding of {limit} bytes; use a smaller box or fewer bins, or use \
+                 the CPU"
             )));
         }
         let mut packed =

@@ -37,7 +37,10 @@ impl Context {
     pub fn start_timer(&self) -> Result<()> {
         self.finish(Settings::current()?)?;
         if !self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            return Err(Error::Gpu(format!("{} has no timestamps", self.info.name)));
+            return Err(Error::Gpu(format!(
+                "{} cannot measure device time: no timestamp queries",
+                self.info.name
+            )));
         }
         let queries = self.device.create_query_set(&wgpu::QuerySetDescriptor {
             label: None,

@@ -1,4 +1,4 @@
-//! The operators: one file each, with its parameters, their check, and how a box becomes taps.
+//! The operators: parameters, their validation, and how each turns a box into taps. One file per operator.
 
 mod roi_align;
 mod roi_pool;
@@ -11,15 +11,15 @@ use crate::error::{Error, Result};
 use crate::geometry::{Axis, Extent};
 use crate::taps::{AxisSpan, AxisWriter, Reduce, SlopeWriter};
 
-/// What a RoI operator is, for every backend and both directions.
+/// A RoI operator. Forward and backward passes on the CPU and the GPU use these methods alone.
 pub trait RoiOp: Sync {
-    /// Refuses parameters that have no meaning.
+    /// Validates the parameters.
     ///
     /// # Errors
-    /// Names the parameter.
+    /// [`Error::Value`] if a parameter is out of range.
     fn check(&self) -> Result<()>;
 
-    /// Bins of a box.
+    /// Number of bins of a box: height and width of the output.
     fn output(&self) -> Extent;
 
     /// Cells of the map per image pixel.
@@ -28,15 +28,15 @@ pub trait RoiOp: Sync {
     /// How the taps of a bin become one value.
     fn reduce(&self) -> Reduce;
 
-    /// About how many taps a box has on an axis, at most. A merged bin reads each pixel once, and two bins share
-    /// those at their edge.
+    /// Approximate upper bound on the taps of a box on one axis: each merged bin reads a pixel once, and neighbouring bins
+    /// share the pixels at their common edge.
     fn most_taps(&self, axis: Axis, extent: usize) -> usize {
         extent + 4 * self.output().side(axis)
     }
 
-    /// Writes the taps of one box on one axis: the only place where the operator's geometry stands.
+    /// Writes the taps of one box on one axis. All geometry of the operator is here.
     ///
-    /// `ends` are the box's ends in image pixels, `extent` is the map's side.
+    /// `ends` are the two ends of the box in image pixels. `extent` is the side of the map in pixels.
     fn axis<B: Real, T: Real>(
         &self,
         axis: Axis,
@@ -46,9 +46,9 @@ pub trait RoiOp: Sync {
     ) -> AxisSpan;
 }
 
-/// An operator whose result changes smoothly with its boxes.
+/// An operator that has a gradient for its boxes.
 pub trait RoiSlopes: RoiOp {
-    /// As [`RoiOp::axis`] for a weighted sum, with the slopes of the weights.
+    /// Like [`RoiOp::axis`], with the derivative of each weight for both ends of the box.
     fn slopes<B: Real, T: Real>(
         &self,
         axis: Axis,
@@ -62,7 +62,7 @@ pub trait RoiSlopes: RoiOp {
 /// beside the result.
 const MOST_BINS_A_SIDE: usize = 1 << 24;
 
-/// The checks that operators share.
+/// Validates the parameters that all operators have.
 fn check_common(output: Extent, spatial_scale: f64) -> Result<()> {
     if output.height == 0 || output.width == 0 {
         return Err(Error::Value {

@@ -13,30 +13,30 @@ use crate::taps::{AxisSpan, AxisWriter, Reduce, SlopeWriter};
 /// How the samples of a bin become one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Their mean, as in every library.
+    /// Mean of the interpolated samples.
     #[default]
     Avg,
-    /// The largest interpolated sample, as in mmcv and OpenVINO.
+    /// Maximum of the interpolated samples, as in mmcv and OpenVINO.
     Max,
-    /// The largest weighted corner of all samples, as ONNX's reference defines it.
+    /// Maximum of the products `weight * pixel` of all samples, as in the ONNX reference.
     OnnxMax,
 }
 
-/// The parameters of RoI Align.
+/// RoI Align, with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RoiAlign {
-    /// Bins of a box.
+    /// Number of bins of a box: height and width of the output.
     pub output: Extent,
-    /// Cells of the map per image pixel.
+    /// Map cells per image pixel: `1 / stride`.
     pub spatial_scale: f64,
-    /// Samples of a bin along y and along x; 0 or less takes one a pixel, rounded up.
+    /// Samples per bin along y and x. If 0 or less: `ceil(side of the bin in cells)`.
     pub sampling_ratio: [i64; 2],
-    /// Whether pixel centres lie at half-integers of the image (the half-pixel shift), and boxes keep their
-    /// size. Without it a side is widened to one cell.
+    /// `true`: boxes are shifted by half a cell, so that integer coordinates are pixel edges. `false`: no shift, and
+    /// sides shorter than one cell are widened to one.
     pub aligned: bool,
-    /// Mean or maximum.
+    /// Mean or maximum of the samples.
     pub mode: Mode,
-    /// Where samples lie inside a bin.
+    /// Positions of the samples in a bin.
     pub sample_points: SamplePoints,
 }
 

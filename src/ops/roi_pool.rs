@@ -13,37 +13,37 @@ use crate::taps::{AxisSpan, AxisWriter, Reduce};
 /// How the cells of a bin become one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PoolMode {
-    /// The largest.
+    /// Maximum of the cells.
     #[default]
     Max,
-    /// The mean of those on the map.
+    /// Mean of the cells that are on the map.
     Avg,
 }
 
 /// How a box and its bins are rounded to whole cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Quantization {
-    /// Rounded box with inclusive ends, overlapping bins: Caffe, torchvision, ONNX.
+    /// The box is rounded and includes its last cell. Bins are rounded outwards and may overlap. Caffe, torchvision, ONNX.
     #[default]
     Caffe,
-    /// Unrounded box that ends a pixel later, bins rounded outwards; mmcv.
+    /// The box is not rounded and ends one image pixel later. Bins are rounded outwards. mmcv.
     Mmcv,
-    /// Floored box with exclusive ends, bins that share it without overlap; at least one cell.
+    /// The box is rounded down and has at least one cell. Bins are rounded down and do not overlap.
     Floor,
-    /// Floored box and extent, bins of equal whole size; what does not divide is dropped.
+    /// The start and the extent of the box are rounded down. All bins have the same whole size; the remainder is dropped.
     Truncate,
 }
 
-/// The parameters of RoI pooling.
+/// RoI pooling, with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RoiPool {
-    /// Bins of a box.
+    /// Number of bins of a box: height and width of the output.
     pub output: Extent,
-    /// Cells of the map per image pixel.
+    /// Map cells per image pixel: `1 / stride`.
     pub spatial_scale: f64,
-    /// Maximum or mean.
+    /// Maximum or mean of the cells.
     pub mode: PoolMode,
-    /// The rounding.
+    /// Rule that rounds the box and its bins.
     pub quantization: Quantization,
 }
 
@@ -95,7 +95,7 @@ impl RoiOp for RoiPool {
 const FAR: i64 = 1 << 61;
 
 impl Quantization {
-    /// The cells of each bin on one axis, not clipped to the map. `ends` are image pixels.
+    /// The range of cells of each bin on one axis, not clipped to the map. `ends` are in image pixels.
     pub fn windows<B: Real>(
         self,
         ends: [B; 2],

@@ -12,8 +12,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::element::Element;
-use crate::error::Error;
+use crate::error::{Error, tuple};
 use crate::python::gpu::DeviceArray;
+use crate::python::scalars::wrong_kind;
 use crate::view::View;
 
 pub use boxes::{AnyBoxes, BoxTable, integers};
@@ -55,7 +56,7 @@ pub enum Dtype {
 }
 
 const VALUES: &str = "use float16, bfloat16 (ml_dtypes), float32, float64 or uint8";
-const NATIVE: &str = "convert it to the machine's byte order: array.astype(array.dtype.newbyteorder('='))";
+const NATIVE: &str = "use native byte order: array.astype(array.dtype.newbyteorder('='))";
 
 impl Dtype {
     fn of(name: &'static str, array: &Bound<'_, PyUntypedArray>) -> PyResult<Self> {
@@ -130,7 +131,7 @@ impl<'py> Array4<'py> {
                 Layout::Nchw => "4 dimensions (N, C, H, W)",
                 Layout::Nhwc => "4 dimensions (N, H, W, C)",
             };
-            return Err(Error::Dimensions { name, expected, got: array.ndim().to_string() }.into());
+            return Err(Error::Dimensions { name, expected, got: shape_of(&array) }.into());
         }
         let memory = Strided::of(&array, layout);
         Ok(Self { array, dtype, layout, memory })
@@ -154,7 +155,7 @@ impl<'py> Array4<'py> {
         Err(unsupported(
             name,
             &self.array.dtype(),
-            "use that of the result: the features' own, float32 for uint8",
+            "use the dtype of the pooled result: that of features, float32 for uint8",
         ))
     }
 
@@ -163,7 +164,7 @@ impl<'py> Array4<'py> {
         if self.dtype == first.dtype {
             return Ok(());
         }
-        Err(unsupported(name, &self.array.dtype(), "all maps must have the dtype of the first"))
+        Err(unsupported(name, &self.array.dtype(), "use the same dtype for all maps"))
     }
 
     pub fn shape(&self) -> [usize; 4] {
@@ -190,8 +191,7 @@ impl<'py> Indices4<'py> {
     pub fn new(name: &'static str, array: &Bound<'py, PyAny>, layout: Layout) -> PyResult<Self> {
         let array = untyped(name, array)?;
         if array.ndim() != 4 {
-            let (expected, got) = ("4 dimensions", array.ndim().to_string());
-            return Err(Error::Dimensions { name, expected, got }.into());
+            return Err(Error::Dimensions { name, expected: "4 dimensions", got: shape_of(&array) }.into());
         }
         if !array.dtype().is_equiv_to(&numpy::dtype::<i64>(array.py())) {
             return Err(unsupported(name, &array.dtype(), "use int64"));
@@ -228,11 +228,15 @@ pub fn with_features<'py, W: WithFeatures<'py>>(features: &Array4<'py>, work: W)
 
 fn untyped<'py>(name: &'static str, array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
     array.cast::<PyUntypedArray>().cloned().map_err(|_| {
-        let got = array.get_type().to_string();
         let on_device = array.is_instance_of::<DeviceArray>();
-        let hint = if on_device { "download it with .numpy() for use here" } else { "use a NumPy array" };
-        Error::Dtype { name, got, hint }.into()
+        let expected =
+            if on_device { "a NumPy array here (download it with .numpy())" } else { "a NumPy array" };
+        wrong_kind(name, expected, array)
     })
+}
+
+fn shape_of(array: &Bound<'_, PyUntypedArray>) -> String {
+    format!("shape {}", tuple(array.shape()))
 }
 
 fn data(array: &Bound<'_, PyUntypedArray>) -> *mut u8 {

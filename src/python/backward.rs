@@ -168,7 +168,7 @@ pub fn backward_pyramid<'py>(
     device: Option<&Device>,
 ) -> PyResult<Vec<Py<PyAny>>> {
     if accumulate && outs.iter().any(Option::is_none) {
-        return Err(Error::Conflict("accumulate=True needs out, to add to".to_owned()).into());
+        return Err(Error::Conflict("accumulate=True needs out, the array to add to".to_owned()).into());
     }
     let shapes = input_shapes.iter().enumerate();
     let shapes = shapes

@@ -61,7 +61,7 @@ impl Drop for Borrowed {
     }
 }
 
-/// Views the tensor in a DLPack capsule as an array of `dtype`, which must be bfloat16's.
+/// Return a view of the bfloat16 tensor in a DLPack capsule as an array of `dtype`, which must be that of `ml_dtypes`.
 #[pyfunction]
 pub fn bfloat16_from_dlpack<'py>(
     capsule: &Bound<'py, PyCapsule>,

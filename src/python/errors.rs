@@ -9,7 +9,7 @@ create_exception!(
     roialign_rs,
     GpuError,
     PyRuntimeError,
-    "A device is missing, full, lost, closed, or was first used before a fork."
+    "Raised if a GPU is missing, out of memory, lost, closed, or was opened before a fork."
 );
 
 impl From<Error> for PyErr {

@@ -13,7 +13,7 @@ use crate::python::scalars::{Arg, quantization, sample_points};
 
 type Samples<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray3<i64>>, Bound<'py, PyArray3<f64>>);
 
-/// Positions of all samples of all bins, and the two taps of each.
+/// Return the positions of the samples on one axis, (bins, n), and the pixels and weights of their two taps, (bins, n, 2).
 #[pyfunction]
 pub fn sample_axis<'py>(
     py: Python<'py>,
@@ -57,7 +57,7 @@ pub fn sample_axis<'py>(
     ))
 }
 
-/// First and end cell of each bin, not clipped to the map.
+/// Return the first cell and the end (exclusive) of each bin on one axis, (bins, 2), not clipped to the map.
 #[pyfunction]
 pub fn pool_axis<'py>(
     py: Python<'py>,

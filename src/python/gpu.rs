@@ -1,5 +1,6 @@
 //! Devices, and arrays on them.
 
+#![allow(clippy::doc_markdown, reason = "docstrings of Python, in numpydoc's form")]
 #![allow(clippy::too_many_arguments, reason = "Python's keywords, one by one")]
 #![allow(unsafe_code, reason = "typed views of arrays whose dtype was just matched")]
 
@@ -29,6 +30,7 @@ fn tell(info: &gpu::DeviceInfo) -> Info {
     (info.name.clone(), info.kind, info.backend, info.driver.clone(), info.float64)
 }
 
+/// List the adapters of this machine.
 #[pyfunction]
 pub fn devices(py: Python<'_>) -> Result<Vec<Info>> {
     py.detach(|| Ok(gpu::devices()?.iter().map(tell).collect()))
@@ -49,8 +51,7 @@ impl Device {
         max_workgroups: Option<Arg<'_, '_>>,
         max_binding_bytes: Option<Arg<'_, '_>>,
     ) -> PyResult<Self> {
-        const NAME: &str =
-            "part of the name of an adapter, which roialign_rs.gpu.devices() lists, or \"auto\"";
+        const NAME: &str = "\"auto\" or part of the name of an adapter in roialign_rs.gpu.devices()";
         let text = name.cast::<PyString>().map_err(|_| wrong_kind("name", NAME, name))?.to_string_lossy();
         let options = Options {
             allow_cpu: flag("allow_cpu", allow_cpu)?,
@@ -101,6 +102,13 @@ impl Device {
     }
 }
 
+fn layout_name(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Nchw => "NCHW",
+        Layout::Nhwc => "NHWC",
+    }
+}
+
 /// A limit that is lower than the device's own.
 fn limit(name: &'static str, most: Option<Arg<'_, '_>>) -> PyResult<Option<u64>> {
     let Some(most) = most else { return Ok(None) };
@@ -111,7 +119,11 @@ fn limit(name: &'static str, most: Option<Arg<'_, '_>>) -> PyResult<Option<u64>>
     }
 }
 
-/// Features or a result that lie on a device.
+/// An array in the memory of a GPU: features, a result or a gradient.
+///
+/// `Device.features` creates one from a NumPy array. Operators accept it as features, and return their results as a
+/// `DeviceArray` on the same device. Download it with `numpy` or ``numpy.asarray``. The GPU path is experimental: it has
+/// been tested on Mesa's software Vulkan driver lavapipe alone, not on a hardware GPU.
 #[pyclass(frozen, module = "roialign_rs._core")]
 pub struct DeviceArray {
     array: Arc<gpu::Array>,
@@ -120,21 +132,21 @@ pub struct DeviceArray {
 
 #[pymethods]
 impl DeviceArray {
-    /// Lengths of the axes, in the order of the array's layout.
+    /// Shape of the array, in the order of its layout: tuple of four ints.
     #[getter]
     fn shape(&self) -> (usize, usize, usize, usize) {
         let [a, b, c, d] = self.layout.stored(self.array.shape());
         (a, b, c, d)
     }
 
-    /// Number of axes.
+    /// Number of axes: always 4.
     #[getter]
     #[allow(clippy::unused_self, reason = "a property, which can have a docstring")]
     fn ndim(&self) -> usize {
         4
     }
 
-    /// The dtype of what `numpy` returns.
+    /// Dtype of the array that `numpy` returns.
     #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDescr>> {
         match self.array.dtype() {
@@ -146,13 +158,10 @@ impl DeviceArray {
         }
     }
 
-    /// "NCHW" or "NHWC".
+    /// Order of the axes: "NCHW" or "NHWC".
     #[getter]
     fn layout(&self) -> &'static str {
-        match self.layout {
-            Layout::Nchw => "NCHW",
-            Layout::Nhwc => "NHWC",
-        }
+        layout_name(self.layout)
     }
 
     fn __len__(&self) -> usize {
@@ -164,7 +173,26 @@ impl DeviceArray {
         Ok(format!("DeviceArray(shape={:?}, dtype={dtype}, layout={})", self.shape(), self.layout()))
     }
 
-    /// Downloads the array, into `out` if it is given, once everything before it is done.
+    /// Download the array, after all earlier calls on its device have finished.
+    ///
+    /// Parameters
+    /// ----------
+    /// out : array, optional
+    ///     Array of the same shape and dtype to write to, with any strides. By default a new array is returned.
+    ///
+    /// Returns
+    /// -------
+    /// array
+    ///     The values: ``out`` if it was passed.
+    ///
+    /// Raises
+    /// ------
+    /// GpuError
+    ///     If the device is closed or lost, or if an earlier call failed.
+    /// ValueError
+    ///     If ``out`` has another shape or dtype, or is read-only.
+    /// KeyboardInterrupt
+    ///     On Ctrl-C, if the call comes from the main thread.
     #[pyo3(signature = (out=None))]
     fn numpy<'py>(&self, py: Python<'py>, out: Option<&Bound<'py, PyAny>>) -> PyResult<Py<PyAny>> {
         let out = Output::new(self.dtype(py)?, self.layout, &[], self.array.shape(), out)?;
@@ -172,7 +200,7 @@ impl DeviceArray {
         Ok(out.array.into_any().unbind())
     }
 
-    /// Downloads the array for `numpy.asarray`, in another dtype if one is given. Always a copy: `ValueError` for copy=False.
+    /// Download the array for ``numpy.asarray``. This always copies, so ``copy=False`` raises a ValueError.
     #[pyo3(signature = (dtype=None, copy=None))]
     fn __array__<'py>(
         &self,
@@ -181,7 +209,7 @@ impl DeviceArray {
         copy: Option<bool>,
     ) -> PyResult<Py<PyAny>> {
         if copy == Some(false) {
-            let message = "copy=False: the array lies on a device, and can only be copied from there";
+            let message = "copy=False: the array is on a device, and reading it makes a copy; leave copy out";
             return Err(Error::Conflict(message.to_owned()).into());
         }
         let array = self.numpy(py, None)?;

@@ -209,7 +209,8 @@ pub fn multiscale_roi_align_backward<'py>(
     };
     if outs.len() != input_shapes.len() {
         let (got, expected) = (outs.len(), input_shapes.len());
-        return Err(Error::Conflict(format!("out has {got} arrays for {expected} maps")).into());
+        let message = format!("out has {got} arrays for {expected} maps; pass one array for each map");
+        return Err(Error::Conflict(message).into());
     }
     let (pyramid, rois) = (levels.pyramid("input_shapes"), (boxes, batch_indices));
     backward_pyramid(pyramid, &grads, None, rois, &input_shapes, accumulate, &outs, invalid, device)

@@ -16,7 +16,9 @@ use crate::python::arrays::{AnyBoxes, Array4, Indices4, Layout, Output};
 use crate::run::{Invalid, Pyramid};
 
 fn missing<T>() -> Result<T> {
-    Err(Error::Gpu("this build of roialign_rs has no GPU path; build it with the feature \"gpu\"".to_owned()))
+    Err(Error::Gpu(
+        "this build of roialign_rs has no GPU path; build it with the Cargo feature \"gpu\"".to_owned(),
+    ))
 }
 
 #[pyfunction]
@@ -24,7 +26,7 @@ pub fn devices() -> Vec<()> {
     Vec::new()
 }
 
-/// An open device: there is none.
+/// An open device. This build has none.
 #[pyclass(frozen, module = "roialign_rs._core")]
 pub struct Device;
 
@@ -37,7 +39,7 @@ impl Device {
     }
 }
 
-/// An array on a device: there is none.
+/// An array on a device. This build has none.
 #[pyclass(frozen, module = "roialign_rs._core")]
 pub struct DeviceArray(Infallible);
 

@@ -91,7 +91,9 @@ fn forward<'py>(
     let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
     let return_argmax = flag("return_argmax", return_argmax)?;
     if return_argmax && !op.reduce().has_argmax() {
-        return Err(Error::Conflict("return_argmax needs a mode that takes a maximum".to_owned()).into());
+        let message =
+            "return_argmax must be False for mode=\"avg\", which has no argmax; or use mode=\"max\"";
+        return Err(Error::Conflict(message.to_owned()).into());
     }
     let pyramid = Pyramid::one(op);
     if let Some(maps) = gpu::on_device("features", slice::from_ref(features))? {

@@ -1,4 +1,4 @@
-//! What holds for the whole process: threads, instruction set, kept memory.
+//! Settings of the whole process: threads, instruction set, kept memory.
 
 #![allow(clippy::doc_markdown, reason = "docstrings of Python, in numpydoc's form")]
 
@@ -16,18 +16,22 @@ pub fn settings() -> Result<Settings<'static>> {
     Settings::current()
 }
 
-/// Number of threads that a call may use.
+/// Return the maximum number of threads of a call.
 ///
 /// Returns
 /// -------
 /// int
-///     What `set_num_threads` was given, else the environment variable ``ROIALIGN_NUM_THREADS``, else the number of cores
-///     that this process may use.
+///     The value of `set_num_threads` if it was called, else that of the environment variable ``ROIALIGN_NUM_THREADS``,
+///     else the number of CPU cores that this process may use.
 ///
 /// Raises
 /// ------
 /// ValueError
-///     If the environment variable is not an integer between 1 and 1024.
+///     If ``ROIALIGN_NUM_THREADS`` is not an integer between 1 and 1024.
+///
+/// See Also
+/// --------
+/// set_num_threads : Set the number.
 ///
 /// Examples
 /// --------
@@ -39,19 +43,25 @@ pub fn get_num_threads() -> Result<usize> {
     cpu::num_threads()
 }
 
-/// Set how many threads each later call of this process may use. Results do not depend on it.
+/// Set the maximum number of threads of a call.
+///
+/// The setting holds for all later calls of this process. Results do not depend on it.
 ///
 /// Parameters
 /// ----------
 /// n : int
-///     Between 1 and 1024; 1 computes on the calling thread alone.
+///     Between 1 and 1024. With 1, a call uses the calling thread alone.
 ///
 /// Raises
 /// ------
 /// ValueError
-///     For an integer outside of these bounds.
+///     If ``n`` is not between 1 and 1024.
 /// TypeError
-///     For anything else.
+///     If ``n`` is not an integer.
+///
+/// See Also
+/// --------
+/// get_num_threads : Return the number.
 ///
 /// Examples
 /// --------
@@ -69,21 +79,25 @@ pub fn set_num_threads(n: Arg<'_, '_>) -> PyResult<()> {
     })?)
 }
 
-/// Give back memory that is kept for later calls and that nothing uses now.
+/// Free the memory that this package keeps for later calls.
 ///
-/// Result buffers of 1 MB and more are kept when their array is gone (256 MB at most, or ``ROIALIGN_RECYCLE_MB``), and each
-/// thread keeps scratch memory (256 MB at most in all threads together). Arrays that are alive, and calls that other
-/// threads are in, keep theirs. The next call is a little slower.
+/// The package keeps two kinds of memory, because fresh memory is slow to fill:
+///
+/// * Result buffers of 1 MB and more, after their array was deleted: at most 256 MB, or the number of megabytes in the
+///   environment variable ``ROIALIGN_RECYCLE_MB``.
+/// * Scratch memory of each thread: at most 256 MB for all threads together.
+///
+/// Arrays in use and calls in progress on other threads keep their memory. The next call allocates again, so it is slower.
 ///
 /// Returns
 /// -------
 /// int
-///     Bytes released.
+///     Number of bytes that were freed.
 ///
 /// Examples
 /// --------
 /// >>> import roialign_rs as ra
-/// >>> released = ra.release_memory()
+/// >>> freed = ra.release_memory()
 /// >>> ra.release_memory()
 /// 0
 #[pyfunction]
@@ -91,23 +105,28 @@ pub fn release_memory(py: Python<'_>) -> usize {
     py.detach(|| recycle::release() + scratch::release())
 }
 
-/// Limits the threads of calls from the calling Python thread; gives the limit before.
+/// Limit the threads of calls from the calling Python thread. Return the previous limit.
 #[pyfunction]
 pub fn limit_threads(n: usize) -> usize {
     cpu::limit_threads(n)
 }
 
-/// Name of the instruction set that the kernels use.
+/// Return the name of the CPU instruction set in use.
 ///
 /// Returns
 /// -------
 /// {"scalar", "avx2", "avx512", "neon"}
-///     What the environment variable ``ROIALIGN_LEVEL`` names, else the fastest that this CPU has.
+///     The value of the environment variable ``ROIALIGN_LEVEL``, else the fastest instruction set of this CPU.
 ///
 /// Raises
 /// ------
 /// ValueError
-///     If the variable names no instruction set of this CPU.
+///     If ``ROIALIGN_LEVEL`` does not name an instruction set of this CPU.
+///
+/// Notes
+/// -----
+/// "avx512", "avx2" and "neon" give the same bits. "scalar" on x86-64 may differ in the last bits, because it has no fused
+/// multiply-add.
 ///
 /// Examples
 /// --------

@@ -41,7 +41,7 @@ fn shown(value: Arg<'_, '_>) -> String {
     text
 }
 
-/// A switch: a bool of Python or NumPy, 0 or 1.
+/// Return a bool of Python or NumPy, or 0 or 1, as a bool.
 #[pyfunction]
 pub fn flag(name: &str, value: Arg<'_, '_>) -> PyResult<bool> {
     value.extract::<bool>().or_else(|_| match value.extract::<i64>() {
@@ -51,7 +51,7 @@ pub fn flag(name: &str, value: Arg<'_, '_>) -> PyResult<bool> {
     })
 }
 
-/// A real number. An integer beyond `f64` becomes infinite, which every argument refuses.
+/// Return a real number as a float. An integer beyond the range of float64 becomes infinite, which no argument accepts.
 #[pyfunction]
 pub fn real(name: &str, value: Arg<'_, '_>) -> PyResult<f64> {
     value.extract().or_else(|error: PyErr| {
@@ -85,13 +85,13 @@ impl<'py> FromPyObject<'_, 'py> for Int {
     }
 }
 
-/// An integer, clamped to the range of `i64`.
+/// Return an integer, clamped to the range of int64.
 #[pyfunction]
 pub fn integer(name: &str, value: Arg<'_, '_>) -> PyResult<i64> {
     value.extract().map(|Int(value)| value).map_err(|_| wrong_kind(name, "an integer", value))
 }
 
-/// One integer for both axes, or (y, x).
+/// Return (y, x) from a pair of integers, or from one integer for both axes.
 #[pyfunction]
 pub fn pair(name: &str, value: Arg<'_, '_>) -> PyResult<(i64, i64)> {
     if let Ok(Int(both)) = value.extract() {

@@ -8,16 +8,13 @@ use crate::ops::RoiOp;
 use crate::taps::Reduce;
 use crate::view::{View, ViewMut};
 
-/// Gradients for the maps from the gradients of the pooled boxes.
+/// Gradient for the maps, from the gradient for the pooled boxes.
 ///
-/// `argmax`, for the max modes, is what the forward pass gave.
-///
-/// Every element of `out` is written; with `accumulate` it is added to instead. Boxes that cannot be pooled, if
-/// `invalid` lets them pass, have no gradient.
+/// The max modes need the `argmax` of the forward pass; `Avg` takes none. Every element of `out` is overwritten, or added
+/// to with `accumulate`. Invalid boxes contribute nothing, unless `invalid` is [`Invalid::Raise`].
 ///
 /// # Errors
-/// As for [`forward`](super::forward), or if there is an argmax too much, too little, or one that is no candidate of
-/// its bin.
+/// As for [`forward`](super::forward); also if `argmax` is missing, superfluous or out of range for a bin.
 #[allow(clippy::too_many_arguments, reason = "what one call of the backward pass is made of")]
 pub fn backward<E: Element, B: Real>(
     pyramid: Pyramid<'_, impl RoiOp>,
@@ -48,10 +45,10 @@ pub fn backward<E: Element, B: Real>(
     Ok(())
 }
 
-/// Refuses what [`backward`] refuses, for gradients of shape `grads` and maps of these shapes.
+/// Validates the arguments of [`backward`] without computing. `grads` is the shape of the incoming gradient.
 ///
 /// # Errors
-/// As there.
+/// As for [`backward`].
 pub fn check_backward<B: Real>(
     pyramid: Pyramid<'_, impl RoiOp>,
     maps: &[[usize; 4]],
@@ -88,7 +85,10 @@ pub(super) fn check_incoming(
         (Reduce::Sum, None) | (Reduce::MaxSample | Reduce::MaxCorner | Reduce::MaxWindow, Some(_)) => {
             return Ok(());
         }
-        (Reduce::Sum, Some(_)) => "argmax must be None unless the mode takes a maximum".to_owned(),
+        (Reduce::Sum, Some(_)) => {
+            "argmax must be None for mode=\"avg\"; leave it out, or pass the mode of the forward call"
+                .to_owned()
+        }
         (Reduce::MaxSample | Reduce::MaxWindow, None) => needs_argmax("max"),
         (Reduce::MaxCorner, None) => needs_argmax("onnx_max"),
     };
@@ -96,5 +96,7 @@ pub(super) fn check_incoming(
 }
 
 fn needs_argmax(mode: &str) -> String {
-    format!("argmax is needed for mode=\"{mode}\": pass what the forward call gives with return_argmax=True")
+    format!(
+        "argmax is needed for mode=\"{mode}\": pass what the forward call returns with return_argmax=True"
+    )
 }

@@ -7,12 +7,16 @@ use crate::error::{Error, Result, reserve};
 use crate::ops::RoiSlopes;
 use crate::view::View;
 
-/// Gradient for `x1, y1, x2, y2` of each box from the gradients of the pooled boxes, for modes that take a mean.
+/// Gradient for the coordinates `x1, y1, x2, y2` of each box, from the gradient for the pooled boxes. The operator
+/// must take a mean (`Mode::Avg`).
 ///
-/// It is the exact derivative of the result, with the numbers of samples that the forward pass takes. Where there is
-/// none: a sample on a pixel's centre takes the mean of both sides, and one that leaves the map, or a box so small that
-/// it is widened, does so without a jump being counted. Boxes that cannot be pooled, if `invalid` lets them pass, get
-/// zeros or NaN as it says.
+/// The derivative is exact for a fixed number of samples. Where the result is not differentiable:
+///
+/// * A sample on a pixel centre takes the mean of the slopes on both sides.
+/// * A sample that leaves the map contributes no jump.
+/// * A box side that is widened to one cell moves with its first end alone.
+///
+/// Invalid boxes get zeros or NaN, as `invalid` says.
 ///
 /// # Errors
 /// As for [`forward`](super::forward).
@@ -28,7 +32,7 @@ pub fn box_gradient<E: Element, B: Real>(
     let shape = pyramid.output_shape(&shapes, boxes.corners.len())?;
     check_shape("grad_output", shape, grad_output.shape())?;
     if pyramid.ops[0].reduce().has_argmax() {
-        return Err(Error::Conflict("boxes have a gradient only where a mean is taken".to_owned()));
+        return Err(Error::Conflict("the gradient for boxes needs a mean; use Mode::Avg".to_owned()));
     }
     pyramid.check_boxes(&shapes, boxes, invalid)?;
     let mut gradients = Vec::new();

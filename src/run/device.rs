@@ -11,10 +11,10 @@ use crate::gpu::{self, Array, Dtype};
 use crate::ops::RoiOp;
 use crate::taps::Plan;
 
-/// Pools every box from its map of a pyramid that lies on a device, where the result stays.
+/// Pools each box from one map of a pyramid on a device. The result stays on the device.
 ///
 /// # Errors
-/// As [`forward_pyramid`](super::forward_pyramid), or if the device fails.
+/// As for [`forward_pyramid`](super::forward_pyramid), or if the device fails.
 pub fn forward_on_device<B: Real>(
     pyramid: Pyramid<'_, impl RoiOp>,
     features: &[&Array],
@@ -55,14 +55,13 @@ fn gather<T: gpu::Weight>(
     gpu::gather(plan, features, results, rows, settings)
 }
 
-/// Gradients for the maps from gradients of pooled boxes that lie on a device.
+/// Gradient for the maps, from the gradient for the pooled boxes, on a device.
 ///
-/// `argmax`, for the max modes, is what the forward pass gave. Every element of `out` is written; with `accumulate` it
-/// is added to instead.
+/// The max modes need the `argmax` of the forward pass. Every element of `out` is overwritten, or added to with
+/// `accumulate`. The values of `argmax` are not validated: one that is out of range for its bin contributes nothing.
 ///
 /// # Errors
-/// As [`backward`](super::backward), or if the device fails; but nobody looks into `argmax`: what is no candidate of
-/// its bin has no gradient.
+/// As for [`backward`](super::backward), or if the device fails.
 #[allow(clippy::too_many_arguments, reason = "what one call of the backward pass is made of")]
 pub fn backward_on_device<B: Real>(
     pyramid: Pyramid<'_, impl RoiOp>,
@@ -111,7 +110,7 @@ fn check_together(name: &'static str, arrays: &[&Array]) -> Result<()> {
     gpu::check_same_device(arrays)?;
     match arrays.iter().find(|array| array.dtype() != arrays[0].dtype()) {
         Some(other) => {
-            let hint = "all arrays of values must have the dtype of the first";
+            let hint = "use the same dtype for all arrays of the call";
             Err(Error::Dtype { name, got: other.dtype().to_string(), hint })
         }
         None => Ok(()),

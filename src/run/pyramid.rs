@@ -1,4 +1,4 @@
-//! The maps of a call, and which of them each box is pooled from.
+//! The maps of a call, and the assignment of boxes to them.
 
 use std::ops::Range;
 use std::slice;
@@ -13,26 +13,26 @@ use crate::geometry::{self, Axis};
 use crate::ops::{RoiOp, RoiSlopes};
 use crate::taps::{AxisSpan, AxisWriter, BOXES_PER_TABLE, Plan, SlopeWriter, Table};
 
-/// How boxes are spread over the maps of a pyramid.
+/// How boxes are assigned to the maps of a pyramid.
 #[derive(Debug, Clone, Copy)]
 pub enum Stages<'a> {
-    /// By their size.
+    /// By the size of the box.
     Rule(StageRule),
-    /// As the caller says, one number a box.
+    /// By the caller: index of the map of each box.
     Given(&'a [i64]),
 }
 
-/// What the caller calls the maps, for errors.
+/// The argument that holds the maps, for error messages.
 #[derive(Debug, Clone, Copy)]
 pub enum Maps {
-    /// An argument for the one map.
+    /// An argument that is one map.
     One(&'static str),
-    /// An argument with an entry for each map.
+    /// An argument that is a list of maps.
     Each(&'static str),
 }
 
 impl Maps {
-    /// The name of one of them.
+    /// The name of one map: `features` or `features_list[2]`.
     pub fn name(self, stage: usize) -> String {
         match self {
             Self::One(name) => name.to_owned(),
@@ -41,14 +41,14 @@ impl Maps {
     }
 }
 
-/// One map, or several of the same images in different sizes.
+/// One feature map, or several maps of the same images at different resolutions.
 #[derive(Debug)]
 pub struct Pyramid<'a, O> {
-    /// The operator on each map. They differ in their scale alone.
+    /// The operator for each map. They differ in `spatial_scale` alone.
     pub ops: &'a [O],
-    /// Which map a box belongs to.
+    /// How boxes are assigned to maps.
     pub stages: Stages<'a>,
-    /// What the caller calls the maps.
+    /// The argument that holds the maps.
     pub maps: Maps,
 }
 
@@ -61,7 +61,7 @@ impl<O> Clone for Pyramid<'_, O> {
 impl<O> Copy for Pyramid<'_, O> {}
 
 impl<'a, O: RoiOp> Pyramid<'a, O> {
-    /// A single map, which takes every box.
+    /// A pyramid of one map, from which every box is pooled.
     pub fn one(op: &'a O) -> Self {
         Self {
             ops: slice::from_ref(op),
@@ -70,24 +70,30 @@ impl<'a, O: RoiOp> Pyramid<'a, O> {
         }
     }
 
-    /// Shape of the result.
+    /// Shape of the result: (boxes, channels, bins along y, bins along x).
     ///
     /// # Errors
-    /// If a parameter has no meaning, if the maps do not belong together, or if there are boxes but no pixels.
+    /// If a parameter is out of range, if maps differ in images or channels, or if there are boxes but a map has no pixels.
     pub fn output_shape(&self, maps: &[[usize; 4]], boxes: usize) -> Result<[usize; 4]> {
         self.ops.iter().try_for_each(RoiOp::check)?;
         let (Some(op), Some(&[images, channels, ..])) = (self.ops.first(), maps.first()) else {
-            return Err(Error::Conflict("there must be at least one map".to_owned()));
+            return Err(Error::Conflict("there must be at least one map, got none".to_owned()));
         };
         if self.ops.len() != maps.len() {
             let (expected, got) = (maps.len(), self.ops.len());
-            return Err(Error::Conflict(format!("spatial_scales has {got} entries for {expected} maps")));
+            return Err(Error::Conflict(format!(
+                "spatial_scales has {got} entries for {expected} maps; pass one scale for each map"
+            )));
         }
         for (stage, map) in maps.iter().enumerate() {
             if map[..2] != [images, channels] {
                 return Err(Error::Conflict(format!(
-                    "map {stage} has {} images of {} channels, map 0 has {images} of {channels}",
-                    map[0], map[1]
+                    "{} has {} images of {} channels, {} has {images} of {channels}; all maps need the same images and \
+                     channels",
+                    self.maps.name(stage),
+                    map[0],
+                    map[1],
+                    self.maps.name(0)
                 )));
             }
             if boxes > 0 && (map[0] == 0 || map[2] == 0 || map[3] == 0) {

@@ -1,14 +1,14 @@
-//! Stages without pooling: which map of a pyramid each box belongs to.
+//! Assignment of boxes to the maps of a pyramid, without pooling.
 
 use super::Invalid;
 use crate::element::Real;
 use crate::error::{Error, Result, reserve, tuple};
 use crate::geometry::stages::StageRule;
 
-/// The stage of each box; -1 for one of negative area or none, if `invalid` lets it pass.
+/// The stage of each box. A box of negative or NaN area gets -1, unless `invalid` is [`Invalid::Raise`].
 ///
 /// # Errors
-/// If a parameter has no meaning, or for a box without a stage.
+/// If a parameter is out of range; with [`Invalid::Raise`] also if a box has a negative or NaN area.
 pub fn assign_stages<B: Real>(
     rule: StageRule,
     corners: &[[B; 4]],
@@ -36,10 +36,10 @@ pub fn assign_stages<B: Real>(
     Ok(stages)
 }
 
-/// The level of the finest map: its stride is 2 to that power, and those of the others follow.
+/// The level of the finest map, `-log2(spatial_scales[0])`. Its stride is `2^level`.
 ///
 /// # Errors
-/// If the scales are not consecutive powers of two, finest first.
+/// If the scales are not consecutive powers of two, largest first.
 pub fn finest_level(spatial_scales: &[f64]) -> Result<i64> {
     let level = spatial_scales.first().map_or(0.0, |scale| -scale.log2());
     let follows = |(i, &scale): (usize, &f64)| scale == (-level - i as f64).exp2();
@@ -48,7 +48,7 @@ pub fn finest_level(spatial_scales: &[f64]) -> Result<i64> {
     }
     Err(Error::Value {
         name: "spatial_scales",
-        expected: "consecutive powers of two, finest first, unless stages are given",
+        expected: "consecutive powers of two, largest first, unless stages is passed",
         got: format!("{spatial_scales:?}"),
     })
 }

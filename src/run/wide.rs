@@ -57,7 +57,7 @@ fn zeros<T: Real>(shape: [usize; 4], settings: Settings<'_>) -> Result<Vec<T>> {
 fn widen<E: Element>(array: &View<'_, E>, copy: &mut [E::Compute], settings: Settings<'_>) -> Result<()> {
     let width = array.shape()[3];
     let mut row = Vec::new();
-    reserve(&mut row, width, "a row of a gradient")?;
+    reserve(&mut row, width, "elements of a gradient's row")?;
     let mut watch = settings.watch();
     for (index, copy) in rows(array.shape()).zip(copy.chunks_mut(width.max(1))) {
         watch.step(width)?;
@@ -74,7 +74,7 @@ fn widen<E: Element>(array: &View<'_, E>, copy: &mut [E::Compute], settings: Set
 fn round<E: Element>(sums: &[E::Compute], out: &ViewMut<'_, E>, settings: Settings<'_>) -> Result<()> {
     let width = out.shape()[3];
     let mut row = Vec::new();
-    reserve(&mut row, width, "a row of a gradient")?;
+    reserve(&mut row, width, "elements of a gradient's row")?;
     let mut watch = settings.watch();
     for (index, sums) in rows(out.shape()).zip(sums.chunks(width.max(1))) {
         watch.step(width)?;

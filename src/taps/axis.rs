@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Table;
 
-/// One axis of one box: where its entries lie in the table, and what the kernels need to know at a glance.
+/// One axis of one box: the position of its entries in the table, and their summary for the kernels.
 #[derive(Debug, Clone, Default)]
 pub struct AxisSpan {
     pub(super) bounds: usize,
@@ -37,24 +37,24 @@ impl<'a, T> AxisTaps<'a, T> {
         &self.table.weights[self.entries(bins)]
     }
 
-    /// How the weight of each entry of these bins changes with the two ends of the box, in plans made for that.
+    /// Derivatives of the weight of each entry of these bins for both ends of the box. Needs a plan with slopes.
     #[inline]
     pub fn slopes(&self, bins: Range<usize>) -> &'a [[T; 2]] {
         &self.table.slopes[self.entries(bins)]
     }
 
-    /// Whether the plan was made for gradients of boxes.
+    /// Whether the plan has slopes, for the gradient of boxes.
     pub fn have_slopes(&self) -> bool {
         self.table.has_slopes
     }
 
-    /// Where the entries of each of these bins start in the table, and where those of the last one end.
+    /// Start of the entries of each of these bins in the table, and the end of the last.
     #[inline]
     pub fn bounds(&self, bins: Range<usize>) -> &'a [usize] {
         &self.table.bounds[self.span.bounds..][bins.start..=bins.end]
     }
 
-    /// Cuts the live bins into runs of neighbours. A run spans at most `most_pixels` pixels, or is one bin.
+    /// Divides the live bins into runs of neighbours. A run spans at most `most_pixels` pixels, or is a single bin.
     pub fn parts(&self, most_pixels: usize) -> impl Iterator<Item = AxisSpan> + use<'_, 'a, T> {
         let hull = |bins: Range<usize>| {
             let pixels = self.pixels(bins);
@@ -86,7 +86,7 @@ impl<'a, T> AxisTaps<'a, T> {
         })
     }
 
-    /// The taps of the bins of `span`, which [`Self::parts`] made.
+    /// The taps of one run that [`Self::parts`] returned.
     pub fn part<'b>(&self, span: &'b AxisSpan) -> AxisTaps<'b, T>
     where
         'a: 'b,
@@ -105,42 +105,43 @@ impl<'a, T> AxisTaps<'a, T> {
         self.span.bins
     }
 
-    /// From the first bin that has entries to the last.
+    /// The range from the first to the last bin that has entries.
     #[inline]
     pub fn live(&self) -> Range<usize> {
         self.span.live.clone()
     }
 
-    /// Whether all these bins are between the first and the last that have entries.
+    /// Whether `bins` is a part of [`Self::live`].
     #[inline]
     pub fn is_live(&self, bins: &Range<usize>) -> bool {
         self.span.live.start <= bins.start && bins.end <= self.span.live.end
     }
 
-    /// For maxima: whether every bin has candidates, and all of them on the map.
+    /// For maxima: whether every bin has samples or pixels, and all of them are on the map.
     #[inline]
     pub fn is_whole(&self) -> bool {
         self.span.whole
     }
 
-    /// From the first pixel that is read to the last.
+    /// The range from the first to the last pixel that is read.
     #[inline]
     pub fn hull(&self) -> Range<usize> {
         self.span.hull.clone()
     }
 
-    /// The number of taps of every live bin if it is the same and at most [`MOST_UNROLLED_TAPS`], else 0.
+    /// The number of taps per live bin, if all have the same number and it is at most
+    /// [`MOST_UNROLLED_TAPS`](super::MOST_UNROLLED_TAPS); otherwise 0.
     #[inline]
     pub fn uniform(&self) -> usize {
         self.span.uniform
     }
 
-    /// Samples per bin, those off the map included.
+    /// Number of samples per bin, including samples off the map.
     pub fn samples(&self) -> i64 {
         self.span.samples
     }
 
-    /// Number of the first sample of a bin that is on the map.
+    /// Index of the first sample of a bin that is on the map.
     pub fn first_sample(&self, bin: usize) -> i64 {
         self.table.first_samples[self.span.bounds + bin]
     }

@@ -1,4 +1,4 @@
-//! The tables of one call, in the order in which kernels want the boxes.
+//! The plan: all tables of one call, sorted for the kernels.
 
 use std::mem;
 use std::ops::Range;
@@ -9,14 +9,14 @@ use crate::error::{Result, reserve_more};
 use crate::geometry::Extent;
 use crate::scratch::{self, Scratch};
 
-/// Boxes that follow each other and belong to one image of one map.
+/// Consecutive boxes of a plan that belong to one image of one map.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// The boxes, about in the order of the last rows that they read.
+    /// The boxes, sorted approximately by the last row that they read.
     pub rois: Range<usize>,
-    /// Which of the feature maps.
+    /// Index of the feature map.
     pub stage: usize,
-    /// Which image of that map.
+    /// Index of the image in that map.
     pub image: usize,
     /// Rows of the tallest box.
     pub tallest: usize,
@@ -24,11 +24,11 @@ pub struct Run {
     pub widest: usize,
     /// Columns of the widest [part](AxisTaps::parts).
     pub widest_part: usize,
-    /// Pixels of all boxes together.
+    /// Number of pixels of all boxes together.
     pub area: usize,
 }
 
-/// Boxes that share a table, and that one thread turns into taps.
+/// Number of boxes that share a table. One thread writes a table.
 pub const BOXES_PER_TABLE: usize = 64;
 
 /// A thread keeps no larger tables from call to call.
@@ -39,21 +39,21 @@ const MOST_SPARE_BYTES: usize = 2 << 20;
 pub struct Plan<T: Real> {
     /// How the taps of a bin become one value.
     pub reduce: Reduce,
-    /// Bins of a box.
+    /// Number of bins of a box: height and width of the output.
     pub output: Extent,
     tables: Vec<Table<T>>,
 }
 
 impl<T: Real> Plan<T> {
-    /// Takes tables of [`BOXES_PER_TABLE`] boxes, all but the last one. The boxes come map by map and image by image,
-    /// and those of an image about in the order of the last rows that they read, so that every task goes through the
-    /// tables, and through the rows of a map, from front to back.
+    /// A plan of these tables. Each has [`BOXES_PER_TABLE`] boxes, the last one may have fewer.
+    ///
+    /// Boxes must be sorted by map, then by image, then approximately by the last row that they read. Tasks then read tables
+    /// and rows from front to back.
     pub fn new(reduce: Reduce, output: Extent, tables: Vec<Table<T>>) -> Self {
         Self { reduce, output, tables }
     }
 
-    /// The tables of the thread's last plan, as memory for the next one's: filling fresh memory takes a third longer, for the
-    /// pages that the system has to find.
+    /// Tables of this thread's last plan, whose memory the next plan can reuse.
     pub fn spare_tables() -> Vec<Table<T>> {
         scratch::take::<Spare<T>>().0
     }
@@ -63,7 +63,7 @@ impl<T: Real> Plan<T> {
         self.tables.iter().map(|table| table.rois.len()).sum()
     }
 
-    /// Cuts the boxes into about `count` runs, each of one image of one map.
+    /// Divides the boxes into about `count` runs, each within one image of one map.
     ///
     /// # Errors
     /// If there is no memory for them.
@@ -93,7 +93,7 @@ impl<T: Real> Plan<T> {
         Ok(runs)
     }
 
-    /// How many boxes come before those of an image of a map.
+    /// Index of the first box of an image of a map: the number of boxes before it.
     pub fn position(&self, stage: usize, image: usize) -> usize {
         let before = |roi: &RoiTaps| (roi.stage, roi.image) < (stage, image);
         let table = self.tables.partition_point(|table| table.rois.last().is_some_and(before));
@@ -102,7 +102,7 @@ impl<T: Real> Plan<T> {
         (table * BOXES_PER_TABLE + rois).min(self.boxes())
     }
 
-    /// A box, with its taps on y and x.
+    /// A box, with its taps along y and x.
     #[inline]
     pub fn roi(&self, at: usize) -> (&RoiTaps, AxisTaps<'_, T>, AxisTaps<'_, T>) {
         let table = &self.tables[at / BOXES_PER_TABLE];

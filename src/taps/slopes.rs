@@ -1,7 +1,7 @@
-//! Taps that also say how their weights change when the box moves: what gradients of boxes are made of.
+//! Taps with slopes, the derivatives of their weights for the ends of the box. They give the gradient of boxes.
 //!
-//! An interpolated value follows the step between two pixels, so that the upper one gains weight as the lower one loses
-//! it. A tap may have slopes and no weight: that of a sample on a pixel's centre, which moves towards either neighbour.
+//! When a sample moves from one pixel towards the next, the weight of the first falls as fast as that of the second rises. A
+//! tap may have slopes and weight 0: a neighbour of a sample that is on a pixel centre.
 
 use super::{AxisSpan, AxisWriter};
 use crate::element::Real;
@@ -18,15 +18,15 @@ pub struct SlopeWriter<'a, T> {
 }
 
 impl<'a, T: Real> SlopeWriter<'a, T> {
-    /// On top of a writer that has written nothing yet.
+    /// A slope writer on top of an empty writer.
     pub fn new(taps: AxisWriter<'a, T>) -> Self {
         Self { taps, open: [(0, [0.0; 3]); 3], count: 0 }
     }
 
-    /// Adds a sample. Samples of a bin come in ascending order.
+    /// Adds a sample at `pixel + fraction`. Samples of a bin must ascend.
     ///
-    /// It lies at `(pixel, fraction)` on its way to the next pixel, follows `steps`, each from a pixel to the next one
-    /// and how much of it counts, and moves as `slopes` say with the two ends of the box.
+    /// `steps` is the derivative of its value for its position, from [`steps`](crate::geometry::bilinear::steps). `slopes`
+    /// are the derivatives of its position for both ends of the box.
     pub fn sample(
         &mut self,
         (pixel, fraction): (u32, f64),

@@ -1,6 +1,6 @@
-//! The taps of a plan the other way round: for each pixel that a box reads, the bins that read it.
+//! The transposed taps of a plan: for each pixel that a box reads, the bins that read it.
 //!
-//! A gradient that is spread by these tables visits each pixel of a box once, however many bins share it.
+//! The backward pass uses them to visit each pixel of a box once, however many bins share it.
 
 use std::ops::Range;
 
@@ -32,8 +32,9 @@ pub struct Transposed<T> {
 }
 
 impl<T: Real> Transposed<T> {
-    /// Turns the sums of some boxes round, counted as the plan counts. Columns have equally many readers where none has more
-    /// than so many.
+    /// Transposes the taps of the boxes `rois` of a plan with [`Reduce::Sum`](super::Reduce::Sum).
+    ///
+    /// If no column of a box has more than `most_unrolled` readers, its columns are padded to the same number of readers.
     ///
     /// # Errors
     /// If there is no memory for them.
@@ -55,7 +56,7 @@ impl<T: Real> Transposed<T> {
         Ok(table)
     }
 
-    /// The readers of a box on y and x.
+    /// The readers of a box along y and x.
     pub fn roi(&self, at: usize) -> [AxisReaders<'_, T>; 2] {
         self.rois[at].each_ref().map(|span| AxisReaders {
             pixels: &self.pixels[span.pixels.clone()],
@@ -148,7 +149,7 @@ impl<T: Real> Transposed<T> {
     }
 }
 
-/// The pixels of one axis of one box, and who reads them.
+/// The pixels of one axis of one box, and the bins that read each of them (its readers).
 #[derive(Debug, Clone, Copy)]
 pub struct AxisReaders<'a, T> {
     pixels: &'a [u32],
@@ -160,7 +161,7 @@ pub struct AxisReaders<'a, T> {
 }
 
 impl<'a, T> AxisReaders<'a, T> {
-    /// Only the pixels in a range.
+    /// The part of this axis within a range of pixels.
     pub fn within(self, range: &Range<usize>) -> Self {
         let before = |limit: usize| self.pixels.partition_point(|&pixel| (pixel as usize) < limit);
         let (first, end) = (before(range.start), before(range.end));
@@ -177,24 +178,24 @@ impl<'a, T> AxisReaders<'a, T> {
         self.between(0, self.pixels.len())
     }
 
-    /// How the weights of [`Self::all`] change with the two ends of the box. A reader that was repeated to fill its
-    /// pixel up has its slopes once.
+    /// Derivatives of the weights of [`Self::all`] for both ends of the box. A reader that was repeated as padding has
+    /// slopes once.
     pub fn slopes(&self) -> &'a [[T; 2]] {
         &self.slopes[self.bounds[0]..self.bounds[self.pixels.len()]]
     }
 
-    /// The readers of one pixel, counted from the first.
+    /// The readers of the pixel at this index of [`Self::pixels`].
     #[inline]
     pub fn of(&self, pixel: usize) -> (&'a [u32], &'a [T]) {
         self.between(pixel, pixel + 1)
     }
 
-    /// The number of readers of every pixel if it is the same and not too large to unroll, else 0.
+    /// The number of readers per pixel, if all pixels have the same number and it is small enough to unroll; otherwise 0.
     pub fn uniform(&self) -> usize {
         self.uniform
     }
 
-    /// From the first bin that reads to the last.
+    /// The range from the first to the last bin that reads a pixel.
     pub fn bins(&self) -> Range<usize> {
         let (bins, _) = self.all();
         let (first, last) =

@@ -1,4 +1,4 @@
-//! Writing a table: what an operator calls, bin by bin, and how taps that meet in a pixel are merged.
+//! The writer that operators fill a table with, bin by bin. It merges the taps of a bin that share a pixel.
 
 use std::ops::Range;
 
@@ -21,12 +21,12 @@ impl<'a, T: Real> AxisWriter<'a, T> {
         Self { table, bounds, samples: 0, pending: None }
     }
 
-    /// Sets the number of samples in each bin, those off the map included.
+    /// Sets the number of samples per bin, including samples off the map.
     pub fn set_samples(&mut self, samples: i64) {
         self.samples = samples;
     }
 
-    /// `Sum`: adds a sample between `pixel` and the next one. Samples of a bin come in ascending order.
+    /// `Sum`: adds a sample at `pixel + fraction`. Samples of a bin must ascend.
     #[inline(always)]
     pub fn merge(&mut self, pixel: u32, fraction: f64, scale: f64) {
         let (lower, upper) = (1.0 - fraction, fraction);
@@ -55,7 +55,7 @@ impl<'a, T: Real> AxisWriter<'a, T> {
         self.table.bounds.push(self.table.pixels.len());
     }
 
-    /// `MaxSample` and `MaxCorner`: adds a sample between `pixel` and the next one.
+    /// `MaxSample` and `MaxCorner`: adds a sample at `pixel + fraction`.
     #[inline(always)]
     pub fn sample(&mut self, pixel: u32, fraction: f64) {
         // A pixel without weight must not be read, for it may be NaN: an interpolated sample takes its one
@@ -69,14 +69,14 @@ impl<'a, T: Real> AxisWriter<'a, T> {
         self.table.weights.extend(weights.map(T::from_f64));
     }
 
-    /// `MaxSample` and `MaxCorner`: ends a bin whose samples started at number `first`.
+    /// `MaxSample` and `MaxCorner`: ends a bin whose first sample on the map has the index `first`.
     pub fn end_samples(&mut self, first: i64) {
         self.table.first_samples.resize(self.table.bounds.len() - 1, 0);
         self.table.first_samples.push(first);
         self.table.bounds.push(self.table.pixels.len());
     }
 
-    /// `MaxWindow`: adds a bin.
+    /// `MaxWindow`: adds a bin with these pixels.
     pub fn window(&mut self, pixels: Range<u32>) {
         if !pixels.is_empty() {
             self.table.pixels.extend([pixels.start, pixels.end - 1]);

@@ -1,5 +1,5 @@
-"""``python -m roialign_rs bench``: this machine's times, beside other libraries, each result checked first.
+"""``python -m roialign_rs bench``: the operators timed beside other libraries, each result compared first.
 
 Nothing here is imported by ``import roialign_rs``. To read in this order: `workloads`, `problem`, `peers`, `timing`,
-`session`, then any of `groups`.
+`compare`, `table`, `cli`. ``benches/python`` of the source distribution measures more, with these modules.
 """

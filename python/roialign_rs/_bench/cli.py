@@ -1,105 +1,81 @@
-"""The command line of the benchmarks."""
+"""The command line of the benchmark."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import roialign_rs as ra
-from roialign_rs._bench import report, workloads
-from roialign_rs._bench.goals import Goal, Measurement
-from roialign_rs._bench.groups import ALIASES, GROUPS
-from roialign_rs._bench.session import Session
+from roialign_rs._bench import machine, pages, table
+from roialign_rs._bench.compare import COPY, OPERATORS, OURS, Comparison, compare, title
+from roialign_rs._bench.peers import PACKAGES, Peer, installed
+from roialign_rs._bench.problem import Operator
+from roialign_rs._bench.workloads import Workload, load
+
+Problems = list[tuple[Workload, Operator]]
+MARKER = "operators"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the benchmarks."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    """Add the options."""
     parser.description = (
-        "Time roi_align and its family on this machine, beside the libraries that are installed (onnxruntime with onnx,\n"
-        "openvino, torchvision). All run in one process, on the same arrays, with as many threads, in turns; every\n"
-        "result is compared before anything is timed."
-    )
-    groups = "\n".join(f"  {name:<10} {group.about}" for name, group in GROUPS.items())
-    aliases = "\n".join(f"  {name:<10} {', '.join(members)}" for name, members in ALIASES.items())
-    rows = "\n".join(f"  {row.id:<10} {row.summary}" for row in workloads.load())
-    parser.epilog = (
-        f"groups:\n{groups}\n{aliases}\n\nrows (map; boxes; bins; samples a side of a bin):\n{rows}\n\n"
-        "A group measures only the rows that belong to it. Numbers mean something on a machine that does nothing else."
+        "Time the operators beside the libraries that are installed: onnxruntime, openvino, torchvision. All get the "
+        "same arrays and as many threads, results are compared first, and calls take turns. This takes some minutes; "
+        "the machine should do nothing else meanwhile."
     )
     add = parser.add_argument
-    add("--group", default="forward,small", metavar="NAMES", help="with commas between (default: %(default)s)")
-    add("--rows", metavar="IDS", help="rows of the table, with commas between (default: all of a group)")
-    add(
-        "--repeats", type=int, default=15, metavar="N", help="rounds, of which the median counts (default: %(default)s)"
-    )
-    add("--threads", type=int, metavar="N", help="for every library (default: as many as roialign_rs would use)")
-    add("--goals", action="store_true", help="hold the numbers against what they should be on 2 threads")
+    add("--rows", metavar="IDS", help="numbers of workloads, such as 1,5 (default: a selection)")
+    add("--repeats", type=int, default=7, metavar="N", help="rounds, of which the median counts (%(default)s)")
+    add("--threads", type=int, metavar="N", help="threads of each library (default: as roialign_rs would use)")
     add("--json", type=Path, metavar="FILE", help="write all numbers to this file")
-    add("--page", type=Path, metavar="FILE", help="write the table of group forward between this file's markers")
+    add("--page", type=Path, metavar="FILE", help=f"write the table between a page's bench:{MARKER} markers")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Measure, print, write.
-
-    Raises
-    ------
-    ValueError
-        For a name that does not exist, and for a result that is not what it should be.
-    """
-    names = group_names(arguments.group)
-    if arguments.page and "forward" not in names:
-        raise ValueError("--page writes the table of group forward")
-    if arguments.repeats < 1:
-        raise ValueError(f"--repeats must be at least 1, got {arguments.repeats}")
-    threads = ra.get_num_threads() if arguments.threads is None else arguments.threads
-    ra.set_num_threads(threads)
-    session = Session(threads, arguments.repeats, row_ids(arguments.rows))
-    where = report.environment(threads, session.versions())
-    print(report.caption(where), flush=True)
-    measured: dict[str, list[Measurement]] = {}
-    goals: dict[str, list[Goal]] = {}
-    for name in names:
-        measured[name] = measure(name, session)
-        goals[name] = GROUPS[name].goals(measured[name]) if measured[name] else []
-    if arguments.goals:
-        everything = [goal for found in goals.values() for goal in found]
-        print(f"\n{report.verdicts(everything)}\n\n{report.caption(where)}")
-    if arguments.json:
-        text = json.dumps(report.as_json(measured, goals, where), indent=2)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+    """Measure, print, write."""
+    problems = choose(arguments.rows)
     if arguments.page:
-        text = report.values(measured["forward"], GROUPS["forward"])
-        report.write_between_markers(arguments.page, f"{text}\n\nMedians; {report.caption(where)}")
+        pages.split(arguments.page, MARKER)  # no minutes are spent for a page without markers
+    threads = ra.get_num_threads() if arguments.threads is None else arguments.threads
+    if min(threads, arguments.repeats) < 1:
+        raise ValueError(f"--threads and --repeats must be at least 1, got {threads} and {arguments.repeats}")
+    ra.set_num_threads(threads)
+    peers, missing = installed(threads)
+    where, software = machine.name(threads), machine.software({peer.name: peer.version for peer in peers})
+    print(f"{where}\n{software}\n")
+    for name, reason in missing.items():
+        print(f"Not compared: {name} ({reason}). To compare with it: pip install {PACKAGES[name]}\n")
+    header = ["workload (ms)", OURS, *(peer.name for peer in peers), COPY]
+    found = measure(problems, peers, arguments.repeats, header)
+    rows = {row.id: f"* {row.id} {row.label}: {row.details}." for row, _ in problems}
+    about, summary = "\n".join([table.HEADINGS, "", *rows.values()]), table.summary(found)
+    print(f"\n{about}\n\n{summary}")
+    if arguments.json:
+        numbers = {"machine": where, "software": software, "rows": [asdict(one) for one in found]}
+        arguments.json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    if arguments.page:
+        text = table.markdown(header, [table.row(one, header) for one in found])
+        text += f"\n\n{summary}\n\nMedians of {arguments.repeats} rounds; {software}."
+        pages.write_section(arguments.page, MARKER, where, text, about)
 
 
-def measure(name: str, session: Session) -> list[Measurement]:
-    """Measure one group and print its table."""
-    group = GROUPS[name]
-    print(f"\n{name}: {group.about}")
-    measured = []
-    for measurement in group.measure(session):
-        measured.append(measurement)
-        print(f"  row {measurement.row}", flush=True)
-    if measured:
-        print(f"\n{report.values(measured, group)}", flush=True)
-    return measured
+def choose(rows: str | None) -> Problems:
+    """Rows that are asked for, with every operator; or the first ones, most of them with roi_align alone."""
+    workloads = {row.id: row for row in load()}
+    ids = ["1", "2", "3", "4", "5", "6"] if rows is None else rows.split(",")
+    if unknown := [name for name in ids if name not in workloads]:
+        raise ValueError(f"--rows: no row {', '.join(unknown)}; there are {', '.join(workloads)}")
+    return [(workloads[name], op) for op in OPERATORS for name in ids if rows or op == "avg" or name in ("1", "5")]
 
 
-def group_names(text: str) -> list[str]:
-    """Groups asked for, in the order in which they are run."""
-    asked = {name for part in text.split(",") for name in ALIASES.get(part, (part,))}
-    if unknown := asked - set(GROUPS):
-        raise ValueError(f"no such group: {', '.join(sorted(unknown))}")
-    return [name for name in GROUPS if name in asked]
-
-
-def row_ids(text: str | None) -> frozenset[str] | None:
-    """Rows asked for."""
-    if text is None:
-        return None
-    ids = frozenset(text.split(","))
-    if unknown := ids - {workload.id for workload in workloads.load()}:
-        raise ValueError(f"no such row: {', '.join(sorted(unknown))}")
-    return ids
+def measure(problems: Problems, peers: list[Peer], repeats: int, header: list[str]) -> list[Comparison]:
+    """Measure everything, and print each line of the table when it is known."""
+    widths = [max(len(title(row, op)) for row, op in problems), *(max(len(name), 11) for name in header[1:])]
+    print(table.head(header, widths), flush=True)
+    found = []
+    for row, op in problems:
+        found.append(compare(row, op, peers, repeats))
+        print(table.line(table.row(found[-1], header), widths), flush=True)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -12,81 +13,61 @@ import roialign_rs as ra
 from roialign_rs._bench.workloads import Workload
 
 Array: TypeAlias = NDArray[Any]
-Operator: TypeAlias = Literal["avg", "max", "onnx_max", "roi_pool"]
-"""Modes of ``roi_align``, or ``roi_pool`` with its defaults."""
+Operator: TypeAlias = Literal["avg", "max", "onnx_max", "roi_pool", "backward"]
+"""Modes of ``roi_align``; ``roi_pool`` with its defaults; the gradient of ``roi_align``'s mean for the features."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Features in NCHW, boxes with the image first."""
+    """A row of the table and an operator; features in NCHW, boxes with the image first, both of one dtype."""
 
+    row: Workload
     op: Operator
     features: Array
     boxes: Array
-    output_size: tuple[int, int]
-    spatial_scale: float
-    sampling_ratio: int
 
     @classmethod
-    def of(cls, workload: Workload, op: Operator = "avg", dtype: type[np.floating[Any]] = np.float32) -> Problem:
-        """Make a row of the table into a problem, boxes and features in one dtype."""
-        return cls(
-            op,
-            workload.features().astype(dtype, copy=False),
-            workload.boxes().astype(dtype, copy=False),
-            workload.output_size,
-            workload.spatial_scale,
-            workload.sampling_ratio,
-        )
+    def of(cls, row: Workload, op: Operator = "avg", dtype: type[np.floating[Any]] = np.float32) -> Problem:
+        """Make the arrays of a row."""
+        return cls(row, op, row.features().astype(dtype, copy=False), row.boxes().astype(dtype, copy=False))
 
     @property
-    def output_shape(self) -> tuple[int, int, int, int]:
-        """Shape of the result in NCHW."""
-        return (len(self.boxes), self.features.shape[1], *self.output_size)
+    def pooled_shape(self) -> tuple[int, int, int, int]:
+        """Shape of what is pooled, in NCHW."""
+        return (len(self.boxes), self.features.shape[1], *self.row.output_size)
+
+    @cached_property
+    def grads(self) -> Array:
+        """A gradient of what is pooled, for "backward"."""
+        return np.random.default_rng(0).standard_normal(self.pooled_shape, np.float32).astype(self.features.dtype)
 
     def output(self) -> Array:
-        """Memory for a result, touched, and wrong wherever nothing is written."""
-        return np.full(self.output_shape, np.nan, self.features.dtype)
+        """Memory for what is pooled, touched, and wrong wherever nothing is written."""
+        return np.full(self.pooled_shape, np.nan, self.features.dtype)
 
 
 def ours(problem: Problem, *, layout: Literal["NCHW", "NHWC"] = "NCHW", out: Array | None = None) -> Array:
     """Solve it with this package; features must be in the layout."""
+    features, boxes, size = problem.features, problem.boxes, problem.row.output_size
+    options: dict[str, Any] = {"spatial_scale": problem.row.spatial_scale, "layout": layout, "out": out}
+    if problem.op != "roi_pool":
+        options["sampling_ratio"] = problem.row.sampling_ratio
     result: Array
-    if problem.op == "roi_pool":
-        result = ra.roi_pool(
-            problem.features,
-            problem.boxes,
-            problem.output_size,
-            spatial_scale=problem.spatial_scale,
-            layout=layout,
-            out=out,
-        )
+    if problem.op == "backward":
+        result = ra.roi_align_backward(problem.grads, boxes, features.shape, **options)
+    elif problem.op == "roi_pool":
+        result = ra.roi_pool(features, boxes, size, **options)
     else:
-        result = ra.roi_align(
-            problem.features,
-            problem.boxes,
-            problem.output_size,
-            spatial_scale=problem.spatial_scale,
-            sampling_ratio=problem.sampling_ratio,
-            mode=problem.op,
-            layout=layout,
-            out=out,
-        )
+        result = ra.roi_align(features, boxes, size, mode=problem.op, **options)
     return result
 
 
 def check(actual: Array, expected: Array, tolerance: float, what: str) -> None:
-    """Raise unless two results are the same up to rounding; features are below 1 in size.
-
-    Raises
-    ------
-    ValueError
-        If they are not: a time for another result means nothing.
-    """
+    """Raise a ValueError unless two results are the same up to rounding: a time for another one means nothing."""
+    if actual.shape != expected.shape:
+        raise ValueError(f"{what}: the result has the shape {actual.shape}, expected {expected.shape}")
     difference = np.abs(actual.astype(np.float64) - expected)
     # Written so that a NaN fails.
-    if actual.shape != expected.shape or not difference.max(initial=0.0) <= tolerance:
+    if not difference.max(initial=0.0) <= tolerance:
         where = tuple(map(int, np.unravel_index(difference.argmax(), difference.shape)))
-        raise ValueError(
-            f"{what}: {actual[where]} at {where}, expected {expected[where]}; they may differ by {tolerance}"
-        )
+        raise ValueError(f"{what}: {actual[where]} at {where}, expected {expected[where]} +- {tolerance:.1e}")

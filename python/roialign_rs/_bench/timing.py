@@ -1,4 +1,4 @@
-"""Medians of interleaved runs."""
+"""Medians of calls that take turns."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from typing import TypeAlias
 Sampler: TypeAlias = Callable[[], float]
 """Runs something, and gives the seconds that one call of it took."""
 
-#: A sample is at least this long: short calls are repeated inside it, so that a thread that is slow to wake up is not all
-#: that is measured.
+#: Short calls are repeated until a sample is this long: else the time to wake up a thread would be all that is measured.
 MIN_SAMPLE_S = 0.03
-#: How long a library's idle threads may go on spinning before the next sample starts all the same.
-MAX_SETTLE_S = 2.0
 
 
 def wall(call: Callable[[], object]) -> Sampler:
-    """Time a call by the clock on the wall, warm: a call that is not timed comes before each sample."""
+    """Time a call by the clock on the wall; a call that is not timed comes before each sample."""
     call()
     loops = math.ceil(MIN_SAMPLE_S / min(_seconds(call, 1) for _ in range(2)))
 
@@ -31,11 +28,7 @@ def wall(call: Callable[[], object]) -> Sampler:
 
 
 def interleave(samplers: Mapping[str, Sampler], repeats: int) -> dict[str, float]:
-    """Seconds per call, by name.
-
-    Every round takes one sample of each, in an order that turns by one a round: slow drift of the machine and whatever a
-    neighbour leaves in the caches fall on all of them alike.
-    """
+    """Seconds per call, by name. A slow drift of the machine, and what a neighbour leaves in caches, fall on all alike."""
     names = list(samplers)
     samples: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(repeats):
@@ -53,10 +46,9 @@ def _seconds(call: Callable[[], object], loops: int) -> float:
     return (time.perf_counter() - start) / loops
 
 
-def _settle() -> None:
+def _settle(interval: float = 0.005, attempts: int = 400) -> None:
     """Wait until this process is idle: some pools spin for tenths of a second, on cores the next library needs."""
-    interval = 0.005
-    for _ in range(int(MAX_SETTLE_S / interval)):
+    for _ in range(attempts):
         before = time.process_time()
         time.sleep(interval)
         if time.process_time() - before < 0.1 * interval:

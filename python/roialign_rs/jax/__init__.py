@@ -1,8 +1,6 @@
-"""The operators for JAX on the CPU: under ``jit`` and ``vmap``, with gradients.
+"""RoI operators for JAX arrays on the CPU, with ``jit``, ``vmap`` and gradients.
 
-Functions
----------
-roi_align, roi_pool, multiscale_roi_align : as in `roialign_rs`, on JAX arrays
+`roi_align`, `roi_pool` and `multiscale_roi_align` are those of `roialign_rs`, for JAX arrays.
 """
 
 try:
@@ -10,6 +8,7 @@ try:
 except ImportError as error:
     raise ImportError("roialign_rs.jax needs JAX: pip install 'roialign_rs[jax]'") from error
 
-from roialign_rs.jax._functions import multiscale_roi_align, roi_align, roi_pool
+from roialign_rs.jax._functions import roi_align, roi_pool
+from roialign_rs.jax._multiscale import multiscale_roi_align
 
 __all__ = ["multiscale_roi_align", "roi_align", "roi_pool"]

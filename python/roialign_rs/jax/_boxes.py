@@ -1,4 +1,4 @@
-"""One table of boxes from each form that `roialign_rs` takes, of JAX arrays."""
+"""Conversion of all forms of boxes, as JAX arrays, to one table."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 
 def table(boxes: Any, batch_indices: Any, images: int) -> jax.Array:
-    """Make a (K, 5) table, the image's number first, of float32 or float64."""
+    """Return a (K, 5) table of float32 or float64 with the batch index first."""
     if isinstance(boxes, (list, tuple)):
         parts = [_array(f"boxes[{i}]", part) for i, part in enumerate(boxes)]
         if any(part.ndim > 1 or part.size == 0 for part in parts) or (
             not parts and batch_indices is None and images != 1
         ):
             if batch_indices is not None:
-                raise ValueError("batch_indices cannot be given with a list of boxes for each image")
+                raise ValueError("batch_indices cannot be given with a list of one array for each image; leave it out")
             return _per_image(parts, images)
     rows = _array("boxes", boxes)
     if rows.shape == (0,):
@@ -30,20 +30,26 @@ def table(boxes: Any, batch_indices: Any, images: int) -> jax.Array:
     rows = _floats("boxes", rows)
     if rows.shape[1] == 5:
         if batch_indices is not None:
-            raise ValueError("batch_indices cannot be given with boxes that have a batch index column")
+            raise ValueError(
+                "batch_indices cannot be given with boxes of shape (K, 5), whose first column is the batch index; "
+                "leave it out"
+            )
         return rows
     if batch_indices is None:
         if images != 1:
-            raise ValueError(f"batch_indices is needed: boxes of shape (K, 4) do not say which of {images} images")
+            raise ValueError(
+                f"batch_indices is needed for boxes of shape (K, 4) and {images} images; pass it, or boxes of shape "
+                "(K, 5) with the batch index first, or a list of one array for each image"
+            )
         batch_indices = np.zeros(rows.shape[0])
     return _with_images(_array("batch_indices", batch_indices), rows)
 
 
 def _per_image(parts: Sequence[jax.Array], images: int) -> jax.Array:
-    """Join one array of boxes for each image."""
+    """Join a list of one array of boxes for each image."""
     if len(parts) != images:
         plural = "" if images == 1 else "s"
-        raise ValueError(f"boxes: expected one array for each of {images} image{plural}, got {len(parts)}")
+        raise ValueError(f"boxes: expected a list of {images} array{plural}, one for each image, got {len(parts)}")
     for i, part in enumerate(parts):
         if part.size and (part.ndim != 2 or part.shape[1] != 4):
             raise ValueError(f"boxes[{i}]: expected shape (K, 4), got {part.shape}")
@@ -75,3 +81,8 @@ def _floats(name: str, rows: jax.Array) -> jax.Array:
     if not jnp.issubdtype(rows.dtype, jnp.floating) and not jnp.issubdtype(rows.dtype, jnp.integer):
         raise TypeError(f"{name}: dtype {rows.dtype} is not supported; use float32 or float64")
     return rows.astype(jnp.float32)
+
+
+def image_count(features: jax.Array) -> int:
+    """Return the number of images of feature maps; 0 if they have no axes, which is refused later."""
+    return features.shape[0] if features.ndim else 0

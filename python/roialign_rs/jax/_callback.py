@@ -1,4 +1,4 @@
-"""Functions of NumPy arrays inside traced JAX programs."""
+"""Calls of NumPy functions from traced JAX programs."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Arrays = tuple[NDArray[Any], ...]
 
 
 def call(function: Callable[..., Arrays], results: Sequence[jax.ShapeDtypeStruct], *args: jax.Array) -> list[jax.Array]:
-    """Call a function of arrays when the program runs.
+    """Call a NumPy function when the program runs.
 
     Parameters
     ----------
     function
-        Takes NumPy arrays and returns a tuple of them. It must not use JAX: that can wait for the very thread it is
-        called on.
+        Takes NumPy arrays and returns a tuple of them. It must not use JAX, which could wait for the thread that calls
+        it.
     results
-        What it returns, for arguments of the shapes that ``args`` have here.
+        Shapes and dtypes of its results, for arguments with the shapes of ``args``.
     args
-        Under ``vmap`` they come with more axes in front, each of the mapped length or, where an argument is not mapped,
-        of length 1.
+        Its arguments. Under ``vmap`` they have more leading axes when the program runs: of the mapped length, or of
+        length 1 for arguments that are not mapped.
 
     Returns
     -------
     list of arrays
-        With the axes of ``vmap``, if any, in front.
+        Its results, with the leading axes of ``vmap``.
     """
     ranks = [arg.ndim for arg in args]
 

@@ -1,4 +1,4 @@
-"""The package's functions on JAX arrays."""
+"""RoI Align and RoI pooling for JAX arrays."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import roialign_rs as ra
-from roialign_rs._args import Pair, sequence
+from roialign_rs._args import Pair
 from roialign_rs._core import pair
-from roialign_rs.jax._boxes import table
+from roialign_rs.jax._boxes import image_count, table
 from roialign_rs.jax._operators import Operator, apply
 
 Layout = Literal["NCHW", "NHWC"]
@@ -32,33 +32,70 @@ def roi_align(
     layout: Layout = "NCHW",
     box_grad: bool = False,
 ) -> jax.Array:
-    """Pool each box by sampling it on a regular grid, as `roialign_rs.roi_align`.
+    """Cut boxes out of feature maps and resize each to a grid of the same size, by bilinear sampling.
+
+    It does the same as `roialign_rs.roi_align`, which has the definition, for JAX arrays.
 
     Parameters
     ----------
-    features, output_size, spatial_scale, sampling_ratio, aligned, mode, sample_points, layout
-        As for `roialign_rs.roi_align`. All but the features must be known when the program is traced.
-    boxes : (K, 4) or (K, 5) array, (4,) or (5,) for one box, or a sequence of N (K_i, 4) arrays
-        ``x1, y1, x2, y2`` in image pixels; with five columns, the first one is the image's number. In a sequence, ``[]``
-        is an image without boxes.
-    batch_indices : (K,) array of integers, optional
-        Image of each box, for boxes of shape (K, 4). May be left out when N = 1.
-    box_grad : bool
-        Give boxes their gradient too, where ``mode`` is "avg" and ``sample_points`` "center"; otherwise it is 0.
+    features : (N, C, H, W) array of float16, bfloat16, float32, float64 or uint8
+        Feature maps of N images with C channels. With ``layout="NHWC"`` the shape is (N, H, W, C).
+    boxes : (K, 4) or (K, 5) array, or list of N (K_i, 4) arrays
+        Boxes ``x1, y1, x2, y2`` in image pixels. In a (K, 5) array the first column is the batch index: the number of
+        the image, from 0. In a list, entry i holds the boxes of image i, and ``[]`` means none. One box may also come
+        as (4,) or (5,). Coordinates are computed in float64 if the boxes have float64, otherwise in float32.
+    output_size : int or (int, int)
+        Number of bins along y and x: height and width of each result. An int means both.
+    spatial_scale : float, default 1.0
+        Map cells per image pixel, 1 / stride of the feature map.
+    sampling_ratio : int or (int, int), default 0
+        Samples per bin along y and x, at most 65536. If 0 or less, a bin has ``ceil(side of the bin in map cells)``
+        samples along each axis.
+    aligned : bool, default True
+        True shifts boxes by half a map cell, so that integer coordinates are pixel edges, as in Detectron2, mmcv and
+        ONNX 16. False is the older rule: no shift, and sides shorter than one map cell are widened to one. The default
+        of torchvision is False.
+    mode : {"avg", "max", "onnx_max"}, default "avg"
+        Value of a bin: the mean of its samples ("avg"), their maximum ("max", as in mmcv and OpenVINO), or the maximum
+        of all products of weight and cell ("onnx_max", as in the reference implementation of ONNX).
+    sample_points : {"center", "interior"}, default "center"
+        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all
+        libraries) or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
+    batch_indices : (K,) array of int, optional
+        Image of each box, from 0, for boxes of shape (K, 4). Not needed if N = 1.
+    layout : {"NCHW", "NHWC"}, default "NCHW"
+        Order of the axes of features and result: N images (K boxes), C channels, height H, width W.
+    box_grad : bool, default False
+        Compute the gradient for ``boxes`` too. Needs ``mode="avg"`` and ``sample_points="center"``. With False the
+        gradient for boxes is 0.
 
     Returns
     -------
-    (K, C, height, width) array, or (K, height, width, C) with ``layout="NHWC"``
-        Of the features' dtype; float32 for uint8.
+    (K, C, height, width) array
+        One grid for each box, in the order of the boxes and with the dtype of the features (float32 for uint8). With
+        ``layout="NHWC"`` the shape is (K, height, width, C).
+
+    Raises
+    ------
+    ValueError
+        If a shape or an option is not valid, when the program is traced.
+    TypeError
+        If the dtype or the type of an argument is not supported, when the program is traced.
+
+    See Also
+    --------
+    roialign_rs.roi_align : The operator on NumPy arrays.
 
     Notes
     -----
-    Runs on the host, under ``jit`` and ``vmap`` too; the program waits for it. Wrong options, shapes and dtypes are
-    refused when the program is traced, as by `roialign_rs.roi_align`. Wrong values in ``boxes`` or ``batch_indices`` are
-    known only on the host, and come as JAX's error for callbacks, with our message in it.
+    Arrays may be traced (under ``jit`` and the like); all other arguments must be known when the program is traced. The
+    program calls the NumPy operator on the CPU and waits for it. Boxes with NaN or a batch index of no image are found
+    when the program runs: JAX then raises its error for callbacks, which contains our message.
 
     Examples
     --------
+    On the map ``f[y, x] = 5 y + x``, the four bins of the box (1, 1, 3, 3) are centred on the cells (1, 1) to (2, 2):
+
     >>> import jax
     >>> import jax.numpy as jnp
     >>> from roialign_rs.jax import roi_align
@@ -71,7 +108,7 @@ def roi_align(
     if not (isinstance(box_grad, (int, np.integer, np.bool_)) and box_grad in (0, 1)):
         raise TypeError(f"box_grad must be True or False, got {box_grad!r}")
     if box_grad and (mode != "avg" or sample_points != "center"):
-        raise ValueError('box_grad needs mode="avg" and sample_points="center"')
+        raise ValueError('box_grad must be False unless mode="avg" and sample_points="center"')
     features = jnp.asarray(features)
     pool = Operator(
         ra.roi_align,
@@ -88,7 +125,7 @@ def roi_align(
         has_argmax=mode != "avg",
         box_grad=bool(box_grad),
     )
-    return apply(pool, (features,), table(boxes, batch_indices, _images(features)))
+    return apply(pool, (features,), table(boxes, batch_indices, image_count(features)))
 
 
 def roi_pool(
@@ -102,22 +139,59 @@ def roi_pool(
     batch_indices: jax.Array | None = None,
     layout: Layout = "NCHW",
 ) -> jax.Array:
-    """Pool each box after rounding it, and its bins, to whole cells, as `roialign_rs.roi_pool`.
+    """Cut boxes out of feature maps and resize each to a grid of the same size, by pooling whole cells.
+
+    It does the same as `roialign_rs.roi_pool`, which has the definition, for JAX arrays.
 
     Parameters
     ----------
-    features, output_size, spatial_scale, mode, quantization, layout
-        As for `roialign_rs.roi_pool`. All but the features must be known when the program is traced.
-    boxes, batch_indices
-        As for `roi_align`.
+    features : (N, C, H, W) array of float16, bfloat16, float32, float64 or uint8
+        Feature maps of N images with C channels. With ``layout="NHWC"`` the shape is (N, H, W, C).
+    boxes : (K, 4) or (K, 5) array, or list of N (K_i, 4) arrays
+        Boxes ``x1, y1, x2, y2`` in image pixels. In a (K, 5) array the first column is the batch index: the number of
+        the image, from 0. In a list, entry i holds the boxes of image i, and ``[]`` means none. One box may also come
+        as (4,) or (5,). Coordinates are computed in float64 if the boxes have float64, otherwise in float32.
+    output_size : int or (int, int)
+        Number of bins along y and x: height and width of each result. An int means both.
+    spatial_scale : float, default 1.0
+        Map cells per image pixel, 1 / stride of the feature map.
+    mode : {"max", "avg"}, default "max"
+        Value of a bin: the maximum of its cells, or the mean of its cells that are on the map.
+    quantization : {"caffe", "mmcv", "floor", "truncate"}, default "caffe"
+        How the box and its bins are rounded to whole cells. "caffe" is the rule of torchvision and ONNX, "mmcv" that of
+        mmcv; "floor" and "truncate" are the rules of many tutorials.
+    batch_indices : (K,) array of int, optional
+        Image of each box, from 0, for boxes of shape (K, 4). Not needed if N = 1.
+    layout : {"NCHW", "NHWC"}, default "NCHW"
+        Order of the axes of features and result: N images (K boxes), C channels, height H, width W.
 
     Returns
     -------
-    (K, C, height, width) array, or (K, height, width, C) with ``layout="NHWC"``
-        Of the features' dtype; float32 for uint8.
+    (K, C, height, width) array
+        One grid for each box, in the order of the boxes and with the dtype of the features (float32 for uint8). With
+        ``layout="NHWC"`` the shape is (K, height, width, C).
+
+    Raises
+    ------
+    ValueError
+        If a shape or an option is not valid, when the program is traced.
+    TypeError
+        If the dtype or the type of an argument is not supported, when the program is traced.
+
+    See Also
+    --------
+    roialign_rs.roi_pool : The operator on NumPy arrays.
+
+    Notes
+    -----
+    Arrays may be traced (under ``jit`` and the like); all other arguments must be known when the program is traced. The
+    program calls the NumPy operator on the CPU and waits for it. Boxes with NaN or a batch index of no image are found
+    when the program runs: JAX then raises its error for callbacks, which contains our message.
 
     Examples
     --------
+    On the map ``f[y, x] = 5 y + x``, the bins of the box (1, 1, 3, 3) return their last cells, (2, 2) to (3, 3):
+
     >>> import jax.numpy as jnp
     >>> from roialign_rs.jax import roi_pool
     >>> ramp = jnp.arange(25.0).reshape(1, 1, 5, 5)
@@ -134,63 +208,4 @@ def roi_pool(
         (("spatial_scale", spatial_scale), ("mode", mode), ("quantization", quantization)),
         has_argmax=mode == "max",
     )
-    return apply(pool, (features,), table(boxes, batch_indices, _images(features)))
-
-
-def multiscale_roi_align(
-    features_list: Sequence[jax.Array],
-    boxes: jax.Array | Sequence[jax.Array],
-    output_size: Pair,
-    *,
-    spatial_scales: Sequence[float],
-    sampling_ratio: Pair = 0,
-    aligned: bool = True,
-    canonical_size: float = 224,
-    canonical_level: int = 4,
-    rule: Literal["detectron2", "torchvision"] = "detectron2",
-    batch_indices: jax.Array | None = None,
-    layout: Layout = "NCHW",
-) -> jax.Array:
-    """Pool each box from the map of a feature pyramid that suits its size, as `roialign_rs.multiscale_roi_align`.
-
-    Parameters
-    ----------
-    features_list, output_size, spatial_scales, sampling_ratio, aligned, canonical_size, canonical_level, rule, layout
-        As for `roialign_rs.multiscale_roi_align`. All but the features must be known when the program is traced.
-    boxes, batch_indices
-        As for `roi_align`.
-
-    Returns
-    -------
-    (K, C, height, width) array, or (K, height, width, C) with ``layout="NHWC"``
-        Of the features' dtype; float32 for uint8.
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> from roialign_rs.jax import multiscale_roi_align
-    >>> maps = [jnp.ones((1, 8, 64, 64)), jnp.ones((1, 8, 32, 32))]
-    >>> multiscale_roi_align(maps, jnp.array([[8.0, 8.0, 90.0, 70.0]]), 7, spatial_scales=(1 / 4, 1 / 8)).shape
-    (1, 8, 7, 7)
-    """
-    maps = tuple(jnp.asarray(one) for one in sequence("features_list", features_list))
-    pool = Operator(
-        ra.multiscale_roi_align,
-        ra.multiscale_roi_align_backward,
-        pair("output_size", output_size),
-        layout,
-        (
-            ("spatial_scales", tuple(sequence("spatial_scales", spatial_scales))),
-            ("sampling_ratio", pair("sampling_ratio", sampling_ratio)),
-            ("aligned", aligned),
-            ("canonical_size", canonical_size),
-            ("canonical_level", canonical_level),
-            ("rule", rule),
-        ),
-        pyramid=True,
-    )
-    return apply(pool, maps, table(boxes, batch_indices, _images(maps[0]) if maps else 0))
-
-
-def _images(features: jax.Array) -> int:
-    return features.shape[0] if features.ndim else 0
+    return apply(pool, (features,), table(boxes, batch_indices, image_count(features)))

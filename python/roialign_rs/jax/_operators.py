@@ -1,4 +1,4 @@
-"""What JAX needs of each operator: the shape of its result, its result and its gradients from the kernels."""
+"""What JAX needs to know of an operator: shape of the result, result and gradients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Maps: TypeAlias = tuple[jax.Array, ...]
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator with its options. Hashable, so that JAX knows a program that it has compiled."""
+    """An operator with its options. It is hashable, so that JAX can find a compiled program again."""
 
     forward: Callable[..., Any]
     backward: Callable[..., Any]
@@ -32,7 +32,7 @@ class Operator:
     box_grad: bool = False
 
     def pool(self, maps: Maps, boxes: jax.Array, *, return_argmax: bool = False) -> list[jax.Array]:
-        """[result], or [result, argmax as int32]."""
+        """Pool boxes: [result], or [result, argmax as int32]."""
         # Pooling no boxes tells the shape of a result, and refuses wrong options before the program runs.
         blank = [np.broadcast_to(np.zeros((), one.dtype), one.shape) for one in maps]
         empty = self._pooled(blank, np.empty((0, 5), np.float32))
@@ -54,7 +54,7 @@ class Operator:
         return self.forward(maps, table, self.output_size, layout=self.layout, **dict(self.options), **keywords)
 
     def gradients(self, grad: jax.Array, argmax: jax.Array | None, maps: Maps, boxes: jax.Array) -> list[jax.Array]:
-        """One for each map."""
+        """Return the gradient for each map."""
         shapes = [one.shape for one in maps]
         keywords = dict(self.options, layout=self.layout)
 
@@ -68,7 +68,7 @@ class Operator:
         return call(run, results, grad, boxes, *([] if argmax is None else [argmax]))
 
     def box_gradient(self, grad: jax.Array, maps: Maps, boxes: jax.Array) -> jax.Array:
-        """For (K, 5) boxes; that of the image's number is 0."""
+        """Return the gradient for (K, 5) boxes, with 0 for the batch index."""
         known = ("spatial_scale", "sampling_ratio", "aligned")
         keywords = {name: value for name, value in self.options if name in known}
 

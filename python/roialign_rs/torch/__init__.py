@@ -1,15 +1,13 @@
-"""torchvision's RoI operators on PyTorch's CPU tensors, by the kernels of this package.
+"""RoI operators for PyTorch tensors on the CPU, with the signatures and defaults of torchvision.
 
-Either call the functions here, which have torchvision's signatures and defaults (``aligned=False`` among them), or call
-`accelerate` and leave a model that uses torchvision as it is.
+There are two ways to use them: call the functions and modules here instead of those of ``torchvision.ops``, or call
+`accelerate` and leave a model that uses torchvision as it is. As in torchvision, ``aligned`` is False by default.
 
-Functions
----------
-roi_align, roi_pool : as ``torchvision.ops``
-RoIAlign, RoIPool : the same as modules
-MultiScaleRoIAlign : as ``torchvision.ops``, a drop-in for a detector's ``box_roi_pool`` and the like
-accelerate : let torchvision's own operators use these kernels on the CPU
-accelerate_worker : the same in the workers of a DataLoader
+* `roi_align`, `roi_pool`: as in ``torchvision.ops``.
+* `RoIAlign`, `RoIPool`: the same as modules.
+* `MultiScaleRoIAlign`: as in ``torchvision.ops``, for the ``box_roi_pool`` of a detector.
+* `accelerate`: makes torchvision's operators use these kernels on the CPU.
+* `accelerate_worker`: the same in the workers of a DataLoader.
 
 A call uses ``min(roialign_rs.get_num_threads(), torch.get_num_threads())`` threads.
 """

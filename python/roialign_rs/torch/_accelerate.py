@@ -1,9 +1,9 @@
-"""torchvision's operators on the CPU, by these kernels, for as long as anybody asks for it.
+"""Replaces the CPU kernels of torchvision's operators, for as long as somebody requests it.
 
-torchvision's Python functions, poolers, scripted and compiled models all end in operators of PyTorch's dispatcher.
-Registering other kernels there for the CPU reaches every one of them, whenever it was imported or made, and leaves
-autograd, autocast, meta tensors and other devices to torchvision. Around its operators, the pooler of feature pyramids
-copies the boxes and results of each map; it has a function for that, and this has one call to stand in for it.
+torchvision's functions, poolers, scripted and compiled models all call operators of PyTorch's dispatcher. Kernels that
+are registered there for the CPU serve all of them, whenever they were imported or created. Autograd, autocast, meta
+tensors and other devices stay torchvision's. Its pooler for feature pyramids also copies boxes and results of each map;
+it is a function, which is replaced by one that pools all maps in one call.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _library: library.Library | None = None
 
 
 class Acceleration:
-    """One request for acceleration; `restore` or the end of a ``with`` block withdraws it, once."""
+    """A request for acceleration, created by `accelerate`.
+
+    It ends with `restore` or with its ``with`` block.
+    """
 
     def __init__(self) -> None:
         global _handles
@@ -34,7 +37,10 @@ class Acceleration:
         self._active = True
 
     def restore(self) -> None:
-        """Withdraw the request. torchvision's own kernels are back when no other one is left."""
+        """End this request. When no request is left, torchvision uses its own kernels again.
+
+        Calling it again does nothing.
+        """
         global _handles
         with _lock:
             _handles -= self._active
@@ -48,30 +54,38 @@ class Acceleration:
 
 
 def accelerate() -> Acceleration:
-    """Let torchvision's ``roi_align`` and ``roi_pool``, forward and backward, use these kernels on the CPU.
+    """Make torchvision's RoI Align and RoI pooling use these kernels on the CPU, without changes to a model.
 
-    It is process-wide, and also serves names imported earlier, poolers and models that exist already, scripted and
-    compiled ones. torchvision's ``MultiScaleRoIAlign`` pools from all its maps in one call. Signatures, defaults and
-    gradients stay torchvision's. Other devices are not touched.
+    It replaces the forward and backward kernels of ``torchvision.ops.roi_align`` and ``roi_pool`` in the whole process:
+    for functions imported earlier, existing models, scripted and compiled ones too. ``MultiScaleRoIAlign`` pools from
+    all its maps in one call. Signatures, defaults and gradients stay torchvision's. Other devices than the CPU are not
+    affected.
 
     Returns
     -------
     Acceleration
-        A context manager. Without ``with``, acceleration lasts until its ``restore()``, or for the whole process.
+        Use it in a ``with`` statement, or call its `Acceleration.restore` to end the acceleration. Without either it
+        lasts as long as the process.
 
     Raises
     ------
     ImportError
-        If torchvision is not installed or came without its operators.
+        If torchvision is not installed, or was installed without its operators.
+
+    See Also
+    --------
+    accelerate_worker : Acceleration in the workers of a DataLoader.
 
     Notes
     -----
-    Requests are counted, from any thread: torchvision's kernels are back when the last one has ended. What
-    torchvision's kernels refuse, they still refuse; boxes that are not finite or of an image that does not exist,
-    which they read out of bounds for, are a ValueError. float16 is computed in float32, and bfloat16 works.
+    Requests are counted over all threads. torchvision uses its own kernels again when the last request has ended.
 
-    A call uses at most ``torch.get_num_threads()`` threads. Processes that are forked inherit acceleration; spawned
-    ones, such as the workers of a DataLoader, begin without it: see `accelerate_worker`.
+    Arguments that torchvision rejects are still rejected. Boxes with NaN, an infinite coordinate or a batch index of no
+    image raise a ValueError; torchvision's kernels read out of bounds for them. float16 is computed in float32, and
+    bfloat16 is supported.
+
+    A call uses at most ``torch.get_num_threads()`` threads. Forked processes inherit the acceleration. Spawned
+    processes, such as the workers of a DataLoader, do not: use `accelerate_worker`.
 
     Examples
     --------
@@ -85,17 +99,19 @@ def accelerate() -> Acceleration:
 
 
 def accelerate_worker(worker_id: int) -> None:
-    """Call `accelerate` for the life of a DataLoader's worker: ``worker_init_fn=roialign_rs.torch.accelerate_worker``.
+    """Call `accelerate` in a worker of a DataLoader, for the life of the worker.
+
+    Pass it as ``worker_init_fn``.
 
     Parameters
     ----------
     worker_id : int
-        What a DataLoader passes. Not used.
+        Number of the worker, which the DataLoader passes. Not used.
 
     Raises
     ------
     ImportError
-        As for `accelerate`.
+        If torchvision is not installed, or was installed without its operators.
 
     Examples
     --------
@@ -112,10 +128,10 @@ def accelerate_worker(worker_id: int) -> None:
 
 
 def _install() -> None:
-    """Put a switch in front of torchvision's kernels, once and for all.
+    """Put a switch in front of torchvision's kernels. It stays for the life of the process.
 
-    It stays when the last request ends: the dispatcher's tables are read without a lock, so taking a kernel out while
-    another thread is about to call it is a use after free, and was seen to be one.
+    Removing a kernel is not safe: the dispatcher reads its tables without a lock, so another thread that is about to
+    call the kernel would use freed memory.
     """
     global _library
     if _library is not None:
@@ -176,7 +192,7 @@ def _pooler_switch(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def _fits(features: Tensor, rois: Tensor, size: Sequence[int]) -> bool:
-    """Whether our kernels take this. If not, torchvision's give an empty result, or say what is wrong."""
+    """Whether these kernels support the arguments. Otherwise torchvision's return an empty result or an error."""
     same = features.dtype == rois.dtype and features.dtype in _pooler.FLOATS
     return same and features.dim() == 4 and rois.dim() == 2 and rois.size(1) == 5 and min(size) > 0
 

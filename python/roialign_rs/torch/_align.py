@@ -1,4 +1,4 @@
-"""RoI Align as PyTorch operators: the kernel, the shape it gives, the gradient."""
+"""RoI Align as PyTorch operators: kernel, shape of the result, gradient."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def roi_align(
     aligned: bool,
     box_grad: bool,
 ) -> Tensor:
-    """Pool (K, 5) boxes. ``box_grad`` only says what the backward pass will do."""
+    """Pool (K, 5) boxes. ``box_grad`` is for the backward pass."""
     return _kernels.roi_align(features, boxes, spatial_scale, pooled_height, pooled_width, sampling_ratio, aligned)
 
 
@@ -90,7 +90,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 def no_second_gradient(ctx: Any, *grads: Tensor) -> None:
-    """Backward of a backward operator."""
+    """Backward pass of a backward operator: raise an error."""
     raise RuntimeError(
         "RoI operators cannot be differentiated twice: call backward() or grad() without create_graph=True, "
         "or detach() their gradient before it is used in another loss"

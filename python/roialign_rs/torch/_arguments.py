@@ -1,7 +1,7 @@
-"""What these functions take: torchvision's forms of boxes and sizes, dense CPU tensors.
+"""Checks of arguments: dense CPU tensors, and torchvision's forms of boxes and sizes.
 
-The dispatcher answers a wrong kind of argument with the operator's schema; these checks name the argument. While
-PyTorch traces, numbers may be its symbols, which pass.
+The dispatcher reports a wrong type with the schema of the operator; these checks name the argument. While PyTorch
+traces, numbers may be its symbols, which are accepted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.ui
 
 
 def check_input(name: str, tensor: Tensor) -> None:
-    """Refuse what is not a dense (N, C, H, W) tensor of a dtype that the kernels take, on the CPU."""
+    """Raise an error unless this is a dense (N, C, H, W) tensor of a supported dtype on the CPU."""
     if not isinstance(tensor, Tensor):
         hint = ": call torch.from_numpy on it" if isinstance(tensor, np.ndarray) else ""
         raise TypeError(f"{name} must be a torch.Tensor, got {type(tensor).__name__}{hint}")
@@ -33,19 +33,19 @@ def check_input(name: str, tensor: Tensor) -> None:
 
 
 def check_dense(name: str, tensor: Tensor) -> None:
-    """Refuse tensors that are not dense or not on the CPU; meta tensors pass, they give meta results."""
+    """Raise an error unless the tensor is dense and on the CPU. Meta tensors are accepted; they give meta results."""
     if tensor.layout != torch.strided:
         raise NotImplementedError(f"{name} is sparse: call .to_dense() on it")
     if tensor.is_quantized:
         raise NotImplementedError(f"{name} is quantized: call .dequantize() on it, or use torchvision.ops")
     if tensor.device.type not in ("cpu", "meta"):
         raise NotImplementedError(
-            f"{name} is on {tensor.device}, these kernels run on the CPU: call .cpu() on it, or use torchvision.ops"
+            f"{name} is on {tensor.device}, but these kernels run on the CPU: call .cpu() on it, or use torchvision.ops"
         )
 
 
 def check_cells(name: str, tensor: Tensor, boxes: Tensor) -> None:
-    """Refuse to pool boxes from an (N, C, H, W) tensor without cells. Compiled code leaves this to the kernel."""
+    """Raise an error if there are boxes but the tensor has no cells. Compiled code leaves this to the kernel."""
     if torch.compiler.is_compiling():  # it would add guards on sizes that may be symbols
         return
     images, _, height, width = tensor.shape
@@ -56,14 +56,17 @@ def check_cells(name: str, tensor: Tensor, boxes: Tensor) -> None:
 
 
 def as_boxes(boxes: Tensor | Sequence[Tensor]) -> Tensor:
-    """One (K, 5) tensor, the image's number first, of torchvision's two forms."""
+    """Convert torchvision's two forms of boxes to one (K, 5) tensor with the batch index first."""
     if isinstance(boxes, Tensor):
         check_dense("boxes", boxes)
         if boxes.dim() != 2 or boxes.size(1) != 5:
-            raise ValueError(f"boxes: expected shape (K, 5), the image first, got {tuple(boxes.shape)}")
+            raise ValueError(f"boxes: expected shape (K, 5), the batch index first, got {tuple(boxes.shape)}")
         return boxes
     if not isinstance(boxes, (list, tuple)) or not boxes or not all(isinstance(part, Tensor) for part in boxes):
-        raise TypeError("boxes must be a (K, 5) tensor, or a list of one (K, 4) tensor for each image")
+        got = type(boxes).__name__
+        if isinstance(boxes, (list, tuple)):
+            got += f" of {', '.join(sorted({type(part).__name__ for part in boxes})) or 'no tensors'}"
+        raise TypeError(f"boxes must be a (K, 5) tensor, or a list of one (K, 4) tensor for each image, got {got}")
     for i, part in enumerate(boxes):
         check_dense(f"boxes[{i}]", part)
         if part.dim() != 2 or part.size(1) != 4:
@@ -74,19 +77,19 @@ def as_boxes(boxes: Tensor | Sequence[Tensor]) -> Tensor:
 
 
 def check_names(name: str, value: Any) -> None:
-    """Refuse what is not a list or tuple of strings."""
+    """Raise an error unless this is a list or tuple of strings."""
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
         raise TypeError(f"{name} must be a list of strings, got {value!r}")
 
 
 def check_maps(x: Any) -> None:
-    """Refuse what has no maps by name."""
+    """Raise an error unless this is a mapping."""
     if not isinstance(x, Mapping):
         raise TypeError(f"x must be a dict of tensors, got {type(x).__name__}")
 
 
 def check_image_shapes(image_shapes: Any) -> None:
-    """Refuse what is not a list of (height, width), both positive."""
+    """Raise an error unless this is a list of positive (height, width)."""
     try:
         shapes = [tuple(shape) for shape in image_shapes]
     except TypeError:
@@ -100,7 +103,7 @@ def check_image_shapes(image_shapes: Any) -> None:
 
 
 def as_size(output_size: int | Sequence[int]) -> tuple[int, int]:
-    """(height, width)."""
+    """Return (height, width)."""
     if isinstance(output_size, (list, tuple)):
         if len(output_size) != 2:
             raise ValueError(f"output_size: expected one integer or (height, width), got {tuple(output_size)}")
@@ -110,7 +113,7 @@ def as_size(output_size: int | Sequence[int]) -> tuple[int, int]:
 
 
 def as_integer(name: str, value: Any) -> int:
-    """Make an integer of 64 bits of anything that is one."""
+    """Return any integer as an int of 64 bits."""
     if isinstance(value, torch.SymInt):
         return value
     try:
@@ -124,7 +127,7 @@ def as_integer(name: str, value: Any) -> int:
 
 
 def as_number(name: str, value: Any) -> float:
-    """Make a float of anything that is a number."""
+    """Return any number as a float."""
     if isinstance(value, (float, torch.SymFloat, torch.SymInt)):
         return value
     if not hasattr(value, "__float__") and not hasattr(value, "__index__"):  # float() would read a string
@@ -138,7 +141,7 @@ def as_number(name: str, value: Any) -> float:
 
 
 def as_flag(name: str, value: Any) -> bool:
-    """Make a bool of a bool, 0 or 1, NumPy's too."""
+    """Return a bool of Python or NumPy, or 0 or 1, as a bool."""
     if isinstance(value, (int, np.integer, np.bool_)) and value in (0, 1):
         return bool(value)
     raise TypeError(f"{name} must be True or False, got {value!r}")

@@ -1,8 +1,8 @@
-"""Forward-mode derivatives of the operators of `roialign_rs.torch`; `torch.library.custom_op` gives none.
+"""Forward-mode derivatives of the operators, which ``torch.library.custom_op`` does not support.
 
-A switch in front of an operator's autograd kernel takes the tangent off the first argument and gives the result its
-own. It serves every way into the operator: `torch.func.jvp` and `jacfwd`, dual tensors, and the backward pass of dual
-tensors, which calls the backward operators.
+A switch in front of the autograd kernel of an operator removes the tangent of the first argument and gives the result
+its tangent. All ways of forward mode call it: ``torch.func.jvp``, ``torch.func.jacfwd``, dual tensors, and the backward
+pass of dual tensors.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _library = library.Library("roialign_rs", "IMPL")
 
 
 def linear(op: Any) -> None:
-    """Register the tangent of an operator that is linear in its first argument: the operator, of the tangent."""
+    """Register the tangent of an operator that is linear in its first argument: the operator applied to the tangent."""
 
     def rule(tangent: Any, primal: Any, *options: Any) -> Any:
         if isinstance(primal, list):
@@ -39,7 +39,7 @@ def linear(op: Any) -> None:
 
 
 def register(op: Any, rule: Rule) -> None:
-    """Call the rule where the first argument has a tangent; refuse tangents of other arguments."""
+    """Register a rule for tangents of the first argument. Tangents of other arguments raise an error."""
     overload = op._opoverload
     kernel = library.get_kernel(overload, "AutogradCPU")
     names = [argument.name for argument in overload._schema.arguments]
@@ -51,15 +51,18 @@ def register(op: Any, rule: Rule) -> None:
         for name, other in zip(names[1:], others, strict=True):
             if other is not None:
                 raise NotImplementedError(
-                    f"{name}: forward mode has no derivative for them; call .detach() on them, or use reverse mode "
-                    "with box_grad=True"
+                    f"{name}: forward-mode differentiation is not supported for this argument; call .detach() on it, or "
+                    "use reverse mode with box_grad=True"
                 )
         if tangent is None:
             return kernel.call_boxed(keyset, *args)
         options = dict(zip(names, args, strict=True))
         if options.get("box_grad") and options["boxes"].requires_grad:
             # The backward pass would need the tangent of the features that it saved.
-            raise NotImplementedError("boxes: with box_grad=True there is no forward mode; call .detach() on them")
+            raise NotImplementedError(
+                "boxes: forward-mode differentiation is not supported with box_grad=True; call .detach() on boxes, or pass "
+                "box_grad=False"
+            )
         return rule(tangent, _primal(args[0]), *args[1:])
 
     # These stand in front of the kernel, which is registered for all devices' autograd keys together.

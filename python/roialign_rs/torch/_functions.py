@@ -1,4 +1,4 @@
-"""torchvision.ops' functions, with its signatures."""
+"""The functions of ``torchvision.ops``, with its signatures."""
 
 from __future__ import annotations
 
@@ -23,56 +23,77 @@ def roi_align(
     *,
     box_grad: bool = False,
 ) -> Tensor:
-    """Pool each box by sampling it on a regular grid, as ``torchvision.ops.roi_align``.
+    """Cut boxes out of feature maps and resize each to a grid of the same size, as ``torchvision.ops.roi_align``.
+
+    Each box is divided into bins. The result of a bin is the mean of bilinear samples at regular points in it.
 
     Parameters
     ----------
     input : (N, C, H, W) tensor of float16, bfloat16, float32, float64 or uint8
-        Feature maps on the CPU, of any strides (``channels_last`` among them), read in place.
+        Feature maps of N images with C channels, on the CPU, with any strides (such as ``channels_last``). Not copied.
     boxes : (K, 5) tensor, or list of N (K_i, 4) tensors
-        ``x1, y1, x2, y2`` in image pixels, in the tensor after the image's number. Unlike torchvision's, they may be of
-        another dtype than ``input``; positions are computed in theirs, float32 for narrower ones.
+        Boxes ``x1, y1, x2, y2`` in image pixels. In a (K, 5) tensor the first column is the batch index: the number of
+        the image, from 0. In a list, entry i holds the boxes of image i. The dtype may differ from that of ``input``,
+        unlike in torchvision. Coordinates are computed in float64 if the boxes have float64, otherwise in float32.
     output_size : int or (int, int)
-        Bins of a box: height and width.
-    spatial_scale : float
-        Cells of the map per image pixel: 1 / stride.
-    sampling_ratio : int
-        Samples of a bin along each axis. 0 or less takes one per cell of the bin, rounded up.
-    aligned : bool
-        Shift boxes by half a cell. False by default as in torchvision; `roialign_rs.roi_align` has True.
-    box_grad : bool
-        Give boxes their gradient too. False gives them none, as torchvision, even if they require it.
+        Number of bins along y and x: height and width of each result. An int means both.
+    spatial_scale : float, default 1.0
+        Map cells per image pixel, 1 / stride of the feature map.
+    sampling_ratio : int, default -1
+        Samples per bin along each axis, at most 65536. If 0 or less, ``ceil(side of the bin in map cells)``.
+    aligned : bool, default False
+        True shifts boxes by half a map cell, so that integer coordinates are pixel edges. False: no shift, and sides
+        shorter than one map cell are widened to one. The default is that of torchvision; `roialign_rs.roi_align` has
+        True.
+    box_grad : bool, default False
+        Compute the gradient for ``boxes`` too. With False boxes have no gradient, as in torchvision, even if they
+        require one.
 
     Returns
     -------
     (K, C, height, width) tensor
-        Contiguous, of ``input``'s dtype; float32 for uint8.
+        One grid for each box, contiguous, with the dtype of ``input`` (float32 for uint8).
 
     Raises
     ------
     NotImplementedError
-        For tensors that are sparse, quantized or not on the CPU.
+        If a tensor is sparse, quantized or not on the CPU.
     ValueError
-        For a shape or value that does not fit, such as a box that is not finite or of an image that does not exist.
+        If a shape or a value is not valid, such as a box with NaN or a batch index of no image.
     TypeError
-        For a wrong kind of argument, such as an array in place of a tensor.
+        If the dtype or the type of an argument is not supported, such as an array instead of a tensor.
+
+    See Also
+    --------
+    RoIAlign : The same as a module.
+    roialign_rs.roi_align : The operator on NumPy arrays, with more options.
 
     Notes
     -----
-    Works under autograd, autocast, ``torch.compile(fullgraph=True)``, ``torch.export`` and ``torch.jit.script`` (a
-    process that loads a saved script imports this module first), and gives meta tensors for meta tensors. 16-bit floats
-    are computed in float32 and rounded once, so autocast changes nothing. Differentiating twice raises. Forward mode
-    (`torch.func.jvp`, `torch.func.jacfwd`, `torch.autograd.forward_ad`) gives the derivative for ``input``; for a
-    tangent of the boxes it raises NotImplementedError.
+    It works with autograd, autocast, ``torch.compile(fullgraph=True)``, ``torch.export``, ``torch.jit.script`` and meta
+    tensors. A process that loads a saved script must import this module first. 16-bit floats are computed in float32
+    and rounded once.
+
+    Forward-mode differentiation is supported for ``input`` alone; a tangent of the boxes raises NotImplementedError. A
+    second derivative raises RuntimeError.
 
     Examples
     --------
+    On the map ``f[y, x] = 5 y + x``, the four bins of the box (1, 1, 3, 3) are centred on the cells (1, 1) to (2, 2):
+
     >>> import torch
     >>> from roialign_rs.torch import roi_align
     >>> ramp = torch.arange(25.0).reshape(1, 1, 5, 5)
-    >>> roi_align(ramp, [torch.tensor([[1.0, 1.0, 3.0, 3.0]])], 2, sampling_ratio=2, aligned=True)
+    >>> boxes = [torch.tensor([[1.0, 1.0, 3.0, 3.0]])]
+    >>> roi_align(ramp, boxes, 2, sampling_ratio=2, aligned=True)
     tensor([[[[ 6.,  7.],
               [11., 12.]]]])
+
+    By default, as in torchvision, they are centred half a cell further:
+
+    >>> roi_align(ramp, boxes, 2, sampling_ratio=2)
+    tensor([[[[ 9., 10.],
+              [14., 15.]]]])
     """
     check_input("input", input)
     rois = as_boxes(boxes)
@@ -99,31 +120,53 @@ def roi_pool(
     *,
     box_grad: bool = False,
 ) -> Tensor:
-    """Pool the maximum of each bin after rounding boxes and bins to whole cells, as ``torchvision.ops.roi_pool``.
+    """Cut boxes out of feature maps and resize each to a grid of the same size, as ``torchvision.ops.roi_pool``.
+
+    Boxes and bins are rounded to whole map cells. The result of a bin is the maximum of its cells.
 
     Parameters
     ----------
-    input, boxes, output_size, spatial_scale
-        As for `roi_align`.
-    box_grad : bool
-        Taken so that the operators can stand in for each other; True is refused, there is no such gradient.
+    input : (N, C, H, W) tensor of float16, bfloat16, float32, float64 or uint8
+        Feature maps of N images with C channels, on the CPU, with any strides (such as ``channels_last``). Not copied.
+    boxes : (K, 5) tensor, or list of N (K_i, 4) tensors
+        Boxes ``x1, y1, x2, y2`` in image pixels. In a (K, 5) tensor the first column is the batch index: the number of
+        the image, from 0. In a list, entry i holds the boxes of image i. The dtype may differ from that of ``input``,
+        unlike in torchvision. Coordinates are computed in float64 if the boxes have float64, otherwise in float32.
+    output_size : int or (int, int)
+        Number of bins along y and x: height and width of each result. An int means both.
+    spatial_scale : float, default 1.0
+        Map cells per image pixel, 1 / stride of the feature map.
+    box_grad : bool, default False
+        Must be False: rounded boxes have no gradient. The argument exists so that `roi_pool` and `roi_align` can be
+        exchanged.
 
     Returns
     -------
     (K, C, height, width) tensor
-        Contiguous, of ``input``'s dtype; float32 for uint8.
+        One grid for each box, contiguous, with the dtype of ``input`` (float32 for uint8).
 
     Raises
     ------
-    NotImplementedError, ValueError, TypeError
-        As for `roi_align`.
+    NotImplementedError
+        If a tensor is sparse, quantized or not on the CPU.
+    ValueError
+        If a shape or a value is not valid, such as a box with NaN or a batch index of no image.
+    TypeError
+        If the dtype or the type of an argument is not supported, such as an array instead of a tensor.
+
+    See Also
+    --------
+    RoIPool : The same as a module.
+    roialign_rs.roi_pool : The operator on NumPy arrays, with more options and the formula.
 
     Notes
     -----
-    Rounding makes the result constant in the boxes, between jumps. Transforms and compilers as for `roi_align`.
+    It works with autograd, compilers and transforms like `roi_align`.
 
     Examples
     --------
+    On the map ``f[y, x] = 5 y + x``, the bins of the box (1, 1, 3, 3) return their last cells, (2, 2) to (3, 3):
+
     >>> import torch
     >>> from roialign_rs.torch import roi_pool
     >>> ramp = torch.arange(25.0).reshape(1, 1, 5, 5)
@@ -135,7 +178,7 @@ def roi_pool(
     rois = as_boxes(boxes)
     check_cells("input", input, rois)
     if as_flag("box_grad", box_grad):
-        raise ValueError("box_grad: roi_pool rounds its boxes, so they have no gradient; use roi_align")
+        raise ValueError("box_grad must be False: roi_pool rounds boxes, so they have no gradient; use roi_align")
     height, width = as_size(output_size)
     # The places of the maxima are twice as many bytes as the maxima, and of use to the backward pass only.
     with_argmax = torch.is_grad_enabled() and input.requires_grad

@@ -1,4 +1,4 @@
-"""The package's functions on CPU tensors, with torchvision's order of arguments. Nothing here knows autograd."""
+"""The functions of this package on CPU tensors, with torchvision's order of arguments and without autograd."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def roi_align_backward(
 def roi_align_box_gradient(
     grad: Tensor, features: Tensor, boxes: Tensor, spatial_scale: float, sampling_ratio: int, aligned: bool
 ) -> Tensor:
-    """Gradient for (K, 5) boxes; that of the image's number is 0."""
+    """Gradient for (K, 5) boxes, with 0 for the batch index."""
     gradient = ra.roi_align_box_gradient(
         as_array(grad),
         as_array(features),
@@ -64,7 +64,7 @@ def roi_align_box_gradient(
 def roi_pool(
     features: Tensor, boxes: Tensor, spatial_scale: float, height: int, width: int, with_argmax: bool = True
 ) -> tuple[Tensor, Tensor]:
-    """Pool (K, 5) boxes; also the int64 place of each maximum, or an empty tensor."""
+    """Pool (K, 5) boxes. Also return the argmax as int64, or an empty tensor."""
     args = (as_array(features), as_array(boxes), (height, width))
     if not with_argmax:
         return as_tensor(ra.roi_pool(*args, spatial_scale=spatial_scale)), torch.empty(0, dtype=torch.int64)
@@ -90,7 +90,7 @@ def roi_pool_backward(
 def assign_stages(
     boxes: Tensor, num_stages: int, min_level: int, canonical_size: float, canonical_level: int
 ) -> Tensor:
-    """Which map each of (K, 5) boxes is pooled from."""
+    """Return the index of the map of each (K, 5) box."""
     stages = ra.assign_stages(
         as_array(boxes)[:, 1:],
         num_stages,
@@ -112,7 +112,7 @@ def multiscale_roi_align(
     width: int,
     sampling_ratio: int,
 ) -> Tensor:
-    """Pool each of (K, 5) boxes from its map."""
+    """Pool each (K, 5) box from its map."""
     pooled = ra.multiscale_roi_align(
         [as_array(one) for one in features],
         as_array(boxes),

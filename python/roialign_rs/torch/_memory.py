@@ -1,4 +1,4 @@
-"""Tensors as NumPy arrays and back, on the same memory."""
+"""Conversion between tensors and NumPy arrays that share memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 
 
 def as_array(tensor: Tensor) -> NDArray[Any]:
-    """View a CPU tensor of any strides as an array.
+    """View a CPU tensor with any strides as an array.
 
-    NumPy has no bfloat16 of its own; there the two-byte elements are viewed as the dtype that ml_dtypes registers.
+    NumPy has no bfloat16, so such tensors are viewed with the dtype of ml_dtypes.
     """
     tensor = tensor.detach()
     if tensor.dtype != torch.bfloat16:

@@ -1,6 +1,6 @@
-"""torchvision.ops' modules of one map, with its signatures and representations.
+"""The modules of ``torchvision.ops`` for one map, with its signatures and representations.
 
-TorchScript reads annotations as they are, so there is no ``from __future__ import annotations``.
+TorchScript reads annotations at run time, so there is no ``from __future__ import annotations``.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,26 @@ torch.fx.wrap("roi_pool")
 
 
 class RoIAlign(nn.Module):
-    """`roi_align` with its options kept, as ``torchvision.ops.RoIAlign``.
+    """`roi_align` as a module that stores its options, as ``torchvision.ops.RoIAlign``.
 
     Parameters
     ----------
-    output_size, spatial_scale, sampling_ratio, aligned, box_grad
-        As for `roi_align`.
+    output_size : int or (int, int)
+        Number of bins along y and x: height and width of each result. An int means both.
+    spatial_scale : float
+        Map cells per image pixel, 1 / stride of the feature map.
+    sampling_ratio : int
+        Samples per bin along each axis, at most 65536. If 0 or less, ``ceil(side of the bin in map cells)``.
+    aligned : bool, default False
+        True shifts boxes by half a map cell, so that integer coordinates are pixel edges. False: no shift, and sides
+        shorter than one map cell are widened to one. The default is that of torchvision; `roialign_rs.roi_align` has
+        True.
+    box_grad : bool, default False
+        Compute the gradient for the boxes too.
+
+    See Also
+    --------
+    roi_align : The same as a function, with all details.
 
     Examples
     --------
@@ -52,17 +66,23 @@ class RoIAlign(nn.Module):
         self.box_grad = box_grad
 
     def forward(self, input: Tensor, rois: Tensor | list[Tensor]) -> Tensor:
-        """Pool boxes.
+        """Pool boxes from feature maps.
 
         Parameters
         ----------
-        input, rois
-            As ``input`` and ``boxes`` of `roi_align`.
+        input : (N, C, H, W) tensor of float16, bfloat16, float32, float64 or uint8
+            Feature maps of N images with C channels, on the CPU, with any strides (such as ``channels_last``). Not
+            copied.
+        rois : (K, 5) tensor, or list of N (K_i, 4) tensors
+            Boxes ``x1, y1, x2, y2`` in image pixels. In a (K, 5) tensor the first column is the batch index: the number
+            of the image, from 0. In a list, entry i holds the boxes of image i. The dtype may differ from that of
+            ``input``, unlike in torchvision. Coordinates are computed in float64 if the boxes have float64, otherwise
+            in float32.
 
         Returns
         -------
         (K, C, height, width) tensor
-            As of `roi_align`.
+            The result of `roi_align`.
         """
         return roi_align(
             input,
@@ -82,12 +102,20 @@ class RoIAlign(nn.Module):
 
 
 class RoIPool(nn.Module):
-    """`roi_pool` with its options kept, as ``torchvision.ops.RoIPool``.
+    """`roi_pool` as a module that stores its options, as ``torchvision.ops.RoIPool``.
 
     Parameters
     ----------
-    output_size, spatial_scale, box_grad
-        As for `roi_pool`.
+    output_size : int or (int, int)
+        Number of bins along y and x: height and width of each result. An int means both.
+    spatial_scale : float
+        Map cells per image pixel, 1 / stride of the feature map.
+    box_grad : bool, default False
+        Must be False: rounded boxes have no gradient.
+
+    See Also
+    --------
+    roi_pool : The same as a function, with all details.
 
     Examples
     --------
@@ -107,17 +135,23 @@ class RoIPool(nn.Module):
         self.box_grad = box_grad
 
     def forward(self, input: Tensor, rois: Tensor | list[Tensor]) -> Tensor:
-        """Pool boxes.
+        """Pool boxes from feature maps.
 
         Parameters
         ----------
-        input, rois
-            As ``input`` and ``boxes`` of `roi_pool`.
+        input : (N, C, H, W) tensor of float16, bfloat16, float32, float64 or uint8
+            Feature maps of N images with C channels, on the CPU, with any strides (such as ``channels_last``). Not
+            copied.
+        rois : (K, 5) tensor, or list of N (K_i, 4) tensors
+            Boxes ``x1, y1, x2, y2`` in image pixels. In a (K, 5) tensor the first column is the batch index: the number
+            of the image, from 0. In a list, entry i holds the boxes of image i. The dtype may differ from that of
+            ``input``, unlike in torchvision. Coordinates are computed in float64 if the boxes have float64, otherwise
+            in float32.
 
         Returns
         -------
         (K, C, height, width) tensor
-            As of `roi_pool`.
+            The result of `roi_pool`.
         """
         return roi_pool(input, rois, self.output_size, self.spatial_scale, box_grad=self.box_grad)
 

@@ -1,7 +1,7 @@
-"""torchvision.ops.MultiScaleRoIAlign, in one call over all maps.
+"""``torchvision.ops.MultiScaleRoIAlign``, in one call over all maps.
 
-`torch.jit.script` compiles this module and its functions, so they keep to what TorchScript knows, and annotations are no
-strings. `torch.fx` keeps calls of the functions as they are.
+``torch.jit.script`` compiles this module and its functions, so they use what TorchScript supports, and annotations are
+not strings. ``torch.fx`` does not trace into the functions.
 """
 
 import math
@@ -27,33 +27,42 @@ from roialign_rs.torch._arguments import (
 
 
 class MultiScaleRoIAlign(nn.Module):
-    """Pool each box from the map of a feature pyramid that suits its size, as ``torchvision.ops.MultiScaleRoIAlign``.
+    """Cut boxes out of a feature pyramid by RoI Align, as ``torchvision.ops.MultiScaleRoIAlign``.
+
+    A feature pyramid is a set of feature maps of the same images at different resolutions. Each box is pooled from the
+    map that fits its size. All boxes are pooled in one call.
 
     Parameters
     ----------
     featmap_names : list or tuple of str
-        Which maps of the input to use.
+        Names of the maps to use.
     output_size : int or (int, int)
-        Bins of a box: height and width.
+        Number of bins along y and x: height and width of each result. An int means both.
     sampling_ratio : int
-        Samples of a bin along each axis. 0 or less takes one per cell of the bin, rounded up.
-    canonical_scale : float
-        Side of the box, in image pixels, that belongs to ``canonical_level``.
-    canonical_level : int
-        log2 of the stride of that box's map.
-    box_grad : bool
-        Give boxes their gradient too; False gives them none, as torchvision.
+        Samples per bin along each axis, at most 65536. If 0 or less, ``ceil(side of the bin in map cells)``.
+    canonical_scale : float, default 224
+        Side, in image pixels, of a square box that is pooled from the map of ``canonical_level``.
+    canonical_level : int, default 4
+        Level of the map for boxes of ``canonical_scale``. The stride of level l is ``2**l``.
+    box_grad : bool, default False
+        Compute the gradient for the boxes too. With False boxes have no gradient, as in torchvision.
 
     Raises
     ------
     TypeError, ValueError
-        For an argument of a wrong kind or value, which is named.
+        If an argument is not valid.
+
+    See Also
+    --------
+    roialign_rs.multiscale_roi_align : The operator on NumPy arrays, with more options.
 
     Notes
     -----
-    As in torchvision: ``aligned`` is False; the scale of each map is taken from the first call's shapes, rounded to a
-    power of two, and kept in ``scales``; a box whose level lies between two used maps takes the map of that number,
-    and gives 0 where there is none, so maps should be neighbours in the pyramid.
+    Boxes are not shifted by half a cell (``aligned=False``), as in torchvision.
+
+    The first call computes the scale of each map from its height, rounds it to a power of two, and stores it in
+    ``scales``. The maps should be neighbours in the pyramid. Otherwise levels are taken as indices of the used maps, and
+    a box whose index has no map gives 0, as in torchvision.
 
     Examples
     --------
@@ -90,26 +99,30 @@ class MultiScaleRoIAlign(nn.Module):
         self.scales = None
 
     def forward(self, x: dict[str, Tensor], boxes: list[Tensor], image_shapes: list[tuple[int, int]]) -> Tensor:
-        """Pool boxes.
+        """Pool boxes from the maps.
 
         Parameters
         ----------
         x : dict of (N, C, H_i, W_i) tensors
-            Feature maps by name, the finest first.
+            Feature maps by name, highest resolution first.
         boxes : list of N (K_i, 4) tensors
-            ``x1, y1, x2, y2`` in image pixels.
+            Boxes ``x1, y1, x2, y2`` of each image, in image pixels.
         image_shapes : list of (height, width)
-            Sizes of the images, before padding.
+            Sizes of the images in pixels, before padding.
 
         Returns
         -------
         (K, C, height, width) tensor
-            Contiguous, of the first map's dtype.
+            One grid for each box, in the order of the boxes, contiguous, with the dtype of the first map.
 
         Raises
         ------
-        NotImplementedError, ValueError, TypeError
-            As for `roi_align`.
+        NotImplementedError
+            If a tensor is sparse, quantized or not on the CPU.
+        ValueError
+            If a shape or a value is not valid, such as a box with NaN or a batch index of no image.
+        TypeError
+            If the dtype or the type of an argument is not supported, such as an array instead of a tensor.
         """
         features = _select(x, self.featmap_names)
         scales = self.scales
@@ -129,7 +142,7 @@ class MultiScaleRoIAlign(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """What the module was made with."""
+        """Return the options of the module, for its representation."""
         return (
             f"featmap_names={self.featmap_names}, output_size={self.output_size}, sampling_ratio={self.sampling_ratio}"
         )
@@ -137,7 +150,7 @@ class MultiScaleRoIAlign(nn.Module):
 
 @torch.fx.wrap
 def _select(x: dict[str, Tensor], names: list[str]) -> list[Tensor]:
-    """Maps of these names, in the order of ``x``."""
+    """Return the maps of these names, in the order of ``x``."""
     features: list[Tensor] = []
     if not torch.jit.is_scripting():
         check_maps(x)
@@ -147,21 +160,21 @@ def _select(x: dict[str, Tensor], names: list[str]) -> list[Tensor]:
                 check_input(f"x['{name}']", one)
             features.append(one)
     if len(features) == 0:
-        raise ValueError(f"x: has none of the maps {names}, only {list(x.keys())}")
+        raise ValueError(f"x: expected at least one of the maps {names}, got {list(x.keys())}")
     return features
 
 
 @torch.fx.wrap
 def _scales(features: list[Tensor], image_shapes: list[tuple[int, int]]) -> list[float]:
-    """Scale of each map, by its height in that of the tallest image."""
+    """Return the scale of each map: its height divided by that of the tallest image."""
     if not torch.jit.is_scripting():
         check_image_shapes(image_shapes)
     if len(image_shapes) == 0:
-        raise ValueError("image_shapes: expected the size of at least one image")
+        raise ValueError("image_shapes: expected the size of at least one image, got an empty list")
     height = max([shape[0] for shape in image_shapes])
     for one in features:
         if one.shape[2] == 0:
-            raise ValueError("x: a map of height 0 has no scale")
+            raise ValueError("x: expected maps with a height of at least 1, got 0")
     return [2.0 ** _level(one.shape[2] / height) for one in features]
 
 
@@ -176,7 +189,7 @@ def _pool(
     canonical_level: int,
     box_grad: bool,
 ) -> Tensor:
-    """Pool each box from the map that suits its size; 0 where levels between the maps are left out."""
+    """Pool each box from the map that fits its size. Boxes of levels past the last map give 0."""
     rois = _scripted.as_boxes(boxes) if torch.jit.is_scripting() else as_boxes(boxes)
     if not torch.jit.is_scripting():
         check_cells("x", features[0], rois)
@@ -204,5 +217,5 @@ def _pool(
 
 
 def _level(scale: float) -> int:
-    """Nearest power of two; TorchScript has no log2."""
+    """Return the nearest integer to ``log2(scale)``. TorchScript has no log2."""
     return int(round(math.log(scale) / math.log(2)))  # noqa: RUF046  # a float in TorchScript

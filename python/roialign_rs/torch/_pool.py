@@ -1,4 +1,4 @@
-"""RoI pooling as PyTorch operators: the kernel, the shape it gives, the gradient."""
+"""RoI pooling as PyTorch operators: kernel, shape of the result, gradient."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from roialign_rs.torch._align import no_second_gradient
 def roi_pool(
     features: Tensor, boxes: Tensor, spatial_scale: float, pooled_height: int, pooled_width: int, with_argmax: bool
 ) -> tuple[Tensor, Tensor]:
-    """Pool (K, 5) boxes; also the place of each maximum, an empty tensor where nobody will ask."""
+    """Pool (K, 5) boxes. Also return the argmax, or an empty tensor if it is not needed."""
     return _kernels.roi_pool(features, boxes, spatial_scale, pooled_height, pooled_width, with_argmax)
 
 
@@ -65,7 +65,7 @@ roi_pool_backward.register_autograd(no_second_gradient)
 
 
 def _with_tangent(tangent: Tensor, features: Tensor, boxes: Tensor, *args: Any) -> tuple[Tensor, Tensor]:
-    """Pool, and read the tangent at the place of each maximum."""
+    """Forward-mode rule: pool, and read the tangent at the argmax of each bin."""
     *options, _ = args
     pooled, argmax = roi_pool(features, boxes, *options, True)
     channels = tangent.size(1)

@@ -1,4 +1,4 @@
-"""What torchvision's pooler of several maps does, in one call: no copies for each map, and none of the results."""
+"""A replacement for torchvision's pooler of several maps: one call, without copies for each map."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Mapper = Callable[[Sequence[Tensor]], Tensor]
 def fits(
     features: Sequence[Tensor], boxes: Sequence[Tensor], output_size: Sequence[int], scales: Sequence[float]
 ) -> bool:
-    """Whether these are several maps, and boxes, of one floating dtype in the CPU's memory, and there are bins."""
+    """Whether these are several maps, boxes and bins that one call supports: one float dtype, plain CPU tensors."""
     if len(features) < 2 or len(scales) != len(features) or not boxes or min(output_size) < 1:
         return False
     first = features[0]
@@ -49,7 +49,7 @@ def pool(
     scales: Sequence[float],
     mapper: Mapper,
 ) -> Tensor:
-    """Pool each box from the map that torchvision's own mapper finds for it."""
+    """Pool each box from the map that torchvision's mapper chooses."""
     stages = mapper(boxes)
     # No map where levels between the maps are left out, or where an inverted box has no level: torchvision gives 0.
     nowhere = (stages < 0) | (stages >= len(features))

@@ -1,4 +1,4 @@
-"""RoI Align over a feature pyramid as PyTorch operators: the kernel, the shape it gives, the gradient."""
+"""RoI Align on a feature pyramid as PyTorch operators: kernel, shape of the result, gradient."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from roialign_rs.torch._align import no_second_gradient, roi_align_box_gradient
 def assign_stages(
     boxes: Tensor, num_stages: int, min_level: int, canonical_size: float, canonical_level: int
 ) -> Tensor:
-    """Which map each of (K, 5) boxes is pooled from."""
+    """Return the index of the map of each (K, 5) box."""
     return _kernels.assign_stages(boxes, num_stages, min_level, canonical_size, canonical_level)
 
 
@@ -36,7 +36,7 @@ def multiscale_roi_align(
     sampling_ratio: int,
     box_grad: bool,
 ) -> Tensor:
-    """Pool each of (K, 5) boxes from its map. ``box_grad`` only says what the backward pass will do."""
+    """Pool each (K, 5) box from its map. ``box_grad`` is for the backward pass."""
     return _kernels.multiscale_roi_align(
         features, boxes, stages, spatial_scales, pooled_height, pooled_width, sampling_ratio
     )
@@ -67,7 +67,7 @@ def multiscale_roi_align_backward(
     spatial_scales: Sequence[float],
     sampling_ratio: int,
 ) -> list[Tensor]:
-    """Gradient for each map; ``sides`` are their heights and widths, in turn."""
+    """Gradient for each map. ``sides`` are height and width of the first map, the second map, and so on."""
     shapes = _shapes(grad, sides, images)
     return _kernels.multiscale_roi_align_backward(grad, boxes, stages, shapes, spatial_scales, sampling_ratio)
 

@@ -1,7 +1,7 @@
-"""What `torch.jit.script` compiles in place of the functions here: TorchScript knows no keyword-only arguments.
+"""Variants of the functions for ``torch.jit.script``, which does not support keyword-only arguments.
 
-The compiler asks for these plain forms, which end in the same operators, through ``__prepare_scriptable__``. It reads
-annotations as they are, so there is no ``from __future__ import annotations``.
+The compiler gets them through ``__prepare_scriptable__``. They call the same operators. TorchScript reads annotations
+at run time, so there is no ``from __future__ import annotations``.
 """
 
 import torch
@@ -18,7 +18,7 @@ def roi_align(
     aligned: bool = False,
     box_grad: bool = False,
 ) -> Tensor:
-    """Pool as `roialign_rs.torch.roi_align`."""
+    """Pool like `roialign_rs.torch.roi_align`."""
     height, width = output_size
     return torch.ops.roialign_rs.roi_align(
         input, as_boxes(boxes), spatial_scale, height, width, sampling_ratio, aligned, box_grad
@@ -32,19 +32,19 @@ def roi_pool(
     spatial_scale: float = 1.0,
     box_grad: bool = False,
 ) -> Tensor:
-    """Pool as `roialign_rs.torch.roi_pool`."""
+    """Pool like `roialign_rs.torch.roi_pool`."""
     if box_grad:
-        raise ValueError("box_grad: roi_pool rounds its boxes, so they have no gradient; use roi_align")
+        raise ValueError("box_grad must be False: roi_pool rounds boxes, so they have no gradient; use roi_align")
     height, width = output_size
     with_argmax = torch.is_grad_enabled() and input.requires_grad
     return torch.ops.roialign_rs.roi_pool(input, as_boxes(boxes), spatial_scale, height, width, with_argmax)[0]
 
 
 def as_boxes(boxes: Tensor | list[Tensor]) -> Tensor:
-    """One (K, 5) tensor, the image's number first, of torchvision's two forms."""
+    """Convert torchvision's two forms of boxes to one (K, 5) tensor with the batch index first."""
     if isinstance(boxes, Tensor):
         if boxes.dim() != 2 or boxes.size(1) != 5:
-            raise ValueError(f"boxes: expected shape (K, 5), the image first, got {boxes.shape}")
+            raise ValueError(f"boxes: expected shape (K, 5), the batch index first, got {boxes.shape}")
         return boxes
     parts: list[Tensor] = []
     for i, part in enumerate(boxes):

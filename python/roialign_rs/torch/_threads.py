@@ -1,4 +1,4 @@
-"""Limit kernels to PyTorch's number of threads: it is 1 in a DataLoader worker, so workers do not compete for cores."""
+"""Limits kernels to PyTorch's number of threads, which is 1 in a DataLoader worker."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
 def follow_torch(kernel: Kernel) -> Kernel:
-    """Let a function use ``min(roialign_rs.get_num_threads(), torch.get_num_threads())`` threads.
+    """Limit a function to ``min(roialign_rs.get_num_threads(), torch.get_num_threads())`` threads.
 
-    The limit is the calling thread's own, so calls from other threads, and of NumPy functions, keep theirs.
+    The limit holds for calls of the wrapped function alone, not for other threads or for functions on NumPy arrays.
     """
 
     @functools.wraps(kernel)

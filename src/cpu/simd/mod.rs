@@ -48,7 +48,7 @@ impl<T: Copy> Lanes<T> {
     }
 }
 
-/// An instruction set that kernels are compiled for, and that this CPU has: there is no way to make another one.
+/// An instruction set that this CPU has and that the kernels are compiled for.
 ///
 /// ```
 /// use roialign_rs::cpu::Level;
@@ -56,7 +56,7 @@ impl<T: Copy> Lanes<T> {
 /// assert_eq!(names[0], "scalar");
 /// ```
 ///
-/// The kind of instruction set is private, so that safe code cannot name one that the CPU may lack:
+/// Its variants are private, so that safe code cannot select an instruction set that the CPU lacks:
 ///
 /// ```compile_fail,E0599
 /// use roialign_rs::cpu::{Level, Settings};
@@ -98,7 +98,7 @@ impl Kind {
 }
 
 impl Level {
-    /// The name that `ROIALIGN_LEVEL` takes.
+    /// The name of the level, as `ROIALIGN_LEVEL` takes it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self.0 {
@@ -109,12 +109,12 @@ impl Level {
         }
     }
 
-    /// All levels that this CPU has, from the slowest to the fastest.
+    /// The levels of this CPU, from the slowest to the fastest.
     pub fn available() -> impl Iterator<Item = Self> {
         Kind::ALL.into_iter().filter(|kind| kind.is_available()).map(Self)
     }
 
-    /// The level in use: what `ROIALIGN_LEVEL` names, else the best that there is.
+    /// The level in use: the one that `ROIALIGN_LEVEL` names, else the fastest of this CPU.
     ///
     /// # Errors
     /// If the environment variable names no level, or one that this CPU does not have.

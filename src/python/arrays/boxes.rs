@@ -47,7 +47,8 @@ impl<'py> BoxTable<'py> {
         };
         let shape = match *boxes.shape() {
             [_, 5] if batch_indices.is_some() => {
-                let message = "batch_indices cannot be given with boxes that have a batch index column";
+                let message = "batch_indices cannot be given with boxes of shape (K, 5), whose first column is the batch \
+                               index; leave it out";
                 return Err(Error::Conflict(message.to_owned()).into());
             }
             [rows, 4] if batch_indices.is_none() && images != 1 && rows > 0 => {

@@ -151,14 +151,17 @@ fn checked_out<'py>(
     }
     // SAFETY: the pointer is that of a live array.
     if unsafe { (*array.as_array_ptr()).fields.flags } & NPY_ARRAY_WRITEABLE == 0 {
-        return Err(Error::Conflict("out is read-only".to_owned()).into());
+        return Err(Error::Conflict("out is read-only; pass a writable array".to_owned()).into());
     }
     if overlaps_itself(&array) {
-        return Err(Error::Conflict("out has elements that share memory with each other".to_owned()).into());
+        let message = "out has elements that share memory with each other; pass a copy, such as out.copy()";
+        return Err(Error::Conflict(message.to_owned()).into());
     }
     for input in inputs.iter().filter_map(|input| input.cast::<PyUntypedArray>().ok()) {
         if overlap(&array, input)? {
-            return Err(Error::Conflict("out shares memory with an input".to_owned()).into());
+            return Err(
+                Error::Conflict("out shares memory with an input; pass another array".to_owned()).into()
+            );
         }
     }
     Ok(array)

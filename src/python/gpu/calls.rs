@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 
-use super::{Device, DeviceArray, download, send, upload};
+use super::{Device, DeviceArray, download, layout_name, send, upload};
 use crate::error::{Error, Result, tuple};
 use crate::gpu;
 use crate::ops::RoiOp;
@@ -24,9 +24,10 @@ pub fn on_device<'py>(
         return Ok(None);
     }
     if arrays.len() < objects.len() {
-        return Err(
-            Error::Conflict(format!("{name}: some lie on a device and some do not; upload all")).into()
-        );
+        return Err(Error::Conflict(format!(
+            "{name}: some arrays are on a device and some are not; upload all of them with Device.features"
+        ))
+        .into());
     }
     Ok(Some(arrays))
 }
@@ -40,13 +41,15 @@ impl DeviceArray {
     /// Refuses a layout and a device that are not the array's.
     fn check(&self, layout: Layout, device: Option<&Device>) -> Result<()> {
         if layout != self.layout {
-            let message = format!("layout must be {:?}, which the arrays were uploaded in", self.layout());
+            let (expected, got) = (layout_name(self.layout), layout_name(layout));
+            let message =
+                format!("layout must be {expected:?}, that of the arrays on the device, got {got:?}");
             return Err(Error::Conflict(message));
         }
         match device {
             Some(Device(device)) if !self.array.is_on(device) => {
                 let message =
-                    "device is another one than the arrays lie on; leave it out for arrays on a device";
+                    "device must be the one that holds the arrays; leave it out for arrays on a device";
                 Err(Error::Conflict(message.to_owned()))
             }
             _ => Ok(()),
@@ -67,8 +70,8 @@ pub fn forward<'py>(
 ) -> PyResult<Py<PyAny>> {
     let py = boxes.py();
     if has_out {
-        let message =
-            "out cannot be given for features on a device, where the result stays; use .numpy(out=...)";
+        let message = "out cannot be given for features on a device, because the result stays there; leave it \
+                       out and download with .numpy(out=...)";
         return Err(Error::Conflict(message.to_owned()).into());
     }
     maps.iter().try_for_each(|map| map.get().check(layout, device))?;
@@ -167,8 +170,8 @@ fn given<'py>(
     others: &[Bound<'py, DeviceArray>],
 ) -> PyResult<Bound<'py, DeviceArray>> {
     let Ok(out) = out.cast::<DeviceArray>() else {
-        let message =
-            "out must lie on the device, as grad_output does; or download the result with .numpy(out=...)";
+        let message = "out must be an array on the device, like grad_output; upload it, or leave it out and \
+                       download the result with .numpy(out=...)";
         return Err(Error::Conflict(message.to_owned()).into());
     };
     let there = out.get();
@@ -179,7 +182,7 @@ fn given<'py>(
     }
     let mut arrays = inputs.iter().copied().chain(others.iter().map(|other| &other.get().array));
     if arrays.any(|array| Arc::ptr_eq(array, &there.array)) {
-        return Err(Error::Conflict("out shares memory with an input".to_owned()).into());
+        return Err(Error::Conflict("out shares memory with an input; pass another array".to_owned()).into());
     }
     Ok(out.clone())
 }

@@ -8,21 +8,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from roialign_rs._bench.problem import Array, Problem
-from roialign_rs._bench.timing import Sampler
 
 Call: TypeAlias = Callable[[], Array]
 
-NAMES = ("onnxruntime", "openvino", "torchvision")
-"""Modules of this package, each with a function ``load(threads) -> Peer``."""
-
-
-@dataclass(frozen=True)
-class Node:
-    """The operator inside a network, between operators that choose the layout of its input."""
-
-    call: Call
-    #: Seconds of the operator alone.
-    sample: Sampler
+PACKAGES = {"onnxruntime": "onnx onnxruntime", "openvino": "openvino", "torchvision": "torchvision"}
+"""What to install for each module of this package; each module has a function ``load(threads) -> Peer``."""
 
 
 @dataclass(frozen=True)
@@ -31,24 +21,21 @@ class Peer:
 
     name: str
     version: str
-    #: Largest difference to us that is rounding in float32, relative to the largest feature.
+    #: Largest difference to us that is rounding in float32, relative to the largest value.
     tolerance: float
     #: Does everything that a caller does once (models, sessions, bound buffers), and gives one call from NumPy arrays
     #: to a NumPy array; None if the library cannot solve the problem.
     prepare: Callable[[Problem], Call | None]
-    #: The same inside a network, where the library can tell how long one operator takes.
-    in_network: Callable[[Problem], Node | None] = lambda problem: None
-    #: Our result, with a known deviation of the library put in.
-    as_there: Callable[[Problem, Array], Array] = lambda problem, expected: expected
 
 
-def installed(threads: int) -> tuple[list[Peer], list[str]]:
-    """The peers that can be imported here, and why the others cannot."""
+def installed(threads: int) -> tuple[list[Peer], dict[str, str]]:
+    """The peers that can be imported here, and why the others cannot, by name."""
     peers: list[Peer] = []
-    missing: list[str] = []
-    for name in NAMES:
+    missing: dict[str, str] = {}
+    for name in PACKAGES:
         try:
             peers.append(importlib.import_module(f"{__name__}.{name}").load(threads))
-        except ImportError as error:
-            missing.append(f"{name}: {error}")
+        # torchvision raises a RuntimeError where it does not fit the installed torch.
+        except (ImportError, RuntimeError) as error:
+            missing[name] = str(error)
     return peers, missing
