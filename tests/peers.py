@@ -16,6 +16,7 @@ import onnxruntime
 import openvino
 import openvino.opset9
 from onnx import helper
+from onnx.reference import ReferenceEvaluator
 from oracles import pair
 
 onnxruntime.set_default_logger_severity(4)
@@ -105,6 +106,25 @@ def onnxruntime_roi_align(
     return session.run(None, {"input0": features, "input1": boxes, "input2": batch_indices})[0]
 
 
+def onnx_reference_roi_align(
+    features, boxes, output_size, *, batch_indices, spatial_scale, sampling_ratio, aligned, mode
+):
+    """RoiAlign as the standard's own evaluator computes it, in loops of Python."""
+    height, width = pair(output_size)
+    node = helper.make_node(
+        "RoiAlign",
+        ["features", "boxes", "images"],
+        ["output"],
+        mode={"avg": "avg", "onnx_max": "max"}[mode],
+        output_height=height,
+        output_width=width,
+        sampling_ratio=sampling_ratio,
+        spatial_scale=spatial_scale,
+        coordinate_transformation_mode="half_pixel" if aligned else "output_half_pixel",
+    )
+    return ReferenceEvaluator(node).run(None, {"features": features, "boxes": boxes, "images": batch_indices})[0]
+
+
 def onnxruntime_roi_pool(features, boxes, output_size, *, batch_indices, spatial_scale, **_):
     """MaxRoiPool."""
     attributes = (("pooled_shape", pair(output_size)), ("spatial_scale", float(spatial_scale)))
@@ -127,9 +147,19 @@ def openvino_model(op, ranks, integers, attributes):
 
 
 def openvino_roi_align(
-    features, boxes, output_size, *, batch_indices, spatial_scale, sampling_ratio, aligned, mode, **_
+    features,
+    boxes,
+    output_size,
+    *,
+    batch_indices,
+    spatial_scale,
+    sampling_ratio,
+    aligned,
+    mode,
+    aligned_mode=None,
+    **_,
 ):
-    """ROIAlign-9."""
+    """ROIAlign-9, with one of its modes or the one that our ``aligned`` means."""
     height, width = pair(output_size)
     attributes = (
         ("pooled_h", height),
@@ -137,7 +167,7 @@ def openvino_roi_align(
         ("sampling_ratio", max(sampling_ratio, 0)),
         ("spatial_scale", float(spatial_scale)),
         ("mode", mode),
-        ("aligned_mode", "half_pixel_for_nn" if aligned else "asymmetric"),
+        ("aligned_mode", aligned_mode or ("half_pixel_for_nn" if aligned else "asymmetric")),
     )
     model = openvino_model("roi_align", ((-1, -1, -1, -1), (-1, 4), (-1,)), (2,), attributes)
     return np.array(model([features, boxes, batch_indices.astype(np.int32)])[0])

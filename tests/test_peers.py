@@ -1,10 +1,16 @@
 """Live parity with released libraries, on the cases of the registry where they promise what we promise."""
 
+from functools import partial
+
 import cases
 import numpy as np
 import pytest
-from checks import assert_close
-from peers import PEERS, onnxruntime_roi_align
+from backends import arguments
+from checks import assert_close, assert_within, largest_finite
+from peers import PEERS, onnx_reference_roi_align, onnxruntime_roi_align, openvino_roi_align
+from tolerances import BOUNDS
+
+import roialign_rs as ra
 
 ENOUGH = 120
 """Cases for each peer: every kind of box about ten times."""
@@ -36,6 +42,38 @@ def test_opset_10_is_the_unaligned_kind(backend):
             assert_close(case.run(backend), theirs, case, "onnxruntime")
             compared += 1
     assert compared > 20
+
+
+ROWS = {
+    "ONNX half_pixel": ("onnx", onnx_reference_roi_align, {}),
+    "ONNX output_half_pixel": ("onnx", onnx_reference_roi_align, {"aligned": False}),
+    "ONNX max": ("onnx", onnx_reference_roi_align, {"mode": "onnx_max"}),
+    "ONNX Runtime max": ("onnxruntime", onnxruntime_roi_align, {"mode": "onnx_max"}),
+    "OpenVINO half_pixel": ("openvino", partial(openvino_roi_align, aligned_mode="half_pixel"), {}),
+    "OpenVINO max": ("openvino", openvino_roi_align, {"mode": "max"}),
+}
+"""Rows of the table in ``docs/options.md`` that are not plainly the peers' cases: bound, caller, options."""
+
+
+@pytest.mark.parametrize("sampling_ratio", [0, 2])
+@pytest.mark.parametrize("row", ROWS)
+def test_row_of_the_options_page(row, sampling_ratio, backend):
+    bound, call, changes = ROWS[row]
+    rng = np.random.default_rng(len(row) + sampling_ratio)
+    corners = rng.uniform(-20, 120, (12, 2))
+    boxes = np.hstack([corners, corners + rng.uniform(4, 100, (12, 2))]).astype(np.float32)
+    features = rng.standard_normal((2, 3, 14, 16), np.float32)
+    options = {"aligned": True, "mode": "avg", **changes, "spatial_scale": 1 / 8, "sampling_ratio": sampling_ratio}
+    images = rng.integers(0, 2, 12)
+    theirs = call(features, boxes, 5, batch_indices=images, **options)
+
+    moved = boxes + np.float32(0.5) if row == "OpenVINO half_pixel" else boxes
+    ours = ra.roi_align(features, moved, 5, batch_indices=images, **options, **arguments(backend))
+    if row == "OpenVINO max":
+        assert ours.min() < 0
+        ours = np.maximum(ours, 0)
+    limit, reason = BOUNDS[bound, "float32"]
+    assert_within(ours, theirs, limit * largest_finite(features), f"{row} ({reason})")
 
 
 def test_every_operator_has_a_peer():

@@ -16,6 +16,7 @@ BOUNDS = {
     ("box gradient", "float32"): (5e-7, "products rounded in float32; of the terms, for they cancel"),
     ("onnxruntime", "float32"): (2e-6, "the same positions, another order of summation"),
     ("onnxruntime", "float64"): (1e-12, "the same positions, another order of summation"),
+    ("onnx", "float32"): (2e-6, "positions are rounded to float32 in another order"),
     ("openvino", "float32"): (1e-5, "positions are evaluated in another order, in float32"),
     ("torchvision", "float32"): (2e-6, "the same positions, another order of summation"),
     ("torchvision", "float64"): (1e-12, "the same positions, another order of summation"),
