@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 
-def python(code, timeout=60, **environment):
+def python(code, timeout=240, **environment):
     """Run code with some environment variables, those of this library otherwise unset; give what it printed."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ROIALIGN_")}
     inherited["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), inherited.get("PYTHONPATH", "")])

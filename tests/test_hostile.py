@@ -80,7 +80,7 @@ except TypeError as error:
 """
     printed = python(PREPARE + code)
     if op == "roi_align_box_gradient":
-        assert printed.startswith("grad_output: dtype float32 is not supported; use that of the result")
+        assert printed.startswith("grad_output: dtype float32 is not supported; use the dtype of the pooled result")
     else:
         assert printed == "float32"
 
