@@ -10,7 +10,7 @@ mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
 : >"$apt/status"
 get() {
     apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::Lists="$apt/lists" \
-        -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" -o Debug::NoLocking=1 "$@"
+        -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" -o Debug::NoLocking=1 -o APT::Sandbox::User=root "$@"
 }
 get update
 get install --no-install-recommends --download-only --yes python3 libgcc-s1 libstdc++6

@@ -14,7 +14,7 @@ trap 'rm -rf "$packages"' EXIT
 version=$(emulated -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 python -m pip install --quiet --target "$packages" --only-binary :all: --implementation cp --python-version "$version" \
     --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux_2_17_aarch64 \
-    --platform manylinux2014_aarch64 hypothesis ml_dtypes pytest pytest-timeout "$wheel"
+    --platform manylinux2014_aarch64 --group test-without-peers "$wheel"
 export PYTHONPATH="$packages"
 emulated -c 'import platform, roialign_rs; print(platform.machine(), roialign_rs.simd_level())'
 # Under emulation a test may take longer than the limit in pyproject.toml.
