@@ -58,8 +58,8 @@ def cells(found: Sequence[dict[str, Any]]) -> list[str]:
     """Ranges of one workload over machines."""
     names = dict.fromkeys(min(row["others"], key=row["others"].get) for row in found)
 
-    def span(form: Callable[[float], str], value: Callable[[dict[str, Any]], float]) -> str:
-        values = [value(row) for row in found]
+    def span(form: Callable[[float], str], value: Callable[[dict[str, Any]], float | None]) -> str:
+        values = [one for one in map(value, found) if one is not None]  # a copy may not have been timed
         return " - ".join(dict.fromkeys((form(min(values)), form(max(values)))))
 
     return [

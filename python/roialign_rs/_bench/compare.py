@@ -63,7 +63,7 @@ def agreeing(peers: Sequence[Peer], problem: Problem, expected: Array) -> tuple[
 
 
 def copying(nbytes: int) -> Sampler:
-    """Time a copy that reads and writes as many bytes together."""
-    source = np.zeros(nbytes // 2, np.uint8)
+    """Time a copy that reads and writes as many bytes together; all pages of untouched zeros would be one in memory."""
+    source = np.ones(nbytes // 2, np.uint8)
     target = np.ones_like(source)
     return wall(lambda: np.copyto(target, source))
