@@ -8,7 +8,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 (cd target/dist-tree && maturin sdist --out "$folder")
 mkdir "$folder/unpacked"
-tar -xzf "$folder"/*.tar.gz -C "$folder/unpacked" --strip-components=1
+# All files of the archive have one time. Cargo compares times, so that it would take the build of an older archive.
+tar -xzmf "$folder"/*.tar.gz -C "$folder/unpacked" --strip-components=1
 
 # Every tracked file must be there, and PKG-INFO; of files for git and CI it does not matter.
 git ls-files | grep -v '^\.' | sort >"$folder/expected"
