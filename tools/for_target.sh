@@ -10,7 +10,7 @@ if rustup target add "$target" 2>/dev/null; then
     exec "$@"
 fi
 "$(dirname "$0")/need.sh" rustc-web rust-web-src >&2
-export RUSTC=/usr/bin/rustc
+export RUSTC=/usr/bin/rustc RUSTDOC=/usr/bin/rustdoc
 # Debian's compiler is a stable one; this lets it take the unstable option that compiles the standard library.
 export RUSTC_BOOTSTRAP=1
 export CARGO_UNSTABLE_BUILD_STD=std,panic_unwind,test
