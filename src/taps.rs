@@ -89,12 +89,12 @@ pub struct RoiTaps {
 #[derive(Debug, Default)]
 pub struct Table<T> {
     /// Where the entries of each bin start; one more than bins per axis.
-    bounds: Vec<usize>,
-    pixels: Vec<u32>,
-    weights: Vec<T>,
-    /// Beside `weights`, for gradients of boxes.
+    offsets: Vec<usize>,
+    indices: Vec<u32>,
+    values: Vec<T>,
+    /// Beside `values`, for gradients of boxes.
     slopes: Vec<[T; 2]>,
-    /// Beside `bounds`, for the forms made of samples.
+    /// Beside `offsets`, for the forms made of samples.
     first_samples: Vec<i64>,
     rois: Vec<RoiTaps>,
     reduce: Reduce,
@@ -110,28 +110,28 @@ impl<T: Real> Table<T> {
     pub fn new(reduce: Reduce, has_slopes: bool, boxes: usize, output: Extent, memory: Self) -> Result<Self> {
         let bins = boxes * (output.height + output.width + 2);
         let mut table = Self { reduce, has_slopes, ..memory };
-        table.bounds.clear();
-        table.pixels.clear();
-        table.weights.clear();
+        table.offsets.clear();
+        table.indices.clear();
+        table.values.clear();
         table.slopes.clear();
         table.first_samples.clear();
         table.rois.clear();
         table.rois.reserve(boxes);
-        reserve(&mut table.bounds, bins, "bins")?;
+        reserve(&mut table.offsets, bins, "bins")?;
         if matches!(reduce, Reduce::MaxSample | Reduce::MaxCorner) {
             reserve(&mut table.first_samples, bins, "bins")?;
         }
-        reserve(&mut table.pixels, bins * MOST_UNROLLED_TAPS, TAPS)?;
-        reserve(&mut table.weights, bins * MOST_UNROLLED_TAPS, TAPS)?;
+        reserve(&mut table.indices, bins * MOST_UNROLLED_TAPS, TAPS)?;
+        reserve(&mut table.values, bins * MOST_UNROLLED_TAPS, TAPS)?;
         Ok(table)
     }
 
     /// Bytes that its arrays hold, used or not.
     fn capacity(&self) -> usize {
-        let Self { bounds, pixels, weights, slopes, first_samples, rois, .. } = self;
-        size_of::<usize>() * bounds.capacity()
-            + size_of::<u32>() * pixels.capacity()
-            + size_of::<T>() * weights.capacity()
+        let Self { offsets, indices, values, slopes, first_samples, rois, .. } = self;
+        size_of::<usize>() * offsets.capacity()
+            + size_of::<u32>() * indices.capacity()
+            + size_of::<T>() * values.capacity()
             + size_of::<[T; 2]>() * slopes.capacity()
             + size_of::<i64>() * first_samples.capacity()
             + size_of::<RoiTaps>() * rois.capacity()
@@ -150,17 +150,17 @@ impl<T: Real> Table<T> {
         y: impl FnOnce(AxisWriter<'_, T>) -> AxisSpan,
         x: impl FnOnce(AxisWriter<'_, T>) -> AxisSpan,
     ) -> Result<()> {
-        reserve_more(&mut self.pixels, most_taps, TAPS)?;
-        reserve_more(&mut self.weights, most_taps, TAPS)?;
+        reserve_more(&mut self.indices, most_taps, TAPS)?;
+        reserve_more(&mut self.values, most_taps, TAPS)?;
         if self.has_slopes {
             reserve_more(&mut self.slopes, most_taps, TAPS)?;
         }
-        let before = self.pixels.len();
+        let before = self.indices.len();
         let y = y(AxisWriter::new(self));
-        let between = self.pixels.len();
+        let between = self.indices.len();
         let x = x(AxisWriter::new(self));
-        let (rows, columns) = (between - before, self.pixels.len() - between);
-        let work = y.bins * x.bins + rows.max(y.hull.len()) * (columns + x.hull.len());
+        let (rows, columns) = (between - before, self.indices.len() - between);
+        let work = y.bins * x.bins + rows.max(y.support.len()) * (columns + x.support.len());
         self.rois.push(RoiTaps { roi, stage, image, invalid: Invalid::Raise, work, y, x });
         Ok(())
     }

@@ -79,8 +79,8 @@ impl Bands {
             let mut watch = settings.watch();
             for at in 0..plan.boxes() {
                 let (roi, y, x) = plan.roi(at);
-                if roi.invalid == Invalid::Raise && !y.hull().is_empty() && !x.hull().is_empty() {
-                    let bands = stages[roi.stage].touched(roi.image, &y.hull());
+                if roi.invalid == Invalid::Raise && !y.support().is_empty() && !x.support().is_empty() {
+                    let bands = stages[roi.stage].touched(roi.image, &y.support());
                     watch.step(bands.len())?;
                     bands.for_each(|band| put(band, at as u32));
                 }

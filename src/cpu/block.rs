@@ -29,7 +29,7 @@ pub struct Bins<T> {
     line_rows: Vec<Lanes<u32>>,
     /// Rows of windows, and where those of each bin start.
     rows: Vec<u32>,
-    bounds: Vec<usize>,
+    offsets: Vec<usize>,
 }
 
 impl<T> Bins<T> {
@@ -46,14 +46,14 @@ impl<T> Bins<T> {
 
     /// Bytes on the heap, used or not.
     pub fn bytes(&self) -> usize {
-        let Self { values, numbers, sources, lines, line_rows, rows, bounds } = self;
+        let Self { values, numbers, sources, lines, line_rows, rows, offsets } = self;
         bytes_of(values)
             + bytes_of(lines)
             + bytes_of(numbers)
             + bytes_of(line_rows)
             + bytes_of(sources)
             + bytes_of(rows)
-            + bytes_of(bounds)
+            + bytes_of(offsets)
     }
 }
 
@@ -90,35 +90,35 @@ impl<E: Element> Block<'_, E> {
         outbox: &mut Outbox<'_>,
     ) -> Result<()> {
         let Bins { values, lines: sums, .. } = kept;
-        let live = y.live().start.max(bins.start)..y.live().end.min(bins.end);
-        if live.is_empty() || x.live().is_empty() {
+        let nonempty_bins = y.nonempty_bins().start.max(bins.start)..y.nonempty_bins().end.min(bins.end);
+        if nonempty_bins.is_empty() || x.nonempty_bins().is_empty() {
             return Ok(());
         }
         let columns = Columns::of(&x);
         let (capacity, width, count) = (self.window.capacity(), x.bins(), columns.len());
-        let fits = y.hull().len() <= capacity;
+        let fits = y.support().len() <= capacity;
         let bins_at_once = if fits { (MOST_SUMS / count).max(1) } else { 1 };
-        for first in live.clone().step_by(bins_at_once) {
-            let bins_now = first..live.end.min(first + bins_at_once);
+        for first in nonempty_bins.clone().step_by(bins_at_once) {
+            let bins_now = first..nonempty_bins.end.min(first + bins_at_once);
             let needed = bins_now.len() * count;
             if sums.len() < needed {
                 reserve(sums, needed, COLUMNS)?;
                 sums.resize(needed, Lanes::splat(Real::ZERO));
             }
             let sums = &mut sums[..needed];
-            let (rows, weights) = (y.pixels(bins_now.clone()), y.weights(bins_now.clone()));
+            let (rows, weights) = (y.indices(bins_now.clone()), y.values(bins_now.clone()));
             // The rows of a box that does not fit come piece by piece.
             let rows_at_once = if fits { rows.len().max(1) } else { capacity };
             for (i, rows) in rows.chunks(rows_at_once).enumerate() {
-                let bounds = if fits { y.bounds(bins_now.clone()) } else { &[0, rows.len()] };
+                let offsets = if fits { y.offsets(bins_now.clone()) } else { &[0, rows.len()] };
                 I::call(SumRows {
-                    window: self.load::<I>(rows, x.hull()),
+                    window: self.load::<I>(rows, x.support()),
                     weights: &weights[i * rows_at_once..][..rows.len()],
-                    bounds,
-                    uniform: if fits { y.uniform() } else { 0 },
+                    offsets,
+                    taps_per_bin: if fits { y.taps_per_bin() } else { 0 },
                     fresh: i == 0,
                     columns: columns.clone(),
-                    hull: x.hull(),
+                    support: x.support(),
                     sums,
                     outbox,
                 });
@@ -145,39 +145,39 @@ impl<E: Element> Block<'_, E> {
         kept: &mut Bins<E::Compute>,
         outbox: &mut Outbox<'_>,
     ) -> Result<()> {
-        let live = y.live().start.max(bins.start)..y.live().end.min(bins.end);
-        if live.is_empty() || x.live().is_empty() {
+        let nonempty_bins = y.nonempty_bins().start.max(bins.start)..y.nonempty_bins().end.min(bins.end);
+        if nonempty_bins.is_empty() || x.nonempty_bins().is_empty() {
             return Ok(());
         }
         let (is_window, is_sample) = (reduce == Reduce::MaxWindow, reduce == Reduce::MaxSample);
         // A window reads all that lies between its two ends.
         let columns = if is_window {
-            Columns::All(x.hull().start as u32..x.hull().end as u32)
+            Columns::All(x.support().start as u32..x.support().end as u32)
         } else {
             Columns::of(&x)
         };
         let (capacity, width, count) = (self.window.capacity(), x.bins(), columns.len());
         let [.., map_width] = self.source.features.shape();
-        let fits = y.hull().len() <= capacity;
+        let fits = y.support().len() <= capacity;
         let most_lines = (MOST_SUMS / count).max(1);
-        let mut first = live.start;
-        while first < live.end {
+        let mut first = nonempty_bins.start;
+        while first < nonempty_bins.end {
             let mut bins_now = first..first + 1;
             while fits
-                && bins_now.end < live.end
+                && bins_now.end < nonempty_bins.end
                 && lines_of(reduce, &y, first..bins_now.end + 1) <= most_lines
             {
                 bins_now.end += 1;
             }
             first = bins_now.end;
             if is_window {
-                list_rows(&y, bins_now.clone(), &mut kept.rows, &mut kept.bounds)?;
+                list_rows(&y, bins_now.clone(), &mut kept.rows, &mut kept.offsets)?;
             }
-            let Bins { values, numbers, lines, line_rows, rows, bounds, .. } = kept;
-            let (rows, bounds, weights) = if is_window {
-                (&rows[..], &bounds[..], None)
+            let Bins { values, numbers, lines, line_rows, rows, offsets, .. } = kept;
+            let (rows, offsets, weights) = if is_window {
+                (&rows[..], &offsets[..], None)
             } else {
-                (y.pixels(bins_now.clone()), y.bounds(bins_now.clone()), Some(y.weights(bins_now.clone())))
+                (y.indices(bins_now.clone()), y.offsets(bins_now.clone()), Some(y.values(bins_now.clone())))
             };
             let is_whole = fits && lines_of(reduce, &y, bins_now.clone()) <= most_lines;
             let rows_at_once = match (is_whole, is_sample) {
@@ -187,9 +187,9 @@ impl<E: Element> Block<'_, E> {
             };
             for (i, rows) in rows.chunks(rows_at_once).enumerate() {
                 let before = i * rows_at_once;
-                let bounds = if is_whole { bounds } else { &[0, rows.len()] };
+                let offsets = if is_whole { offsets } else { &[0, rows.len()] };
                 let weights = weights.map(|weights| &weights[before..][..rows.len()]);
-                let needed = count * if is_sample { rows.len() / 2 } else { bounds.len() - 1 };
+                let needed = count * if is_sample { rows.len() / 2 } else { offsets.len() - 1 };
                 if lines.len() < needed {
                     reserve(lines, needed, COLUMNS)?;
                     lines.resize(needed, Lanes::splat(Real::ZERO));
@@ -197,17 +197,17 @@ impl<E: Element> Block<'_, E> {
                 let lines = &mut lines[..needed];
                 reserve(line_rows, if numbers.is_empty() { 0 } else { needed }, COLUMNS)?;
                 line_rows.resize(if numbers.is_empty() { 0 } else { needed }, Lanes::splat(0));
-                let window = self.load::<I>(rows, x.hull());
+                let window = self.load::<I>(rows, x.support());
                 if let (true, Some(weights)) = (is_sample, weights) {
                     // Each sample on y is a row of sums, as if it were a bin.
                     I::call(SumRows {
                         window,
                         weights,
-                        bounds,
-                        uniform: 2,
+                        offsets,
+                        taps_per_bin: 2,
                         fresh: true,
                         columns: columns.clone(),
-                        hull: x.hull(),
+                        support: x.support(),
                         sums: lines,
                         outbox,
                     });
@@ -215,10 +215,10 @@ impl<E: Element> Block<'_, E> {
                     I::call(MaxRows {
                         window,
                         weights,
-                        bounds,
+                        offsets,
                         first: before,
                         columns: columns.clone(),
-                        hull: x.hull(),
+                        support: x.support(),
                         best: maxima(lines, line_rows, 0..needed),
                         outbox,
                     });
@@ -229,7 +229,7 @@ impl<E: Element> Block<'_, E> {
                     columns: columns.clone(),
                     values: &*lines,
                     rows: &*line_rows,
-                    bounds,
+                    offsets,
                     first: before / 2,
                     map_width,
                     x,
@@ -243,7 +243,7 @@ impl<E: Element> Block<'_, E> {
 
 /// What these rows of bins need of each column: a value for each sample on y, or one for each bin.
 fn lines_of<T>(reduce: Reduce, y: &AxisTaps<'_, T>, bins: Range<usize>) -> usize {
-    if reduce == Reduce::MaxSample { y.pixels(bins).len() / 2 } else { bins.len() }
+    if reduce == Reduce::MaxSample { y.indices(bins).len() / 2 } else { bins.len() }
 }
 
 /// Lists the rows of windows.
@@ -251,17 +251,17 @@ fn list_rows<T>(
     y: &AxisTaps<'_, T>,
     bins: Range<usize>,
     rows: &mut Vec<u32>,
-    bounds: &mut Vec<usize>,
+    offsets: &mut Vec<usize>,
 ) -> Result<()> {
     rows.clear();
-    bounds.clear();
-    bounds.push(0);
+    offsets.clear();
+    offsets.push(0);
     for bin in bins {
-        if let &[first, last] = y.pixels(bin..bin + 1) {
+        if let &[first, last] = y.indices(bin..bin + 1) {
             reserve_more(rows, (last - first) as usize + 1, "rows of windows")?;
             rows.extend(first..=last);
         }
-        bounds.push(rows.len());
+        offsets.push(rows.len());
     }
     Ok(())
 }

@@ -98,11 +98,11 @@ impl<T: Real> Chosen<'_, T> {
         corner: usize,
         mut add: impl FnMut(usize, usize, T),
     ) {
-        let (y_pixels, x_pixels) = (self.y.pixels(p..p + 1), self.x.pixels(q..q + 1));
+        let (y_pixels, x_pixels) = (self.y.indices(p..p + 1), self.x.indices(q..q + 1));
         if self.reduce == Reduce::MaxWindow {
             return add(y_pixels[0] as usize + y, x_pixels[0] as usize + x, T::from_i64(1));
         }
-        let (y_weights, x_weights) = (self.y.weights(p..p + 1), self.x.weights(q..q + 1));
+        let (y_weights, x_weights) = (self.y.values(p..p + 1), self.x.values(q..q + 1));
         for number in 0..4 {
             let (y, x) = (2 * y + number / 2, 2 * x + number % 2);
             let weight = y_weights[y] * x_weights[x];

@@ -102,7 +102,7 @@ impl<E: Element> Contract<'_, E> {
     fn ahead(&self, at: usize) -> Prefetch {
         let (roi, y, _) = self.plan.roi(at);
         let source = Source { features: self.grad_output, image: roi.roi, channels: self.channels.clone() };
-        Prefetch::new(&source, &y.live())
+        Prefetch::new(&source, &y.nonempty_bins())
     }
 
     #[inline(always)]
@@ -118,7 +118,7 @@ impl<E: Element> Contract<'_, E> {
         let (roi, y, x) = self.plan.roi(at);
         let blocks = blocks(&source.channels);
         // Invalid boxes have no taps.
-        if y.live().is_empty() || x.live().is_empty() {
+        if y.nonempty_bins().is_empty() || x.nonempty_bins().is_empty() {
             gradients.resize(gradients.len() + blocks.len(), [0.0; 4]);
             return Ok(());
         }
@@ -131,30 +131,30 @@ impl<E: Element> Contract<'_, E> {
         across.resize(blocks.len() * count, zero);
         down.clear();
         down.resize(blocks.len(), [zero; 2]);
-        let (width, hull, capacity) = (x.bins(), x.hull(), window.capacity());
-        let lines = ahead.lines().div_ceil(y.live().len() * blocks.len());
-        let rows_at_once = if y.hull().len() <= capacity { (MOST_BINS / width).max(1) } else { 1 };
-        for first in y.live().step_by(rows_at_once) {
-            let bins = first..y.live().end.min(first + rows_at_once);
+        let (width, support, capacity) = (x.bins(), x.support(), window.capacity());
+        let lines = ahead.lines().div_ceil(y.nonempty_bins().len() * blocks.len());
+        let rows_at_once = if y.support().len() <= capacity { (MOST_BINS / width).max(1) } else { 1 };
+        for first in y.nonempty_bins().step_by(rows_at_once) {
+            let bins = first..y.nonempty_bins().end.min(first + rows_at_once);
             let pooled =
                 Source { features: self.grad_output, image: roi.roi, channels: source.channels.clone() };
             load::<I, _>(&pooled, &bins, grads)?;
             let (rows, weights, slopes) =
-                (y.pixels(bins.clone()), y.weights(bins.clone()), y.slopes(bins.clone()));
+                (y.indices(bins.clone()), y.values(bins.clone()), y.slopes(bins.clone()));
             // All taps at once if the window is high enough for the box, else those of one bin, as many as fit.
             let at_once = if bins.len() > 1 { rows.len() } else { capacity };
             for first in (0..rows.len()).step_by(at_once.max(1)) {
                 let taps = first..rows.len().min(first + at_once);
-                let window = window.load::<I, E>(source, &rows[taps.clone()], hull.clone());
+                let window = window.load::<I, E>(source, &rows[taps.clone()], support.clone());
                 let part = [first, taps.end];
                 for (i, down) in down.iter_mut().enumerate() {
                     I::call(simd::Contract {
                         window: window.block(i),
                         weights: &weights[taps.clone()],
                         slopes: &slopes[taps.clone()],
-                        bounds: if bins.len() > 1 { y.bounds(bins.clone()) } else { &part },
+                        offsets: if bins.len() > 1 { y.offsets(bins.clone()) } else { &part },
                         x: readers,
-                        hull: hull.clone(),
+                        support: support.clone(),
                         grads: &grads[i * bins.len() * width..][..bins.len() * width],
                         bins: width,
                         ahead: &mut ahead,

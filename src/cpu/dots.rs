@@ -88,7 +88,7 @@ impl<E: Element> Dots<'_, E> {
     fn roi<I: Isa>(&self, at: usize, scratch: &mut Scratch<E::Compute>) -> Result<[f64; 4]> {
         let (roi, y, x) = self.plan.roi(at);
         // Invalid boxes have no taps.
-        if y.live().is_empty() || x.live().is_empty() {
+        if y.nonempty_bins().is_empty() || x.nonempty_bins().is_empty() {
             return Ok([0.0; 4]);
         }
         let Scratch { taps, across } = scratch;
@@ -97,7 +97,7 @@ impl<E: Element> Dots<'_, E> {
         reserve(across, readers.all().0.len(), "sums of columns")?;
         across.resize(readers.all().0.len(), Lanes::splat(Real::ZERO));
         let mut down = [Lanes::splat(Real::ZERO); 2];
-        for row_of_bins in y.live() {
+        for row_of_bins in y.nonempty_bins() {
             list_taps(&y, row_of_bins, taps);
             let mut first = 0;
             for (i, &column) in readers.pixels().iter().enumerate() {
@@ -127,7 +127,7 @@ impl<E: Element> Dots<'_, E> {
 #[inline(always)]
 fn list_taps<T: Real>(y: &AxisTaps<'_, T>, bin: usize, taps: &mut Vec<Tap<T>>) {
     taps.clear();
-    let (rows, weights, slopes) = (y.pixels(bin..bin + 1), y.weights(bin..bin + 1), y.slopes(bin..bin + 1));
+    let (rows, weights, slopes) = (y.indices(bin..bin + 1), y.values(bin..bin + 1), y.slopes(bin..bin + 1));
     for ((&row, &weight), &slopes) in rows.iter().zip(weights).zip(slopes) {
         match taps.last_mut() {
             Some(tap) if tap.row == row => tap.weight += weight,

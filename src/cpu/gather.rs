@@ -135,7 +135,7 @@ impl<E: Element> Task<'_, E> {
         };
         let count = rows.len() * width;
         bins.values.resize(count, Lanes::splat(value));
-        if !(self.plan.reduce == Reduce::Sum && y.is_live(&rows) && x.is_live(&(0..width))) {
+        if !(self.plan.reduce == Reduce::Sum && y.are_nonempty(&rows) && x.are_nonempty(&(0..width))) {
             bins.values.fill(Lanes::splat(value));
         }
         bins.numbers.clear();
@@ -144,7 +144,7 @@ impl<E: Element> Task<'_, E> {
         }
         if roi.invalid == Invalid::Raise {
             // Most boxes are one part. They share this loop with the others, so that the kernels are compiled once.
-            let mut parts = (x.hull().len() > MOST_COLUMNS).then(|| x.parts(MOST_COLUMNS));
+            let mut parts = (x.support().len() > MOST_COLUMNS).then(|| x.parts(MOST_COLUMNS));
             loop {
                 let part = parts.as_mut().map(Iterator::next);
                 let x = match &part {

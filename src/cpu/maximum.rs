@@ -37,7 +37,7 @@ pub struct Maximum {
 
 impl Side {
     fn new<T>(reduce: Reduce, taps: &AxisTaps<'_, T>, bin: usize) -> Self {
-        match (reduce, taps.pixels(bin..bin + 1)) {
+        match (reduce, taps.indices(bin..bin + 1)) {
             (Reduce::MaxWindow, &[first, last]) => {
                 let on_map = i64::from(last - first) + 1;
                 Self { first: i64::from(first), on_map, all: on_map }
@@ -58,15 +58,15 @@ pub fn check_numbers<T: Real>(plan: &Plan<T>, widths: &[usize]) -> Result<()> {
         let (roi, y, x) = plan.roi(at);
         let corners = if plan.reduce == Reduce::MaxCorner { 4 } else { 1 };
         let (rows, columns) = match plan.reduce {
-            Reduce::MaxWindow => (y.hull().len(), widths[roi.stage]),
-            _ => (y.pixels(y.live()).len(), x.pixels(x.live()).len()),
+            Reduce::MaxWindow => (y.support().len(), widths[roi.stage]),
+            _ => (y.indices(y.nonempty_bins()).len(), x.indices(x.nonempty_bins()).len()),
         };
         if rows as u64 * columns as u64 <= FEW / corners {
             continue;
         }
         let most = |taps: &AxisTaps<'_, T>| {
             let on_map = |bin| Side::new(plan.reduce, taps, bin).on_map as u64;
-            taps.live().map(on_map).max().unwrap_or(0)
+            taps.nonempty_bins().map(on_map).max().unwrap_or(0)
         };
         let row = if plan.reduce == Reduce::MaxWindow { columns as u64 } else { most(&x) };
         let candidates = most(&y) * row * corners;

@@ -125,8 +125,8 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
     /// The gradients that a box has for the band.
     fn ahead(&self, at: usize, band: &Band<'_>, channels: &Range<usize>) -> Prefetch {
         let (roi, y, _) = self.plan.roi(at);
-        let whole = band.rows.start <= y.hull().start && y.hull().end <= band.rows.end;
-        let bins = if whole { y.live() } else { bins_that_read(&y, &band.rows) };
+        let whole = band.rows.start <= y.support().start && y.support().end <= band.rows.end;
+        let bins = if whole { y.nonempty_bins() } else { bins_that_read(&y, &band.rows) };
         let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
         Prefetch::new(&source, &bins)
     }
@@ -254,12 +254,12 @@ fn touch<T: Real>(touched: &mut [bool], pixels: &mut [Lanes<T>], row: usize, wid
 /// From the first bin that may read one of these rows to the last.
 fn bins_that_read<T: Real>(y: &AxisTaps<'_, T>, rows: &Range<usize>) -> Range<usize> {
     let reads = |bin: &usize| {
-        let pixels = y.pixels(*bin..bin + 1);
+        let pixels = y.indices(*bin..bin + 1);
         let (low, high) = pixels.iter().fold((u32::MAX, 0), |(low, high), &y| (low.min(y), high.max(y)));
         (low as usize) < rows.end && rows.start <= high as usize
     };
-    let first = y.live().find(reads).unwrap_or(0);
-    first..y.live().rfind(reads).map_or(first, |last| last + 1)
+    let first = y.nonempty_bins().find(reads).unwrap_or(0);
+    first..y.nonempty_bins().rfind(reads).map_or(first, |last| last + 1)
 }
 
 /// Reads some rows of bins of a box.

@@ -97,11 +97,12 @@ impl<T: Weight> Readers<T> {
                 Reduce::MaxCorner => 4 * x.samples() as u32,
                 _ => x.samples() as u32,
             };
-            let [y_hull, x_hull] = [y.hull(), x.hull()].map(|hull| [hull.start as u32, hull.len() as u32]);
+            let [y_hull, x_hull] =
+                [y.support(), x.support()].map(|support| [support.start as u32, support.len() as u32]);
             let row = (roi.roi - target.first_row) as u32;
             let words = [row, width, y_hull[0], y_hull[1], x_hull[0], x_hull[1], y_axis, x_axis];
             let first_tile = (roi.image - target.images.start) * tiles[0] * tiles[1];
-            let [down, across] = [&y, &x].map(|taps| tiles_of(&taps.hull()));
+            let [down, across] = [&y, &x].map(|taps| tiles_of(&taps.support()));
             let mut in_tiles = Vec::new();
             reserve(&mut in_tiles, down.len() * across.len(), READERS)?;
             for row in down {
@@ -173,8 +174,8 @@ impl<T: Weight> Readers<T> {
 }
 
 /// The tiles along an axis that a box reads.
-fn tiles_of(hull: &Range<usize>) -> Range<usize> {
-    hull.start / TILE..hull.end.div_ceil(TILE)
+fn tiles_of(support: &Range<usize>) -> Range<usize> {
+    support.start / TILE..support.end.div_ceil(TILE)
 }
 
 /// A reader of a pixel.
@@ -188,13 +189,13 @@ struct Reader<T> {
 /// Readers of all pixels along an axis, or a few more.
 fn reader_count<T>(reduce: Reduce, taps: &AxisTaps<'_, T>) -> usize {
     if reduce != Reduce::MaxWindow {
-        return taps.pixels(taps.live()).len();
+        return taps.indices(taps.nonempty_bins()).len();
     }
-    let of_bin = |bin| match taps.pixels(bin..bin + 1) {
+    let of_bin = |bin| match taps.indices(bin..bin + 1) {
         &[first, last] => (last - first) as usize + 1,
         _ => 0,
     };
-    taps.live().map(of_bin).sum()
+    taps.nonempty_bins().map(of_bin).sum()
 }
 
 impl<T: Weight> Axes<T> {
@@ -203,16 +204,16 @@ impl<T: Weight> Axes<T> {
     /// # Errors
     /// If there is no memory for them.
     fn push(&mut self, reduce: Reduce, taps: &AxisTaps<'_, T>, is_y: bool) -> Result<(u32, usize)> {
-        let (hull, count) = (taps.hull(), reader_count(reduce, taps));
+        let (support, count) = (taps.support(), reader_count(reduce, taps));
         let mut readers = std::mem::take(&mut self.unsorted);
         readers.clear();
         reserve(&mut readers, count, READERS)?;
-        reserve_more(&mut self.bounds, hull.len() + 1, READERS)?;
+        reserve_more(&mut self.bounds, support.len() + 1, READERS)?;
         reserve_more(&mut self.bins, count, READERS)?;
         reserve_more(&mut self.numbers, count, READERS)?;
         reserve_more(&mut self.weights, count, READERS)?;
-        for bin in taps.live() {
-            let pixels = taps.pixels(bin..bin + 1);
+        for bin in taps.nonempty_bins() {
+            let pixels = taps.indices(bin..bin + 1);
             let mut push = |pixel: u32, number: u32, weight: T| {
                 if weight != T::ZERO {
                     readers.push(Reader { pixel, bin: bin as u32, number, weight });
@@ -233,13 +234,12 @@ impl<T: Weight> Axes<T> {
                 (Reduce::Sum, _) => {
                     pixels
                         .iter()
-                        .zip(taps.weights(bin..bin + 1))
+                        .zip(taps.values(bin..bin + 1))
                         .for_each(|(&pixel, &weight)| push(pixel, 0, weight));
                 }
                 (Reduce::MaxSample | Reduce::MaxCorner, _) => {
                     let first = taps.first_sample(bin) as u32;
-                    for (i, (&pixel, &weight)) in (0u32..).zip(pixels.iter().zip(taps.weights(bin..bin + 1)))
-                    {
+                    for (i, (&pixel, &weight)) in (0u32..).zip(pixels.iter().zip(taps.values(bin..bin + 1))) {
                         push(pixel, (first + i / 2) * step + i % 2 * lower, weight);
                     }
                 }
@@ -247,8 +247,8 @@ impl<T: Weight> Axes<T> {
         }
         // Their numbers, then where they end, and from there downwards where the last of them go.
         let (start, first) = (self.bounds.len(), self.bins.len());
-        self.bounds.resize(start + hull.len(), 0);
-        let bound_of = |reader: &Reader<T>| start + reader.pixel as usize - hull.start;
+        self.bounds.resize(start + support.len(), 0);
+        let bound_of = |reader: &Reader<T>| start + reader.pixel as usize - support.start;
         for reader in &readers {
             self.bounds[bound_of(reader)] += 1;
         }

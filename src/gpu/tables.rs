@@ -22,7 +22,7 @@ const MOST_BINS: usize = 1 << 30;
 pub struct Packed<T> {
     /// How many boxes.
     pub rois: usize,
-    /// Boxes, then the axes' bounds and first samples, then pixels.
+    /// Boxes, then the axes' offsets and first samples, then pixels.
     pub words: Vec<u32>,
     /// Where the pixels start.
     pub pixels: u32,
@@ -61,7 +61,7 @@ impl<T: Weight> Packed<T> {
         let bins = plan.output.height * plan.output.width;
         for &at in rois {
             let (_, y, x) = plan.roi(at);
-            let entries = y.pixels(0..y.bins()).len() + x.pixels(0..x.bins()).len();
+            let entries = y.indices(0..y.bins()).len() + x.indices(0..x.bins()).len();
             words += fixed + entries;
             weights += entries;
             let bytes = (words * size_of::<u32>()).max(weights * size_of::<T>()) as u64;
@@ -100,9 +100,9 @@ impl<T: Weight> Packed<T> {
                 if has_samples(plan.reduce) {
                     axes.extend((0..taps.bins()).map(|bin| taps.first_sample(bin) as u32));
                 }
-                pixels.extend_from_slice(taps.pixels(0..taps.bins()));
+                pixels.extend_from_slice(taps.indices(0..taps.bins()));
                 if plan.reduce != Reduce::MaxWindow {
-                    packed.weights.extend_from_slice(taps.weights(0..taps.bins()));
+                    packed.weights.extend_from_slice(taps.values(0..taps.bins()));
                 }
                 start as u32
             };
@@ -131,7 +131,7 @@ fn has_samples(reduce: Reduce) -> bool {
     matches!(reduce, Reduce::MaxSample | Reduce::MaxCorner)
 }
 
-/// Bounds, and the first sample of each bin.
+/// Offsets, and the first sample of each bin.
 fn axis_words<T: Real>(plan: &Plan<T>, bins: usize) -> usize {
     bins + 1 + if has_samples(plan.reduce) { bins } else { 0 }
 }
@@ -148,7 +148,7 @@ fn all_taps<T: Weight>(reduce: Reduce, axis: &AxisTaps<'_, T>) -> u64 {
 }
 
 fn taps_of<T: Weight>(reduce: Reduce, axis: &AxisTaps<'_, T>, bin: usize) -> usize {
-    match (reduce, axis.pixels(bin..bin + 1)) {
+    match (reduce, axis.indices(bin..bin + 1)) {
         (Reduce::MaxWindow, &[first, last]) => (last - first) as usize + 1,
         (_, pixels) => pixels.len(),
     }

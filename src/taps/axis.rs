@@ -8,12 +8,12 @@ use super::Table;
 /// One axis of one box: the position of its entries in the table, and their summary for the kernels.
 #[derive(Debug, Clone, Default)]
 pub struct AxisSpan {
-    pub(super) bounds: usize,
+    pub(super) offsets: usize,
     pub(super) bins: usize,
-    pub(super) uniform: usize,
-    pub(super) live: Range<usize>,
+    pub(super) taps_per_bin: usize,
+    pub(super) nonempty_bins: Range<usize>,
     pub(super) whole: bool,
-    pub(super) hull: Range<usize>,
+    pub(super) support: Range<usize>,
     pub(super) samples: i64,
 }
 
@@ -27,14 +27,14 @@ pub struct AxisTaps<'a, T> {
 impl<'a, T> AxisTaps<'a, T> {
     /// Pixel of each entry of these bins.
     #[inline]
-    pub fn pixels(&self, bins: Range<usize>) -> &'a [u32] {
-        &self.table.pixels[self.entries(bins)]
+    pub fn indices(&self, bins: Range<usize>) -> &'a [u32] {
+        &self.table.indices[self.entries(bins)]
     }
 
     /// Weight of each entry of these bins.
     #[inline]
-    pub fn weights(&self, bins: Range<usize>) -> &'a [T] {
-        &self.table.weights[self.entries(bins)]
+    pub fn values(&self, bins: Range<usize>) -> &'a [T] {
+        &self.table.values[self.entries(bins)]
     }
 
     /// Derivatives of the weight of each entry of these bins for both ends of the box. Needs a plan with slopes.
@@ -50,37 +50,40 @@ impl<'a, T> AxisTaps<'a, T> {
 
     /// Start of the entries of each of these bins in the table, and the end of the last.
     #[inline]
-    pub fn bounds(&self, bins: Range<usize>) -> &'a [usize] {
-        &self.table.bounds[self.span.bounds..][bins.start..=bins.end]
+    pub fn offsets(&self, bins: Range<usize>) -> &'a [usize] {
+        &self.table.offsets[self.span.offsets..][bins.start..=bins.end]
     }
 
-    /// Divides the live bins into runs of neighbours. A run spans at most `most_pixels` pixels, or is a single bin.
+    /// Divides the nonempty bins into runs of neighbours. A run spans at most `most_pixels` pixels, or is a single bin.
     pub fn parts(&self, most_pixels: usize) -> impl Iterator<Item = AxisSpan> + use<'_, 'a, T> {
-        let hull = |bins: Range<usize>| {
-            let pixels = self.pixels(bins);
+        let support = |bins: Range<usize>| {
+            let pixels = self.indices(bins);
             let (low, high) =
                 pixels.iter().fold((u32::MAX, 0), |(low, high), &at| (low.min(at), high.max(at)));
             if pixels.is_empty() { 0..0 } else { low as usize..high as usize + 1 }
         };
-        let mut left = self.live();
+        let mut left = self.nonempty_bins();
         iter::from_fn(move || {
             let first = left.next()?;
-            let mut part =
-                AxisSpan { live: first..first + 1, hull: hull(first..first + 1), ..self.span.clone() };
+            let mut part = AxisSpan {
+                nonempty_bins: first..first + 1,
+                support: support(first..first + 1),
+                ..self.span.clone()
+            };
             while !left.is_empty() {
-                let next = hull(left.start..left.start + 1);
+                let next = support(left.start..left.start + 1);
                 let both = if next.is_empty() {
-                    part.hull.clone()
-                } else if part.hull.is_empty() {
+                    part.support.clone()
+                } else if part.support.is_empty() {
                     next
                 } else {
-                    part.hull.start.min(next.start)..part.hull.end.max(next.end)
+                    part.support.start.min(next.start)..part.support.end.max(next.end)
                 };
                 if both.len() > most_pixels {
                     break;
                 }
                 left.start += 1;
-                (part.live.end, part.hull) = (left.start, both);
+                (part.nonempty_bins.end, part.support) = (left.start, both);
             }
             Some(part)
         })
@@ -107,14 +110,14 @@ impl<'a, T> AxisTaps<'a, T> {
 
     /// The range from the first to the last bin that has entries.
     #[inline]
-    pub fn live(&self) -> Range<usize> {
-        self.span.live.clone()
+    pub fn nonempty_bins(&self) -> Range<usize> {
+        self.span.nonempty_bins.clone()
     }
 
-    /// Whether `bins` is a part of [`Self::live`].
+    /// Whether `bins` is a part of [`Self::nonempty_bins`].
     #[inline]
-    pub fn is_live(&self, bins: &Range<usize>) -> bool {
-        self.span.live.start <= bins.start && bins.end <= self.span.live.end
+    pub fn are_nonempty(&self, bins: &Range<usize>) -> bool {
+        self.span.nonempty_bins.start <= bins.start && bins.end <= self.span.nonempty_bins.end
     }
 
     /// For maxima: whether every bin has samples or pixels, and all of them are on the map.
@@ -125,15 +128,15 @@ impl<'a, T> AxisTaps<'a, T> {
 
     /// The range from the first to the last pixel that is read.
     #[inline]
-    pub fn hull(&self) -> Range<usize> {
-        self.span.hull.clone()
+    pub fn support(&self) -> Range<usize> {
+        self.span.support.clone()
     }
 
-    /// The number of taps per live bin, if all have the same number and it is at most
+    /// The number of taps per nonempty bin, if all have the same number and it is at most
     /// [`MOST_UNROLLED_TAPS`](super::MOST_UNROLLED_TAPS); otherwise 0.
     #[inline]
-    pub fn uniform(&self) -> usize {
-        self.span.uniform
+    pub fn taps_per_bin(&self) -> usize {
+        self.span.taps_per_bin
     }
 
     /// Number of samples per bin, including samples off the map.
@@ -143,12 +146,12 @@ impl<'a, T> AxisTaps<'a, T> {
 
     /// Index of the first sample of a bin that is on the map.
     pub fn first_sample(&self, bin: usize) -> i64 {
-        self.table.first_samples[self.span.bounds + bin]
+        self.table.first_samples[self.span.offsets + bin]
     }
 
     #[inline]
     fn entries(&self, bins: Range<usize>) -> Range<usize> {
-        let bounds = &self.table.bounds[self.span.bounds..];
-        bounds[bins.start]..bounds[bins.end]
+        let offsets = &self.table.offsets[self.span.offsets..];
+        offsets[bins.start]..offsets[bins.end]
     }
 }

@@ -81,14 +81,14 @@ impl<T: Real> Plan<T> {
             }
             let Some(run) = runs.last_mut() else { continue };
             run.rois.end = at + 1;
-            run.tallest = run.tallest.max(y.hull().len());
-            run.widest = run.widest.max(x.hull().len());
-            let part = match x.hull().len() {
+            run.tallest = run.tallest.max(y.support().len());
+            run.widest = run.widest.max(x.support().len());
+            let part = match x.support().len() {
                 few if few <= MOST_COLUMNS => few,
-                _ => x.parts(MOST_COLUMNS).map(|part| part.hull.len()).max().unwrap_or(0),
+                _ => x.parts(MOST_COLUMNS).map(|part| part.support.len()).max().unwrap_or(0),
             };
             run.widest_part = run.widest_part.max(part);
-            run.area += y.hull().len() * x.hull().len();
+            run.area += y.support().len() * x.support().len();
         }
         Ok(runs)
     }

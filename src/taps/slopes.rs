@@ -58,7 +58,7 @@ impl<'a, T: Real> SlopeWriter<'a, T> {
     /// Ends a bin.
     pub fn end_bin(&mut self) {
         self.close(u32::MAX);
-        self.taps.table.bounds.push(self.taps.table.pixels.len());
+        self.taps.table.offsets.push(self.taps.table.indices.len());
     }
 
     /// Ends the axis.
@@ -86,8 +86,8 @@ impl<'a, T: Real> SlopeWriter<'a, T> {
                 kept += 1;
             } else {
                 let [weight, low, high] = tap.map(T::from_f64);
-                table.pixels.push(pixel);
-                table.weights.push(weight);
+                table.indices.push(pixel);
+                table.values.push(weight);
                 table.slopes.push([low, high]);
             }
         }
@@ -119,13 +119,13 @@ mod tests {
         table.push(16, 0, 0, 0, axis, axis).unwrap();
         let plan = Plan::new(Reduce::Sum, output, vec![table]);
         let (_, y, _) = plan.roi(0);
-        assert_eq!(y.pixels(0..2), [2, 3, 4, 3, 4, 5]);
-        assert_eq!(y.weights(0..2), [0.375, 0.375, 0.25, 0.0, 1.0, 0.0]);
+        assert_eq!(y.indices(0..2), [2, 3, 4, 3, 4, 5]);
+        assert_eq!(y.values(0..2), [0.375, 0.375, 0.25, 0.0, 1.0, 0.0]);
         assert_eq!(
             y.slopes(0..2),
             [[-2.0, 0.0], [1.0, -1.0], [1.0, 1.0], [-1.0, -4.0], [0.0, 0.0], [1.0, 4.0]]
         );
-        assert_eq!((y.uniform(), y.hull()), (0, 2..6));
+        assert_eq!((y.taps_per_bin(), y.support()), (0, 2..6));
     }
 
     #[test]
@@ -144,8 +144,8 @@ mod tests {
         table.push(16, 0, 0, 0, axis, axis).unwrap();
         let plan = Plan::new(Reduce::Sum, output, vec![table]);
         let (_, y, _) = plan.roi(0);
-        assert_eq!((y.uniform(), y.pixels(0..2)), (2, [0, 0, 0, 1].as_slice()));
-        assert_eq!(y.weights(0..2), [0.5; 4]);
+        assert_eq!((y.taps_per_bin(), y.indices(0..2)), (2, [0, 0, 0, 1].as_slice()));
+        assert_eq!(y.values(0..2), [0.5; 4]);
         assert_eq!(y.slopes(0..2), [[0.0; 2], [0.0; 2], [-1.0; 2], [1.0; 2]]);
     }
 }

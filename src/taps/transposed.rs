@@ -12,8 +12,8 @@ use crate::error::{Result, reserve_more};
 #[derive(Debug, Clone)]
 struct Span {
     pixels: Range<usize>,
-    bounds: usize,
-    uniform: usize,
+    offsets: usize,
+    bins_per_pixel: usize,
 }
 
 /// Flat arrays for some boxes of a plan.
@@ -22,7 +22,7 @@ pub struct Transposed<T> {
     /// The pixels that are read, ascending on each axis.
     pixels: Vec<u32>,
     /// Where the readers of each pixel start; one more than pixels per axis.
-    bounds: Vec<usize>,
+    offsets: Vec<usize>,
     bins: Vec<u32>,
     weights: Vec<T>,
     /// Beside `weights`, if the plan has slopes.
@@ -41,7 +41,7 @@ impl<T: Real> Transposed<T> {
     pub fn new(plan: &Plan<T>, rois: Range<usize>, most_unrolled: usize) -> Result<Self> {
         let mut table = Self {
             pixels: Vec::new(),
-            bounds: Vec::new(),
+            offsets: Vec::new(),
             bins: Vec::new(),
             weights: Vec::new(),
             slopes: Vec::new(),
@@ -57,64 +57,65 @@ impl<T: Real> Transposed<T> {
     }
 
     /// The readers of a box along y and x.
-    pub fn roi(&self, at: usize) -> [AxisReaders<'_, T>; 2] {
-        self.rois[at].each_ref().map(|span| AxisReaders {
+    pub fn roi(&self, at: usize) -> [TransposedTaps<'_, T>; 2] {
+        self.rois[at].each_ref().map(|span| TransposedTaps {
             pixels: &self.pixels[span.pixels.clone()],
-            bounds: &self.bounds[span.bounds..][..=span.pixels.len()],
+            offsets: &self.offsets[span.offsets..][..=span.pixels.len()],
             bins: &self.bins,
             weights: &self.weights,
             slopes: &self.slopes,
-            uniform: span.uniform,
+            bins_per_pixel: span.bins_per_pixel,
         })
     }
 
     /// Sorts the taps of an axis by their pixels. `next` is only memory.
     fn push(&mut self, taps: &AxisTaps<'_, T>, most_unrolled: usize, next: &mut Vec<usize>) -> Result<Span> {
         const READERS: &str = "taps, by their pixels";
-        let hull = taps.hull();
+        let support = taps.support();
         // First the number of each pixel's readers, then where its next reader goes.
         next.clear();
-        reserve_more(next, hull.len(), READERS)?;
-        next.resize(hull.len(), 0);
-        for bin in taps.live() {
-            let pixels = taps.pixels(bin..bin + 1);
+        reserve_more(next, support.len(), READERS)?;
+        next.resize(support.len(), 0);
+        for bin in taps.nonempty_bins() {
+            let pixels = taps.indices(bin..bin + 1);
             for (i, &pixel) in pixels.iter().enumerate() {
-                next[pixel as usize - hull.start] += usize::from(i == 0 || pixels[i - 1] != pixel);
+                next[pixel as usize - support.start] += usize::from(i == 0 || pixels[i - 1] != pixel);
             }
         }
         let most = next.iter().copied().max().unwrap_or(0);
-        let all_weigh = !taps.have_slopes() || taps.weights(taps.live()).iter().all(|&w| w != T::ZERO);
-        let uniform = if most <= most_unrolled && all_weigh { most } else { 0 };
-        let room = |readers: usize| if uniform > 0 { uniform } else { readers };
+        let all_weigh =
+            !taps.have_slopes() || taps.values(taps.nonempty_bins()).iter().all(|&w| w != T::ZERO);
+        let bins_per_pixel = if most <= most_unrolled && all_weigh { most } else { 0 };
+        let room = |readers: usize| if bins_per_pixel > 0 { bins_per_pixel } else { readers };
         let (mut pixels, mut readers) = (0, 0);
         for &count in next.iter().filter(|&&count| count > 0) {
             pixels += 1;
             readers += room(count);
         }
         reserve_more(&mut self.pixels, pixels, READERS)?;
-        reserve_more(&mut self.bounds, pixels + 1, READERS)?;
+        reserve_more(&mut self.offsets, pixels + 1, READERS)?;
         reserve_more(&mut self.bins, readers, READERS)?;
         reserve_more(&mut self.weights, readers, READERS)?;
         reserve_more(&mut self.slopes, if taps.have_slopes() { readers } else { 0 }, READERS)?;
-        let (first, bounds) = (self.pixels.len(), self.bounds.len());
+        let (first, offsets) = (self.pixels.len(), self.offsets.len());
         let mut end = self.bins.len();
-        for (pixel, next) in hull.clone().zip(&mut *next) {
+        for (pixel, next) in support.clone().zip(&mut *next) {
             if *next > 0 {
                 self.pixels.push(pixel as u32);
-                self.bounds.push(end);
+                self.offsets.push(end);
                 let after = end + room(*next);
                 *next = end;
                 end = after;
             }
         }
-        self.bounds.push(end);
+        self.offsets.push(end);
         self.bins.resize(end, 0);
         self.weights.resize(end, T::ZERO);
         self.slopes.resize(if taps.have_slopes() { end } else { 0 }, [T::ZERO; 2]);
-        for bin in taps.live() {
-            let (pixels, weights) = (taps.pixels(bin..bin + 1), taps.weights(bin..bin + 1));
+        for bin in taps.nonempty_bins() {
+            let (pixels, weights) = (taps.indices(bin..bin + 1), taps.values(bin..bin + 1));
             for (i, (&pixel, &weight)) in pixels.iter().zip(weights).enumerate() {
-                let next = &mut next[pixel as usize - hull.start];
+                let next = &mut next[pixel as usize - support.start];
                 if i > 0 && pixels[i - 1] == pixel {
                     // A tap that was halved to fill its bin up is whole again.
                     self.weights[*next - 1] += weight;
@@ -128,9 +129,9 @@ impl<T: Real> Transposed<T> {
                 *next += 1;
             }
         }
-        let span = Span { pixels: first..self.pixels.len(), bounds, uniform };
-        if uniform > 0 {
-            self.pad(&span, hull.start, next);
+        let span = Span { pixels: first..self.pixels.len(), offsets, bins_per_pixel };
+        if bins_per_pixel > 0 {
+            self.pad(&span, support.start, next);
         }
         Ok(span)
     }
@@ -140,7 +141,7 @@ impl<T: Real> Transposed<T> {
     fn pad(&mut self, span: &Span, first_pixel: usize, next: &[usize]) {
         let half = T::from_f64(0.5);
         for (i, &pixel) in self.pixels[span.pixels.clone()].iter().enumerate() {
-            for at in next[pixel as usize - first_pixel]..self.bounds[span.bounds + i + 1] {
+            for at in next[pixel as usize - first_pixel]..self.offsets[span.offsets + i + 1] {
                 self.bins[at] = self.bins[at - 1];
                 self.weights[at - 1] = self.weights[at - 1] * half;
                 self.weights[at] = self.weights[at - 1];
@@ -151,21 +152,21 @@ impl<T: Real> Transposed<T> {
 
 /// The pixels of one axis of one box, and the bins that read each of them (its readers).
 #[derive(Debug, Clone, Copy)]
-pub struct AxisReaders<'a, T> {
+pub struct TransposedTaps<'a, T> {
     pixels: &'a [u32],
-    bounds: &'a [usize],
+    offsets: &'a [usize],
     bins: &'a [u32],
     weights: &'a [T],
     slopes: &'a [[T; 2]],
-    uniform: usize,
+    bins_per_pixel: usize,
 }
 
-impl<'a, T> AxisReaders<'a, T> {
+impl<'a, T> TransposedTaps<'a, T> {
     /// The part of this axis within a range of pixels.
     pub fn within(self, range: &Range<usize>) -> Self {
         let before = |limit: usize| self.pixels.partition_point(|&pixel| (pixel as usize) < limit);
         let (first, end) = (before(range.start), before(range.end));
-        Self { pixels: &self.pixels[first..end], bounds: &self.bounds[first..=end], ..self }
+        Self { pixels: &self.pixels[first..end], offsets: &self.offsets[first..=end], ..self }
     }
 
     /// The pixels, ascending.
@@ -181,7 +182,7 @@ impl<'a, T> AxisReaders<'a, T> {
     /// Derivatives of the weights of [`Self::all`] for both ends of the box. A reader that was repeated as padding has
     /// slopes once.
     pub fn slopes(&self) -> &'a [[T; 2]] {
-        &self.slopes[self.bounds[0]..self.bounds[self.pixels.len()]]
+        &self.slopes[self.offsets[0]..self.offsets[self.pixels.len()]]
     }
 
     /// The readers of the pixel at this index of [`Self::pixels`].
@@ -191,8 +192,8 @@ impl<'a, T> AxisReaders<'a, T> {
     }
 
     /// The number of readers per pixel, if all pixels have the same number and it is small enough to unroll; otherwise 0.
-    pub fn uniform(&self) -> usize {
-        self.uniform
+    pub fn bins_per_pixel(&self) -> usize {
+        self.bins_per_pixel
     }
 
     /// The range from the first to the last bin that reads a pixel.
@@ -205,7 +206,7 @@ impl<'a, T> AxisReaders<'a, T> {
 
     #[inline]
     fn between(&self, first: usize, end: usize) -> (&'a [u32], &'a [T]) {
-        let range = self.bounds[first]..self.bounds[end];
+        let range = self.offsets[first]..self.offsets[end];
         (&self.bins[range.clone()], &self.weights[range])
     }
 }
@@ -234,7 +235,7 @@ mod tests {
         let transposed = Transposed::new(&plan, 0..1, 2).unwrap();
         let [y, x] = transposed.roi(0);
         assert_eq!(y.pixels(), [2, 3, 5, 6]);
-        assert_eq!((y.uniform(), x.uniform()), (0, 2));
+        assert_eq!((y.bins_per_pixel(), x.bins_per_pixel()), (0, 2));
         assert_eq!(y.of(0), ([0].as_slice(), [0.75].as_slice()));
         assert_eq!(x.of(0), ([0, 0].as_slice(), [0.375, 0.375].as_slice()));
         assert_eq!(x.of(1), ([0, 2].as_slice(), [0.25, 1.0].as_slice()));

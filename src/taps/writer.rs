@@ -8,7 +8,7 @@ use crate::element::Real;
 /// Writes the entries of one axis of one box, bin by bin.
 pub struct AxisWriter<'a, T> {
     pub(super) table: &'a mut Table<T>,
-    bounds: usize,
+    offsets: usize,
     samples: i64,
     /// The lower pixel that taps are being merged at, its weight, and the weight of the next pixel.
     pending: Option<(u32, f64, f64)>,
@@ -16,9 +16,9 @@ pub struct AxisWriter<'a, T> {
 
 impl<'a, T: Real> AxisWriter<'a, T> {
     pub(super) fn new(table: &'a mut Table<T>) -> Self {
-        let bounds = table.bounds.len();
-        table.bounds.push(table.pixels.len());
-        Self { table, bounds, samples: 0, pending: None }
+        let offsets = table.offsets.len();
+        table.offsets.push(table.indices.len());
+        Self { table, offsets, samples: 0, pending: None }
     }
 
     /// Sets the number of samples per bin, including samples off the map.
@@ -52,7 +52,7 @@ impl<'a, T: Real> AxisWriter<'a, T> {
             self.tap(at, a * scale);
             self.tap(at + 1, b * scale);
         }
-        self.table.bounds.push(self.table.pixels.len());
+        self.table.offsets.push(self.table.indices.len());
     }
 
     /// `MaxSample` and `MaxCorner`: adds a sample at `pixel + fraction`.
@@ -65,30 +65,30 @@ impl<'a, T: Real> AxisWriter<'a, T> {
             (true, _) => (pixel, [1.0, 0.0]),
             (false, _) => (pixel + 1, [1.0 - fraction, fraction]),
         };
-        self.table.pixels.extend([pixel, upper]);
-        self.table.weights.extend(weights.map(T::from_f64));
+        self.table.indices.extend([pixel, upper]);
+        self.table.values.extend(weights.map(T::from_f64));
     }
 
     /// `MaxSample` and `MaxCorner`: ends a bin whose first sample on the map has the index `first`.
     pub fn end_samples(&mut self, first: i64) {
-        self.table.first_samples.resize(self.table.bounds.len() - 1, 0);
+        self.table.first_samples.resize(self.table.offsets.len() - 1, 0);
         self.table.first_samples.push(first);
-        self.table.bounds.push(self.table.pixels.len());
+        self.table.offsets.push(self.table.indices.len());
     }
 
     /// `MaxWindow`: adds a bin with these pixels.
     pub fn window(&mut self, pixels: Range<u32>) {
         if !pixels.is_empty() {
-            self.table.pixels.extend([pixels.start, pixels.end - 1]);
+            self.table.indices.extend([pixels.start, pixels.end - 1]);
         }
-        self.table.bounds.push(self.table.pixels.len());
+        self.table.offsets.push(self.table.indices.len());
     }
 
     /// Ends the axis.
     pub fn finish(mut self) -> AxisSpan {
-        let bounds = &self.table.bounds[self.bounds..];
-        let (bins, from) = (bounds.len() - 1, bounds[0]);
-        let count = |bin: usize| bounds[bin + 1] - bounds[bin];
+        let offsets = &self.table.offsets[self.offsets..];
+        let (bins, from) = (offsets.len() - 1, offsets[0]);
+        let count = |bin: usize| offsets[bin + 1] - offsets[bin];
         let first = (0..bins).find(|&bin| count(bin) > 0).unwrap_or(bins);
         let end = (first..bins).rfind(|&bin| count(bin) > 0).map_or(first, |bin| bin + 1);
         let most = (first..end).map(count).max().unwrap_or(0);
@@ -99,25 +99,25 @@ impl<'a, T: Real> AxisWriter<'a, T> {
         };
         // Only slopes bring taps without weight.
         let all_weigh = self.table.slopes.is_empty()
-            || self.table.weights[from..].iter().all(|&weight| weight != T::ZERO);
+            || self.table.values[from..].iter().all(|&weight| weight != T::ZERO);
         let unrolled =
             self.table.reduce == Reduce::Sum && least > 0 && most <= MOST_UNROLLED_TAPS && all_weigh;
         let (mut low, mut high) = (u32::MAX, 0);
-        for &pixel in &self.table.pixels[from..] {
+        for &pixel in &self.table.indices[from..] {
             low = low.min(pixel);
             high = high.max(pixel);
         }
-        let hull = if most == 0 { 0..0 } else { low as usize..high as usize + 1 };
+        let support = if most == 0 { 0..0 } else { low as usize..high as usize + 1 };
         if unrolled && least < most {
             self.pad(first..end, most);
         }
         AxisSpan {
-            bounds: self.bounds,
+            offsets: self.offsets,
             bins,
-            uniform: if unrolled { most } else { 0 },
-            live: first..end,
+            taps_per_bin: if unrolled { most } else { 0 },
+            nonempty_bins: first..end,
             whole: first == 0 && end == bins && least as i64 == all_on_map,
-            hull,
+            support,
             samples: self.samples,
         }
     }
@@ -125,24 +125,24 @@ impl<'a, T: Real> AxisWriter<'a, T> {
     #[inline(always)]
     fn tap(&mut self, pixel: u32, weight: f64) {
         if weight != 0.0 {
-            self.table.pixels.push(pixel);
-            self.table.weights.push(T::from_f64(weight));
+            self.table.indices.push(pixel);
+            self.table.values.push(T::from_f64(weight));
         }
     }
 
-    /// Gives each live bin `count` taps by halving the weight of its last one. Halving is exact and repeats a pixel
+    /// Gives each nonempty bin `count` taps by halving the weight of its last one. Halving is exact and repeats a pixel
     /// that has weight, so that NaN and infinity pass as before. Its slopes stay with the first half.
-    fn pad(&mut self, live: Range<usize>, count: usize) {
-        let Table { bounds, pixels, weights, slopes, .. } = &mut *self.table;
-        let bounds = &mut bounds[self.bounds..];
-        let from = bounds[live.start];
-        pixels.resize(from + live.len() * count, 0);
+    fn pad(&mut self, nonempty_bins: Range<usize>, count: usize) {
+        let Table { offsets, indices: pixels, values: weights, slopes, .. } = &mut *self.table;
+        let offsets = &mut offsets[self.offsets..];
+        let from = offsets[nonempty_bins.start];
+        pixels.resize(from + nonempty_bins.len() * count, 0);
         weights.resize(pixels.len(), T::default());
         let sloped = !slopes.is_empty();
         slopes.resize(if sloped { pixels.len() } else { 0 }, [T::ZERO; 2]);
         let half = T::from_f64(0.5);
-        for bin in live.clone().rev() {
-            let (old, new) = (bounds[bin]..bounds[bin + 1], from + (bin - live.start) * count);
+        for bin in nonempty_bins.clone().rev() {
+            let (old, new) = (offsets[bin]..offsets[bin + 1], from + (bin - nonempty_bins.start) * count);
             pixels.copy_within(old.clone(), new);
             weights.copy_within(old.clone(), new);
             if sloped {
@@ -155,9 +155,9 @@ impl<'a, T: Real> AxisWriter<'a, T> {
                 weights[at] = weights[at - 1];
             }
         }
-        // Backwards above, so that no bin's bounds change before they are read.
-        for (i, bound) in bounds[live.start..].iter_mut().enumerate() {
-            *bound = from + i.min(live.len()) * count;
+        // Backwards above, so that no bin's offsets change before they are read.
+        for (i, bound) in offsets[nonempty_bins.start..].iter_mut().enumerate() {
+            *bound = from + i.min(nonempty_bins.len()) * count;
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::cpu::window::{Loaded, Row};
 use crate::element::Real;
-use crate::taps::transposed::AxisReaders;
+use crate::taps::transposed::TransposedTaps;
 
 /// As many readers as there are.
 const ANY: usize = 0;
@@ -25,11 +25,11 @@ pub struct Contract<'a, T> {
     /// As many.
     pub slopes: &'a [[T; 2]],
     /// Where the taps of each bin start, counted from anywhere, and where those of the last one end.
-    pub bounds: &'a [usize],
+    pub offsets: &'a [usize],
     /// Who reads the columns.
-    pub x: AxisReaders<'a, T>,
+    pub x: TransposedTaps<'a, T>,
     /// The columns that the window covers.
-    pub hull: Range<usize>,
+    pub support: Range<usize>,
     /// Gradients of these rows of bins.
     pub grads: &'a [Lanes<T>],
     /// Bins in a row.
@@ -48,7 +48,7 @@ impl<T: Real> Kernel for Contract<'_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        match self.x.uniform() {
+        match self.x.bins_per_pixel() {
             1 => self.each::<I, 1>(),
             2 => self.each::<I, 2>(),
             3 => self.each::<I, 3>(),
@@ -62,14 +62,14 @@ impl<T: Real> Contract<'_, T> {
     #[inline(always)]
     fn each<I: Isa, const X: usize>(mut self) {
         let (readers, _) = self.x.all();
-        let lies_in_hull =
-            |pixel: Option<&u32>| pixel.is_none_or(|&pixel| self.hull.contains(&(pixel as usize)));
-        assert!(lies_in_hull(self.x.pixels().first()) && lies_in_hull(self.x.pixels().last()));
-        assert!(self.window.covers(&self.hull) && self.window.len() == self.weights.len());
+        let lies_in_support =
+            |pixel: Option<&u32>| pixel.is_none_or(|&pixel| self.support.contains(&(pixel as usize)));
+        assert!(lies_in_support(self.x.pixels().first()) && lies_in_support(self.x.pixels().last()));
+        assert!(self.window.covers(&self.support) && self.window.len() == self.weights.len());
         assert!(self.x.bins().end <= self.bins && self.across.len() == readers.len());
-        for (bounds, grads) in self.bounds.windows(2).zip(self.grads.chunks_exact(self.bins)) {
+        for (offsets, grads) in self.offsets.windows(2).zip(self.grads.chunks_exact(self.bins)) {
             self.ahead.ask::<I>(self.lines);
-            let (start, end) = (bounds[0] - self.bounds[0], bounds[1] - self.bounds[0]);
+            let (start, end) = (offsets[0] - self.offsets[0], offsets[1] - self.offsets[0]);
             for first in (start..end).step_by(ROWS_AT_ONCE) {
                 let taps = first..end.min(first + ROWS_AT_ONCE);
                 let all_weigh = self.weights[taps.clone()].iter().all(|&weight| weight != T::ZERO);

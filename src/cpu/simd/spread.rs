@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::element::Real;
-use crate::taps::transposed::AxisReaders;
+use crate::taps::transposed::TransposedTaps;
 
 /// As many readers as there are.
 const ANY: usize = 0;
@@ -19,9 +19,9 @@ pub struct Spread<'a, T> {
     /// Bins in a row.
     pub bins: usize,
     /// Who reads the rows.
-    pub y: AxisReaders<'a, T>,
+    pub y: TransposedTaps<'a, T>,
     /// Who reads the columns.
-    pub x: AxisReaders<'a, T>,
+    pub x: TransposedTaps<'a, T>,
     /// Rows of the map.
     pub band: &'a mut [Lanes<T>],
     /// The first of these rows.
@@ -40,7 +40,7 @@ impl<T: Real> Kernel for Spread<'_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        match self.x.uniform() {
+        match self.x.bins_per_pixel() {
             1 => self.rows::<I, 1>(),
             2 => self.rows::<I, 2>(),
             3 => self.rows::<I, 3>(),
@@ -99,7 +99,7 @@ fn sum_bins<'a, I: Isa, T: Real>(
 /// Adds a row of bins to the pixels of a row, each of which has `X` readers.
 #[inline(always)]
 fn add_unrolled<I: Isa, T: Real, const X: usize>(
-    x: &AxisReaders<'_, T>,
+    x: &TransposedTaps<'_, T>,
     row: &[Lanes<T>],
     pixels: &mut [Lanes<T>],
 ) {
@@ -119,7 +119,7 @@ fn add_unrolled<I: Isa, T: Real, const X: usize>(
 
 /// Adds a row of bins to the pixels of a row.
 #[inline(always)]
-fn add<I: Isa, T: Real>(x: &AxisReaders<'_, T>, row: &[Lanes<T>], pixels: &mut [Lanes<T>]) {
+fn add<I: Isa, T: Real>(x: &TransposedTaps<'_, T>, row: &[Lanes<T>], pixels: &mut [Lanes<T>]) {
     for (i, &pixel) in x.pixels().iter().enumerate() {
         let (bins, weights) = x.of(i);
         let mut sum = Lanes::splat(T::ZERO);

@@ -32,9 +32,9 @@ pub enum Columns<'a> {
 impl<'a> Columns<'a> {
     #[inline(always)]
     pub fn of<T>(x: &AxisTaps<'a, T>) -> Self {
-        let (hull, taps) = (x.hull(), x.pixels(x.live()));
-        if hull.len() <= taps.len() {
-            Self::All(hull.start as u32..hull.end as u32)
+        let (support, taps) = (x.support(), x.indices(x.nonempty_bins()));
+        if support.len() <= taps.len() {
+            Self::All(support.start as u32..support.end as u32)
         } else {
             Self::Tapped(taps)
         }
@@ -65,15 +65,15 @@ pub struct SumRows<'a, 'o, T> {
     /// One for each row.
     pub weights: &'a [T],
     /// Where the taps of each bin start, counted from anywhere, and where those of the last one end.
-    pub bounds: &'a [usize],
+    pub offsets: &'a [usize],
     /// Taps of each bin if that is the same and small, else 0.
-    pub uniform: usize,
+    pub taps_per_bin: usize,
     /// Whether the taps are the first ones of their bins: then what the sums hold is forgotten.
     pub fresh: bool,
-    /// What is read of a row; it lies in `hull`.
+    /// What is read of a row; it lies in `support`.
     pub columns: Columns<'a>,
     /// The columns that the window covers.
-    pub hull: Range<usize>,
+    pub support: Range<usize>,
     /// Each bin's columns.
     pub sums: &'a mut [Lanes<T>],
     /// Results that are written meanwhile.
@@ -85,9 +85,9 @@ impl<T: Real> Kernel for SumRows<'_, '_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        assert!(self.window.covers(&self.hull) && self.window.len() == self.weights.len());
+        assert!(self.window.covers(&self.support) && self.window.len() == self.weights.len());
         match self.columns.clone() {
-            // SAFETY: the columns of a box lie in its hull.
+            // SAFETY: the columns of a box lie in its support.
             Columns::All(columns) => unsafe { self.each::<I, _>(&columns) },
             // SAFETY: as above.
             Columns::Tapped(columns) => unsafe { self.each::<I, _>(&columns.iter().copied()) },
@@ -102,7 +102,7 @@ impl<T: Real> SumRows<'_, '_, T> {
     unsafe fn each<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(self, columns: &C) {
         // SAFETY: the caller's promise.
         unsafe {
-            match self.uniform {
+            match self.taps_per_bin {
                 1 if self.fresh => self.unrolled::<I, C, 1>(columns),
                 2 if self.fresh => self.unrolled::<I, C, 2>(columns),
                 3 if self.fresh => self.unrolled::<I, C, 3>(columns),
@@ -142,10 +142,10 @@ impl<T: Real> SumRows<'_, '_, T> {
     /// The window must cover the columns.
     #[inline(always)]
     unsafe fn any<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(self, columns: &C) {
-        let Self { window, weights, bounds, fresh, outbox, .. } = self;
-        let lines = outbox.len().div_ceil(bounds.len() - 1);
-        for (bin, sums) in bounds.windows(2).zip(self.sums.chunks_exact_mut(columns.len())) {
-            let (start, end) = (bin[0] - bounds[0], bin[1] - bounds[0]);
+        let Self { window, weights, offsets, fresh, outbox, .. } = self;
+        let lines = outbox.len().div_ceil(offsets.len() - 1);
+        for (bin, sums) in offsets.windows(2).zip(self.sums.chunks_exact_mut(columns.len())) {
+            let (start, end) = (bin[0] - offsets[0], bin[1] - offsets[0]);
             outbox.write::<I>(lines);
             if fresh && start == end {
                 sums.fill(Lanes::splat(T::ZERO));
@@ -190,7 +190,7 @@ impl<T: Real> Kernel for SumColumns<'_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        match self.x.uniform() {
+        match self.x.taps_per_bin() {
             1 => self.bins::<I, 1>(),
             2 => self.bins::<I, 2>(),
             3 => self.bins::<I, 3>(),
@@ -205,10 +205,10 @@ impl<T: Real> SumColumns<'_, T> {
     #[inline(always)]
     fn bins<I: Isa, const X: usize>(self) {
         let Self { columns, sums, x, out } = self;
-        let (width, live, count) = (x.bins(), x.live(), columns.len());
+        let (width, nonempty_bins, count) = (x.bins(), x.nonempty_bins(), columns.len());
         let mut tap = 0;
-        for bin in live {
-            let (pixels, weights) = (x.pixels(bin..bin + 1), x.weights(bin..bin + 1));
+        for bin in nonempty_bins {
+            let (pixels, weights) = (x.indices(bin..bin + 1), x.values(bin..bin + 1));
             let rows = sums.chunks_exact(count).zip(out.chunks_exact_mut(width));
             if X == ANY {
                 for (sums, out) in rows {

@@ -18,7 +18,7 @@ pub struct MaxColumns<'a, T> {
     /// Of maxima: the numbers of their rows.
     pub rows: &'a [Lanes<u32>],
     /// Where the entries on y of each row of bins start, counted from anywhere, and where those of the last one end.
-    pub bounds: &'a [usize],
+    pub offsets: &'a [usize],
     /// Number of the first sample on y of a bin.
     pub first: usize,
     /// By how much the numbers of pixels in a window grow from row to row.
@@ -132,8 +132,8 @@ impl<T: Real> MaxColumns<'_, T> {
     #[inline(always)]
     fn each<I: Isa, const NUMBERED: bool>(mut self) {
         let mut tap = 0;
-        for bin in self.x.live() {
-            let pixels = self.x.pixels(bin..bin + 1);
+        for bin in self.x.nonempty_bins() {
+            let pixels = self.x.indices(bin..bin + 1);
             if self.reduce == Reduce::MaxWindow {
                 if let &[first, last] = pixels {
                     let columns = self.columns.place(first, tap)..self.columns.place(last, tap + 1) + 1;
@@ -162,8 +162,8 @@ impl<T: Real> MaxColumns<'_, T> {
         first: usize,
         tap: usize,
     ) {
-        let (pixels, _) = self.x.pixels(bin..bin + 1).as_chunks::<2>();
-        let (all_weights, _) = self.x.weights(bin..bin + 1).as_chunks::<2>();
+        let (pixels, _) = self.x.indices(bin..bin + 1).as_chunks::<2>();
+        let (all_weights, _) = self.x.values(bin..bin + 1).as_chunks::<2>();
         let (mut columns, mut weights) = ([[0; 2]; X], [[T::ZERO; 2]; X]);
         for at in 0..X {
             weights[at] = all_weights[first + at];
@@ -193,10 +193,10 @@ impl<T: Real> MaxColumns<'_, T> {
     ) {
         let (width, columns) = (self.x.bins(), self.columns.len());
         let (mut values, mut rows) = (self.values, self.rows);
-        for (row, bounds) in self.bounds.windows(2).enumerate() {
+        for (row, offsets) in self.offsets.windows(2).enumerate() {
             let at = row * width + bin;
             let mut best = self.best.values[at];
-            let lines = if self.reduce == Reduce::MaxSample { (bounds[1] - bounds[0]) / 2 } else { 1 };
+            let lines = if self.reduce == Reduce::MaxSample { (offsets[1] - offsets[0]) / 2 } else { 1 };
             for sample in 0..lines {
                 let line;
                 (line, values) = values.split_at(columns);

@@ -19,13 +19,13 @@ pub struct MaxRows<'a, 'o, T> {
     /// One for each row; none for windows, where NaN never wins. A row without weight is 0, whatever its pixels hold.
     pub weights: Option<&'a [T]>,
     /// Where the rows of each bin start, counted from anywhere, and where those of the last one end.
-    pub bounds: &'a [usize],
+    pub offsets: &'a [usize],
     /// Number of the first row of a bin.
     pub first: usize,
-    /// What is read of a row; it lies in `hull`.
+    /// What is read of a row; it lies in `support`.
     pub columns: Columns<'a>,
     /// The columns that the window covers.
-    pub hull: Range<usize>,
+    pub support: Range<usize>,
     /// Each bin's columns; numbers are those of rows.
     pub best: Maxima<'a, T>,
     /// Results that are written meanwhile.
@@ -37,9 +37,9 @@ impl<T: Real> Kernel for MaxRows<'_, '_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        assert!(self.window.covers(&self.hull));
+        assert!(self.window.covers(&self.support));
         match self.columns.clone() {
-            // SAFETY: the columns of a box lie in its hull.
+            // SAFETY: the columns of a box lie in its support.
             Columns::All(columns) => unsafe { self.each::<I, _>(&columns) },
             // SAFETY: as above.
             Columns::Tapped(columns) => unsafe { self.each::<I, _>(&columns.iter().copied()) },
@@ -52,13 +52,13 @@ impl<T: Real> MaxRows<'_, '_, T> {
     /// The window must cover the columns.
     #[inline(always)]
     unsafe fn each<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(mut self, columns: &C) {
-        let lines = self.outbox.len().div_ceil(self.bounds.len() - 1);
+        let lines = self.outbox.len().div_ceil(self.offsets.len() - 1);
         // Where nothing is larger than the start, a weighted maximum is from the first row, and one of pixels from nowhere.
         let (start, number) =
             self.weights.map_or((T::LOWEST_F32, NONE), |_| (T::NEG_INFINITY, self.first as u32));
-        for (bin, bounds) in self.bounds.windows(2).enumerate() {
+        for (bin, offsets) in self.offsets.windows(2).enumerate() {
             self.outbox.write::<I>(lines);
-            let (first, end) = (bounds[0] - self.bounds[0], bounds[1] - self.bounds[0]);
+            let (first, end) = (offsets[0] - self.offsets[0], offsets[1] - self.offsets[0]);
             let at = bin * columns.len();
             self.best.values[at..at + columns.len()].fill(Lanes::splat(start));
             if let Some(numbers) = self.best.numbers.as_deref_mut() {
