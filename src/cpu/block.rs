@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use crate::cpu::simd::max::{MaxColumns, MaxRows, Maxima};
-use crate::cpu::simd::outbox::Outbox;
 use crate::cpu::simd::sum::{Columns, SumColumns, SumRows};
-use crate::cpu::simd::{Isa, LANES, Lanes};
-use crate::cpu::window::{COLUMNS, Loaded, Source, Window};
+use crate::cpu::simd::{Isa, Lanes};
+use crate::cpu::source::Source;
+use crate::cpu::window::{COLUMNS, Window};
 use crate::element::{Element, Real};
 use crate::error::{Result, reserve, reserve_more};
 use crate::scratch::bytes_of;
@@ -15,45 +15,23 @@ use crate::taps::{AxisTaps, Reduce};
 /// Columns of bins that are summed at once, so that they stay in the first-level cache.
 const MOST_SUMS: usize = 384;
 
-/// Some rows of bins of one box, and what they are made of.
+/// Memory for what a block's bins are made of, kept by its thread from call to call.
 #[derive(Default)]
-pub struct Bins<T> {
-    pub values: Vec<Lanes<T>>,
-    /// Which of their candidates the maxima are, if that is asked for.
-    pub numbers: Vec<Lanes<u32>>,
-    /// The same as users know it.
-    pub sources: Vec<Lanes<i64>>,
-    /// What is made of columns first: lines of sums or of maxima.
-    lines: Vec<Lanes<T>>,
-    /// Which rows maxima are from.
-    line_rows: Vec<Lanes<u32>>,
+pub struct Lines<T> {
+    /// Sums or maxima of each column: a line of columns for each row of bins, or for each sample on y.
+    values: Vec<Lanes<T>>,
+    /// Which rows the maxima of columns are from.
+    argmax: Vec<Lanes<u32>>,
     /// Rows of windows, and where those of each bin start.
     rows: Vec<u32>,
     offsets: Vec<usize>,
 }
 
-impl<T> Bins<T> {
-    /// Makes room for some bins, or says that there is no memory.
-    pub fn reserve(&mut self, bins: usize, argmax: bool) -> Result<()> {
-        const BINS: &str = "bins of a row";
-        reserve(&mut self.values, bins, BINS)?;
-        if argmax {
-            reserve(&mut self.numbers, bins, BINS)?;
-            reserve(&mut self.sources, bins, BINS)?;
-        }
-        Ok(())
-    }
-
+impl<T> Lines<T> {
     /// Bytes on the heap, used or not.
     pub fn bytes(&self) -> usize {
-        let Self { values, numbers, sources, lines, line_rows, rows, offsets } = self;
-        bytes_of(values)
-            + bytes_of(lines)
-            + bytes_of(numbers)
-            + bytes_of(line_rows)
-            + bytes_of(sources)
-            + bytes_of(rows)
-            + bytes_of(offsets)
+        let Self { values, argmax, rows, offsets } = self;
+        bytes_of(values) + bytes_of(argmax) + bytes_of(rows) + bytes_of(offsets)
     }
 }
 
@@ -63,39 +41,26 @@ pub struct Block<'a, E: Element> {
     pub window: &'a mut Window<E::Compute>,
     /// Which of the blocks.
     pub number: usize,
+    pub lines: &'a mut Lines<E::Compute>,
 }
 
 impl<E: Element> Block<'_, E> {
-    /// Its channels.
-    #[inline(always)]
-    pub fn channels(&self) -> Range<usize> {
-        let Range { start, end } = self.source.channels;
-        let first = start + self.number * LANES;
-        first..end.min(first + LANES)
-    }
-
-    #[inline(always)]
-    fn load<I: Isa>(&mut self, rows: &[u32], columns: Range<usize>) -> Loaded<'_, E::Compute> {
-        self.window.load::<I, E>(&self.source, rows, columns).block(self.number)
-    }
-
-    /// Weighted sums of these rows of bins, while results of before are written.
+    /// Weighted sums: these rows of bins, into `out`. Bins without taps are left as they are.
     #[inline(always)]
     pub fn sum<I: Isa>(
         &mut self,
         y: AxisTaps<'_, E::Compute>,
         x: AxisTaps<'_, E::Compute>,
         bins: Range<usize>,
-        kept: &mut Bins<E::Compute>,
-        outbox: &mut Outbox<'_>,
+        out: &mut [Lanes<E::Compute>],
     ) -> Result<()> {
-        let Bins { values, lines: sums, .. } = kept;
+        let Self { source, window, number, lines: Lines { values: sums, .. } } = self;
         let nonempty_bins = y.nonempty_bins().start.max(bins.start)..y.nonempty_bins().end.min(bins.end);
         if nonempty_bins.is_empty() || x.nonempty_bins().is_empty() {
             return Ok(());
         }
         let columns = Columns::of(&x);
-        let (capacity, width, count) = (self.window.capacity(), x.bins(), columns.len());
+        let (capacity, width, count) = (window.capacity(), x.bins(), columns.len());
         let fits = y.support().len() <= capacity;
         let bins_at_once = if fits { (MOST_SUMS / count).max(1) } else { 1 };
         for first in nonempty_bins.clone().step_by(bins_at_once) {
@@ -112,7 +77,7 @@ impl<E: Element> Block<'_, E> {
             for (i, rows) in rows.chunks(rows_at_once).enumerate() {
                 let offsets = if fits { y.offsets(bins_now.clone()) } else { &[0, rows.len()] };
                 I::call(SumRows {
-                    window: self.load::<I>(rows, x.support()),
+                    window: window.load::<I, E>(source, rows, x.support()).block(*number),
                     weights: &weights[i * rows_at_once..][..rows.len()],
                     offsets,
                     taps_per_bin: if fits { y.taps_per_bin() } else { 0 },
@@ -120,12 +85,11 @@ impl<E: Element> Block<'_, E> {
                     columns: columns.clone(),
                     support: x.support(),
                     sums,
-                    outbox,
                 });
             }
-            let out = &mut values[(bins_now.start - bins.start) * width..(bins_now.end - bins.start) * width];
+            let out = &mut out[(bins_now.start - bins.start) * width..(bins_now.end - bins.start) * width];
             if rows.is_empty() {
-                // Nothing was loaded, and what these bins hold is of others.
+                // Nothing was loaded, and the sums are those of other bins.
                 out.fill(Lanes::splat(Real::ZERO));
                 continue;
             }
@@ -134,7 +98,7 @@ impl<E: Element> Block<'_, E> {
         Ok(())
     }
 
-    /// Maxima over the samples, corners or windows of these rows of bins, while results of before are written.
+    /// Maxima over the samples, corners or windows of these rows of bins, where they are larger than what `best` holds.
     #[inline(always)]
     pub fn max<I: Isa>(
         &mut self,
@@ -142,9 +106,9 @@ impl<E: Element> Block<'_, E> {
         y: AxisTaps<'_, E::Compute>,
         x: AxisTaps<'_, E::Compute>,
         bins: Range<usize>,
-        kept: &mut Bins<E::Compute>,
-        outbox: &mut Outbox<'_>,
+        best: &mut Maxima<'_, E::Compute>,
     ) -> Result<()> {
+        let Self { source, window, number, lines } = self;
         let nonempty_bins = y.nonempty_bins().start.max(bins.start)..y.nonempty_bins().end.min(bins.end);
         if nonempty_bins.is_empty() || x.nonempty_bins().is_empty() {
             return Ok(());
@@ -156,8 +120,8 @@ impl<E: Element> Block<'_, E> {
         } else {
             Columns::of(&x)
         };
-        let (capacity, width, count) = (self.window.capacity(), x.bins(), columns.len());
-        let [.., map_width] = self.source.features.shape();
+        let (capacity, width, count) = (window.capacity(), x.bins(), columns.len());
+        let [.., map_width] = source.features.shape();
         let fits = y.support().len() <= capacity;
         let most_lines = (MOST_SUMS / count).max(1);
         let mut first = nonempty_bins.start;
@@ -171,9 +135,9 @@ impl<E: Element> Block<'_, E> {
             }
             first = bins_now.end;
             if is_window {
-                list_rows(&y, bins_now.clone(), &mut kept.rows, &mut kept.offsets)?;
+                list_rows(&y, bins_now.clone(), &mut lines.rows, &mut lines.offsets)?;
             }
-            let Bins { values, numbers, lines, line_rows, rows, offsets, .. } = kept;
+            let Lines { values: lines, argmax: line_rows, rows, offsets } = &mut **lines;
             let (rows, offsets, weights) = if is_window {
                 (&rows[..], &offsets[..], None)
             } else {
@@ -195,9 +159,10 @@ impl<E: Element> Block<'_, E> {
                     lines.resize(needed, Lanes::splat(Real::ZERO));
                 }
                 let lines = &mut lines[..needed];
-                reserve(line_rows, if numbers.is_empty() { 0 } else { needed }, COLUMNS)?;
-                line_rows.resize(if numbers.is_empty() { 0 } else { needed }, Lanes::splat(0));
-                let window = self.load::<I>(rows, x.support());
+                let with_argmax = if best.argmax.is_some() { needed } else { 0 };
+                reserve(line_rows, with_argmax, COLUMNS)?;
+                line_rows.resize(with_argmax, Lanes::splat(0));
+                let window = window.load::<I, E>(source, rows, x.support()).block(*number);
                 if let (true, Some(weights)) = (is_sample, weights) {
                     // Each sample on y is a row of sums, as if it were a bin.
                     I::call(SumRows {
@@ -209,7 +174,6 @@ impl<E: Element> Block<'_, E> {
                         columns: columns.clone(),
                         support: x.support(),
                         sums: lines,
-                        outbox,
                     });
                 } else {
                     I::call(MaxRows {
@@ -219,11 +183,10 @@ impl<E: Element> Block<'_, E> {
                         first: before,
                         columns: columns.clone(),
                         support: x.support(),
-                        best: maxima(lines, line_rows, 0..needed),
-                        outbox,
+                        best: Maxima { values: lines, argmax: line_rows.get_mut(..needed) },
                     });
                 }
-                let kept = (bins_now.start - bins.start) * width..(bins_now.end - bins.start) * width;
+                let bins_now = (bins_now.start - bins.start) * width..(bins_now.end - bins.start) * width;
                 I::call(MaxColumns {
                     reduce,
                     columns: columns.clone(),
@@ -233,7 +196,7 @@ impl<E: Element> Block<'_, E> {
                     first: before / 2,
                     map_width,
                     x,
-                    best: maxima(values, numbers, kept),
+                    best: best.part(bins_now),
                 });
             }
         }
@@ -264,13 +227,4 @@ fn list_rows<T>(
         offsets.push(rows.len());
     }
     Ok(())
-}
-
-/// Some of the maxima that are kept.
-fn maxima<'a, T>(
-    values: &'a mut [Lanes<T>],
-    numbers: &'a mut [Lanes<u32>],
-    bins: Range<usize>,
-) -> Maxima<'a, T> {
-    Maxima { values: &mut values[bins.clone()], numbers: numbers.get_mut(bins) }
 }

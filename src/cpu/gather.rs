@@ -1,29 +1,30 @@
-//! The forward pass: for each box, reduce the taps of its bins, settle what the kernels leave open, store them.
+//! The forward pass: for each box, reduce the taps of its bins and write them.
 
 use std::ops::Range;
 
 use crate::cpu::Settings;
-use crate::cpu::block::{Bins, Block};
-use crate::cpu::blocks::blocks;
+use crate::cpu::block::{Block, Lines};
+use crate::cpu::channels::Channels;
 use crate::cpu::interrupt::Watch;
 use crate::cpu::maximum::Maximum;
-use crate::cpu::simd::max::NONE;
-use crate::cpu::simd::outbox::{Deliver, Line, Outbox};
-use crate::cpu::simd::store::{MOST_BINS, Store};
-use crate::cpu::simd::{Isa, Kernel, Lanes};
-use crate::cpu::window::{Shape, Source, Window};
+use crate::cpu::simd::max::{Maxima, NONE};
+use crate::cpu::simd::write::{MOST_BINS, Write};
+use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
+use crate::cpu::source::Source;
+use crate::cpu::window::{Shape, Window};
 use crate::element::{Element, Real};
-use crate::error::Result;
+use crate::error::{Result, reserve};
+use crate::geometry::Extent;
 use crate::scratch::{self, bytes_of};
 use crate::taps::{Invalid, MOST_COLUMNS, Plan, Reduce, Run};
 use crate::view::{View, ViewMut};
 
-/// A group of blocks of channels of a run of boxes.
+/// A run of boxes times the channels of a task.
 pub struct Task<'a, E: Element> {
     pub plan: &'a Plan<E::Compute>,
     pub run: &'a Run,
     pub features: &'a [View<'a, E>],
-    pub channels: Range<usize>,
+    pub channels: Channels,
     pub out: &'a ViewMut<'a, E::Output>,
     pub argmax: Option<&'a ViewMut<'a, i64>>,
     /// Whether to write past the caches.
@@ -33,18 +34,47 @@ pub struct Task<'a, E: Element> {
 /// Boxes that touch less than this part of a map are few.
 pub const SPARSE_PART: usize = 4;
 
+/// The blocks of a task are computed and written together, if they have no more bins than this.
+const MOST_BINS_OF_BLOCKS: usize = 2048;
+
 /// What a thread keeps from task to task and from call to call.
 #[derive(Default)]
 pub struct Scratch<T> {
     window: Window<T>,
-    stages: [Vec<Line>; 2],
+    lines: Lines<T>,
     bins: Bins<T>,
+}
+
+/// Some rows of bins of one box, `[block][row][column]`.
+#[derive(Default)]
+struct Bins<T> {
+    values: Vec<Lanes<T>>,
+    /// Of maxima, if it is asked for: first counted among the candidates of the bin, then as users know it.
+    local_argmax: Vec<Lanes<u32>>,
+    argmax: Vec<Lanes<i64>>,
+}
+
+impl<T> Bins<T> {
+    fn resize(&mut self, count: usize, has_argmax: bool) -> Result<()>
+    where
+        T: Real,
+    {
+        const BINS: &str = "bins of a row";
+        let indices = if has_argmax { count } else { 0 };
+        reserve(&mut self.values, count, BINS)?;
+        reserve(&mut self.local_argmax, indices, BINS)?;
+        reserve(&mut self.argmax, indices, BINS)?;
+        self.values.resize(count, Lanes::splat(T::ZERO));
+        self.local_argmax.resize(indices, Lanes::splat(NONE));
+        self.argmax.resize(indices, Lanes::splat(-1));
+        Ok(())
+    }
 }
 
 impl<T: Real> scratch::Scratch for Scratch<T> {
     fn bytes(&self) -> usize {
-        let Self { window, stages, bins } = self;
-        window.bytes() + stages.iter().map(bytes_of).sum::<usize>() + bins.bytes()
+        let Self { window, lines, bins: Bins { values, local_argmax, argmax } } = self;
+        window.bytes() + lines.bytes() + bytes_of(values) + bytes_of(local_argmax) + bytes_of(argmax)
     }
 }
 
@@ -60,25 +90,22 @@ impl<E: Element> Kernel for Compute<'_, E> {
 
     #[inline(always)]
     fn run<I: Isa>(self) -> Result<()> {
-        let Self { task, mut watch, scratch: Scratch { window, stages, bins } } = self;
+        let Self { task, mut watch, scratch: Scratch { window, lines, bins } } = self;
         let Run { rois, stage: map, image, tallest, widest_part, area, .. } = task.run.clone();
         let features = &task.features[map];
         let [_, _, height, width] = features.shape();
         let dense = area >= height * width / SPARSE_PART;
         window.reset(
             width,
-            task.channels.len(),
+            task.channels.count,
             Shape { rows: tallest, columns: widest_part.max(1), dense },
         )?;
-        bins.reserve(task.rows_at_once() * task.plan.output.width, task.argmax.is_some())?;
-        let source = Source { features, image, channels: task.channels.clone() };
-        let (mut block, mut outbox) = (Block { source, window, number: 0 }, Outbox::new(stages, task.out));
-        let blocks = blocks(&task.channels).len();
+        let source = Source { features, image, channels: task.channels };
+        let mut block = Block { source, window, number: 0, lines };
         for at in rois {
-            watch.step(blocks * task.plan.roi(at).0.work)?;
-            task.roi::<I>(at, &mut block, bins, &mut outbox)?;
+            watch.step(task.channels.blocks().len() * task.plan.roi(at).0.work)?;
+            task.roi::<I>(at, &mut block, bins)?;
         }
-        outbox.write::<I>(usize::MAX);
         I::fence();
         Ok(())
     }
@@ -90,111 +117,101 @@ impl<E: Element> Task<'_, E> {
         settings.level.run(Compute { task: &self, watch: settings.watch(), scratch })
     }
 
-    /// Rows of bins that are computed before they are stored.
-    fn rows_at_once(&self) -> usize {
-        let size = self.plan.output;
-        (MOST_BINS / size.width).clamp(1, size.height)
-    }
-
+    /// Computes a box, some rows of bins at a time.
     #[inline(always)]
-    fn roi<I: Isa>(
-        &self,
-        at: usize,
-        block: &mut Block<'_, E>,
-        bins: &mut Bins<E::Compute>,
-        outbox: &mut Outbox<'_>,
-    ) -> Result<()> {
-        let (height, rows_at_once) = (self.plan.output.height, self.rows_at_once());
+    fn roi<I: Isa>(&self, at: usize, block: &mut Block<'_, E>, bins: &mut Bins<E::Compute>) -> Result<()> {
+        let Extent { height, width } = self.plan.output;
+        let roi = self.plan.roi(at).0.roi;
+        let rows_at_once = (MOST_BINS / width).clamp(1, height);
         for first in (0..height).step_by(rows_at_once) {
             let rows = first..height.min(first + rows_at_once);
-            for number in 0..blocks(&self.channels).len() {
-                block.number = number;
-                self.rows::<I>(at, rows.clone(), block, bins, outbox)?;
+            let count = rows.len() * width;
+            let all = count * self.channels.blocks().len() <= MOST_BINS_OF_BLOCKS;
+            for channels in self.channels.pieces(if all { self.channels.count } else { LANES }) {
+                let blocks = channels.blocks().len();
+                bins.resize(blocks * count, self.argmax.is_some())?;
+                for i in 0..blocks {
+                    block.number = (channels.first - self.channels.first) / LANES + i;
+                    self.block::<I>(at, rows.clone(), block, bins, i * count..(i + 1) * count)?;
+                }
+                let Bins { values, argmax, .. } = bins;
+                I::call(Write::new(self.out, roi, channels, rows.clone(), values, count, self.stream));
+                if let Some(out) = self.argmax {
+                    I::call(Write::argmax(out, roi, channels, rows.clone(), argmax, self.stream));
+                }
             }
         }
         Ok(())
     }
 
-    /// Some rows of bins of a box, of one block of channels.
+    /// Computes some rows of bins of one block.
     #[inline(always)]
-    fn rows<I: Isa>(
+    fn block<I: Isa>(
         &self,
         at: usize,
         rows: Range<usize>,
         block: &mut Block<'_, E>,
         bins: &mut Bins<E::Compute>,
-        outbox: &mut Outbox<'_>,
+        place: Range<usize>,
     ) -> Result<()> {
         let (roi, y, x) = self.plan.roi(at);
-        let width = self.plan.output.width;
-        let (value, number) = match (roi.invalid, self.plan.reduce) {
+        let reduce = self.plan.reduce;
+        let (value, index) = match (roi.invalid, reduce) {
             (Invalid::Nan, _) => (Real::NAN, NONE),
             (Invalid::Zero, _) | (_, Reduce::Sum) => (Real::ZERO, NONE),
             (_, Reduce::MaxSample | Reduce::MaxCorner) => (Real::NEG_INFINITY, 0),
             (_, Reduce::MaxWindow) => (Real::LOWEST_F32, NONE),
         };
-        let count = rows.len() * width;
-        bins.values.resize(count, Lanes::splat(value));
-        if !(self.plan.reduce == Reduce::Sum && y.are_nonempty(&rows) && x.are_nonempty(&(0..width))) {
-            bins.values.fill(Lanes::splat(value));
+        let values = &mut bins.values[place.clone()];
+        let mut best = Maxima { values, argmax: bins.local_argmax.get_mut(place.clone()) };
+        if !(reduce == Reduce::Sum && y.are_nonempty(&rows) && x.are_nonempty(&(0..x.bins()))) {
+            best.values.fill(Lanes::splat(value));
         }
-        bins.numbers.clear();
-        if self.argmax.is_some() {
-            bins.numbers.resize(count, Lanes::splat(number));
+        if let Some(argmax) = &mut best.argmax {
+            argmax.fill(Lanes::splat(index));
+            bins.argmax[place.clone()].fill(Lanes::splat(-1));
         }
-        if roi.invalid == Invalid::Raise {
-            // Most boxes are one part. They share this loop with the others, so that the kernels are compiled once.
-            let mut parts = (x.support().len() > MOST_COLUMNS).then(|| x.parts(MOST_COLUMNS));
-            loop {
-                let part = parts.as_mut().map(Iterator::next);
-                let x = match &part {
-                    None => x,
-                    Some(Some(part)) => x.part(part),
-                    Some(None) => break,
-                };
-                match self.plan.reduce {
-                    Reduce::Sum => block.sum::<I>(y, x, rows.clone(), bins, outbox)?,
-                    reduce => block.max::<I>(reduce, y, x, rows.clone(), bins, outbox)?,
-                }
-                if parts.is_none() {
-                    break;
-                }
+        if roi.invalid != Invalid::Raise {
+            return Ok(());
+        }
+        // Most boxes are one part. They share this loop with the others, so that the kernels are compiled once.
+        let mut parts = (x.support().len() > MOST_COLUMNS).then(|| x.parts(MOST_COLUMNS));
+        loop {
+            let part = parts.as_mut().map(Iterator::next);
+            let x = match &part {
+                None => x,
+                Some(Some(part)) => x.part(part),
+                Some(None) => break,
+            };
+            match reduce {
+                Reduce::Sum => block.sum::<I>(y, x, rows.clone(), best.values)?,
+                reduce => block.max::<I>(reduce, y, x, rows.clone(), &mut best)?,
+            }
+            if parts.is_none() {
+                break;
             }
         }
-        self.store::<I>(at, rows.start, &block.channels(), bins, outbox);
+        if reduce != Reduce::Sum {
+            self.finish(at, rows.start, bins, place);
+        }
         Ok(())
     }
 
-    /// Settles the bins that kernels know nothing of, and writes all.
+    /// Adds to maxima what kernels do not know: samples off the map, and the caller's argmax.
     #[inline(always)]
-    fn store<I: Isa>(
-        &self,
-        at: usize,
-        first_row: usize,
-        channels: &Range<usize>,
-        bins: &mut Bins<E::Compute>,
-        outbox: &mut Outbox<'_>,
-    ) {
+    fn finish(&self, at: usize, first_row: usize, bins: &mut Bins<E::Compute>, place: Range<usize>) {
         let (roi, y, x) = self.plan.roi(at);
-        let Bins { values, numbers, sources, .. } = bins;
-        sources.clear();
-        sources.resize(numbers.len(), Lanes::splat(-1));
-        if self.plan.reduce != Reduce::Sum && roi.invalid == Invalid::Raise {
-            let map_width = self.features[roi.stage].shape()[3];
-            let are_final = numbers.is_empty() && y.is_whole() && x.is_whole();
-            for (at, values) in values.iter_mut().enumerate().filter(|_| !are_final) {
-                let bin = Maximum::new(self.plan.reduce, &y, first_row + at / x.bins(), &x, at % x.bins());
-                let Some(numbers) = numbers.get(at) else {
-                    bin.settle(values);
-                    continue;
-                };
-                sources[at] = bin.settle_numbered(values, numbers, map_width);
-            }
+        let map_width = self.features[roi.stage].shape()[3];
+        if self.argmax.is_none() && y.is_whole() && x.is_whole() {
+            return;
         }
-        let store = Store::new(self.out, roi.roi, channels, first_row, values, self.stream);
-        I::call(Deliver { store, group: self.channels.clone(), outbox });
-        if let Some(argmax) = self.argmax {
-            I::call(Store::sources(argmax, roi.roi, channels, first_row, sources, self.stream));
+        for (i, at) in place.enumerate() {
+            let bin = Maximum::new(self.plan.reduce, &y, first_row + i / x.bins(), &x, i % x.bins());
+            let values = &mut bins.values[at];
+            match bins.local_argmax.get(at) {
+                Some(local) => bins.argmax[at] = bin.finish_with_argmax(values, local, map_width),
+                None => bin.finish(values),
+            }
         }
     }
 }

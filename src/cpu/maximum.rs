@@ -1,5 +1,5 @@
-//! What a bin of maxima is beyond the pixels that were read: the samples off the map, and where a value
-//! came from in the caller's terms.
+//! What a bin of maxima needs beyond the pixels that were read: the samples off the map, which count as 0, and the argmax in
+//! the user's terms.
 
 use crate::cpu::simd::Lanes;
 use crate::cpu::simd::max::NONE;
@@ -18,7 +18,7 @@ struct Side {
     all: i64,
 }
 
-/// What the number of a maximum stands for.
+/// Where a maximum came from.
 pub enum Origin {
     /// A candidate on the map, counted on each axis from the bin's first one there; `corner` is which of the four of
     /// a sample, where they are candidates.
@@ -92,7 +92,7 @@ impl Maximum {
         self.y.on_map == 0 || self.x.on_map == 0
     }
 
-    /// The number of the first sample off the map, if there is one: its value is 0.
+    /// The index of the first sample off the map, if there is one: its value is 0.
     fn first_off_map(self) -> Option<i64> {
         let (y, x) = (self.y, self.x);
         if y.all == 0 || x.all == 0 || (y.on_map == y.all && x.on_map == x.all) {
@@ -106,17 +106,18 @@ impl Maximum {
         }
     }
 
-    /// The number that api users know: of a pixel in the plane, or of a sample in the bin (for corners, four
-    /// each). Kernels count pixels as in the plane, from the bin's first one, and samples without those off the map.
+    /// From the *local argmax*, which kernels count, to the *argmax* that users know: the index of a pixel in the plane, or of a
+    /// sample in the bin (times four plus the corner, for corners). Kernels count pixels from the bin's first one, and samples
+    /// without those off the map.
     #[inline(always)]
-    fn global(self, number: u32, map_width: usize) -> i64 {
+    fn global(self, local: u32, map_width: usize) -> i64 {
         let (corners, width) = (self.corners(), self.width(map_width));
-        let number = i64::from(number);
+        let local = i64::from(local);
         let first = (self.y.first * width + self.x.first) * corners;
         if self.reduce == Reduce::MaxWindow || self.x.on_map == self.x.all {
-            return first + number;
+            return first + local;
         }
-        let (sample, corner) = (number / corners, number % corners);
+        let (sample, corner) = (local / corners, local % corners);
         first + (sample / self.x.on_map * width + sample % self.x.on_map) * corners + corner
     }
 
@@ -130,17 +131,17 @@ impl Maximum {
         if self.reduce == Reduce::MaxWindow { map_width as i64 } else { self.x.all }
     }
 
-    /// What a number that api users know stands for, if it is a candidate of this bin. The inverse of
+    /// Where an argmax lies, if it names a candidate of this bin. The inverse of
     /// [`Self::global`].
-    pub fn origin(self, number: i64, map_width: usize) -> Option<Origin> {
-        if number == -1 {
+    pub fn origin(self, index: i64, map_width: usize) -> Option<Origin> {
+        if index == -1 {
             return Some(Origin::Nowhere);
         }
         let (corners, width) = (self.corners(), self.width(map_width));
-        if number < 0 || width == 0 {
+        if index < 0 || width == 0 {
             return None;
         }
-        let (candidate, corner) = (number / corners, number % corners);
+        let (candidate, corner) = (index / corners, index % corners);
         let (y, x) = (candidate / width - self.y.first, candidate % width - self.x.first);
         if (0..self.y.on_map).contains(&y) && (0..self.x.on_map).contains(&x) {
             return Some(Origin::OnMap { y: y as usize, x: x as usize, corner: corner as usize });
@@ -151,7 +152,7 @@ impl Maximum {
 
     /// Makes the final values from the largest of the candidates on the map.
     #[inline(always)]
-    pub fn settle<T: Real>(self, values: &mut Lanes<T>) {
+    pub fn finish<T: Real>(self, values: &mut Lanes<T>) {
         if self.is_empty() {
             *values = Lanes::splat(T::ZERO);
         } else if self.first_off_map().is_some() {
@@ -161,13 +162,12 @@ impl Maximum {
         }
     }
 
-    /// Makes the final values from the largest of the candidates on the map, and says where they are from; -1 for
-    /// nowhere.
+    /// Makes the final values from the largest of the candidates on the map, and returns their argmax; -1 if there is none.
     #[inline(always)]
-    pub fn settle_numbered<T: Real>(
+    pub fn finish_with_argmax<T: Real>(
         self,
         values: &mut Lanes<T>,
-        numbers: &Lanes<u32>,
+        local: &Lanes<u32>,
         map_width: usize,
     ) -> Lanes<i64> {
         let zero = self.first_off_map().map(|sample| sample * self.corners());
@@ -175,18 +175,17 @@ impl Maximum {
             *values = Lanes::splat(T::ZERO);
             return Lanes::splat(zero.unwrap_or(-1));
         }
-        let mut sources = Lanes::splat(-1);
-        for (source, &number) in sources.0.iter_mut().zip(&numbers.0) {
-            let global = self.global(number, map_width);
-            *source = if number == NONE { -1 } else { global };
+        let mut argmax = Lanes::splat(-1);
+        for (global, &local) in argmax.0.iter_mut().zip(&local.0) {
+            *global = if local == NONE { -1 } else { self.global(local, map_width) };
         }
         if let Some(zero) = zero {
-            for (value, source) in values.0.iter_mut().zip(&mut sources.0) {
-                if *value < T::ZERO || (*value == T::ZERO && zero < *source) {
-                    (*value, *source) = (T::ZERO, zero);
+            for (value, index) in values.0.iter_mut().zip(&mut argmax.0) {
+                if *value < T::ZERO || (*value == T::ZERO && zero < *index) {
+                    (*value, *index) = (T::ZERO, zero);
                 }
             }
         }
-        sources
+        argmax
     }
 }

@@ -3,21 +3,20 @@
 //! A forward task is one image, one or two blocks of 16 channels and a run of boxes. A backward task has a band of rows
 //! instead of the boxes. Tasks write disjoint elements, so results do not depend on the number of threads.
 
+mod argmax_backward;
 mod bands;
 mod block;
-mod blocks;
-mod chosen;
-mod contract;
-mod dots;
+mod box_gradient;
+mod channels;
 pub(crate) mod gather;
 mod interrupt;
+mod loaded;
 mod maximum;
 pub(crate) mod pool;
 mod scatter;
 pub(crate) mod simd;
+mod source;
 pub(crate) mod window;
-
-use std::ops::Range;
 
 use crate::element::{Element, Real};
 use crate::error::Result;
@@ -25,11 +24,10 @@ use crate::taps::transposed::Transposed;
 use crate::taps::{BOXES_PER_TABLE, Invalid, MOST_UNROLLED_TAPS, Plan};
 use crate::view::{View, ViewMut};
 
+pub(crate) use argmax_backward::check as check_argmax;
 use bands::Bands;
-use blocks::{blocks, groups, groups_by_lines, is_interleaved};
-pub(crate) use chosen::check as check_argmax;
-use contract::Contract;
-use dots::Dots;
+use box_gradient::BoxGradient;
+use channels::{Channels, is_interleaved};
 #[cfg(feature = "gpu")]
 pub(crate) use interrupt::POLL_INTERVAL;
 use interrupt::Watch;
@@ -38,7 +36,6 @@ pub(crate) use maximum::check_numbers;
 pub use pool::{limit_threads, num_threads, set_num_threads};
 use scatter::Scatter;
 pub use simd::Level;
-use simd::dot::FEWEST_CHANNELS;
 
 /// How a call is computed: instruction set, threads and interrupts.
 ///
@@ -90,7 +87,7 @@ const BYTES_WORTH_STREAMING: usize = 4 << 20;
 const TASKS_PER_THREAD: usize = 4;
 
 /// Into how many parts boxes or rows are cut, so that there are tasks enough.
-fn parts_of_groups(groups: &[Range<usize>], threads: usize) -> usize {
+fn parts_of_groups(groups: &[Channels], threads: usize) -> usize {
     if threads == 1 { 1 } else { (TASKS_PER_THREAD * threads).div_ceil(groups.len().max(1)) }
 }
 
@@ -107,64 +104,17 @@ pub(crate) fn gather<E: Element>(
     let settings = settings.for_results(results);
     let stream = results * size_of::<E::Output>() > BYTES_WORTH_STREAMING;
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(&out.written());
-    let groups = groups_by_lines(channels, interleaved, out, stream)?;
+    let groups = Channels::of_tasks::<E::Output>(channels, interleaved)?;
     let runs = plan.runs(parts_of_groups(&groups, settings.threads))?;
     pool::for_each_with(runs.len() * groups.len(), settings, |task, scratch| {
-        let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()].clone());
+        let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()]);
         gather::Task { plan, run, features, channels, out, argmax, stream }.compute(scratch, settings)
     })
 }
 
 /// Applies a plan with slopes to gradients and features: the gradient of each box, `x1, y1, x2, y2`, goes to its row of
 /// `out`.
-pub(crate) fn contract<E: Element>(
-    plan: &Plan<E::Compute>,
-    grad_output: &View<'_, E::Output>,
-    features: &[View<'_, E>],
-    out: &mut [[f64; 4]],
-    settings: Settings<'_>,
-) -> Result<()> {
-    let results: usize = grad_output.shape().iter().product();
-    let settings = settings.for_results(results);
-    let interleaved = is_interleaved(grad_output) && features.iter().all(is_interleaved);
-    if interleaved && grad_output.shape()[1] >= FEWEST_CHANNELS {
-        contract_pixels(plan, grad_output, features, out, settings)?;
-    } else {
-        contract_blocks(plan, grad_output, features, out, settings)?;
-    }
-    for at in 0..plan.boxes() {
-        let (roi, ..) = plan.roi(at);
-        if roi.invalid == Invalid::Nan {
-            out[roi.roi] = [f64::NAN; 4];
-        }
-    }
-    Ok(())
-}
-
-/// Where many channels are neighbours: box by box.
-fn contract_pixels<E: Element>(
-    plan: &Plan<E::Compute>,
-    grad_output: &View<'_, E::Output>,
-    features: &[View<'_, E>],
-    out: &mut [[f64; 4]],
-    settings: Settings<'_>,
-) -> Result<()> {
-    let readers = transposed(plan, 0, settings)?;
-    let boxes_at_once = plan.boxes().div_ceil(TASKS_PER_THREAD * settings.threads).max(1);
-    let parts = pool::map(plan.boxes().div_ceil(boxes_at_once), settings, |task| {
-        let first = task * boxes_at_once;
-        let boxes = first..plan.boxes().min(first + boxes_at_once);
-        Dots { plan, readers: &readers, grad_output, features, boxes }.compute(settings)
-    })?;
-    for (at, gradient) in parts.into_iter().flatten().enumerate() {
-        let (roi, ..) = plan.roi(at);
-        out[roi.roi] = gradient;
-    }
-    Ok(())
-}
-
-/// In any layout: block by block.
-fn contract_blocks<E: Element>(
+pub(crate) fn box_gradient<E: Element>(
     plan: &Plan<E::Compute>,
     grad_output: &View<'_, E::Output>,
     features: &[View<'_, E>],
@@ -172,22 +122,29 @@ fn contract_blocks<E: Element>(
     settings: Settings<'_>,
 ) -> Result<()> {
     let [_, channels, ..] = grad_output.shape();
+    let settings = settings.for_results(grad_output.shape().iter().product());
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(grad_output);
-    let groups = groups::<E>(channels, interleaved)?;
+    let groups = Channels::of_tasks::<E>(channels, interleaved)?;
     let runs = plan.runs(parts_of_groups(&groups, settings.threads))?;
     let readers = transposed(plan, MOST_UNROLLED_TAPS, settings)?;
     let parts = pool::map(runs.len() * groups.len(), settings, |task| {
-        let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()].clone());
-        Contract { plan, readers: &readers, run, grad_output, features, channels }.compute(settings)
+        let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()]);
+        BoxGradient { plan, readers: &readers, run, grad_output, features, channels }.compute(settings)
     })?;
     for (task, part) in parts.into_iter().enumerate() {
-        let (run, blocks) = (&runs[task / groups.len()], blocks(&groups[task % groups.len()]).len());
+        let (run, blocks) = (&runs[task / groups.len()], groups[task % groups.len()].blocks().len());
         for (at, gradients) in run.rois.clone().zip(part.chunks(blocks)) {
             let (roi, ..) = plan.roi(at);
-            // Block by block, whatever the groups are.
+            // Block by block, so that the sum is the same for one block a task and for two.
             for gradient in gradients {
                 out[roi.roi].iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
             }
+        }
+    }
+    for at in 0..plan.boxes() {
+        let (roi, ..) = plan.roi(at);
+        if roi.invalid == Invalid::Nan {
+            out[roi.roi] = [f64::NAN; 4];
         }
     }
     Ok(())
@@ -209,11 +166,11 @@ pub(crate) fn scatter<E: Element, O: Element<Compute = E::Compute>>(
     let [_, channels, ..] = grad_output.shape();
     let stream = results * size_of::<O>() > BYTES_WORTH_STREAMING;
     let interleaved = is_interleaved(grad_output) || out.iter().any(|out| is_interleaved(&out.written()));
-    let groups = groups_by_lines(channels, interleaved, &out[0], stream)?;
+    let groups = Channels::of_tasks::<O>(channels, interleaved)?;
     let bands = Bands::new(plan, out, parts_of_groups(&groups, settings.threads), settings)?;
     let scatter = Scatter { plan, readers: &readers, grad_output, argmax, out, accumulate, stream };
     pool::for_each_with(bands.len() * groups.len(), settings, |task, scratch| {
-        scatter.run(&bands.get(task / groups.len()), &groups[task % groups.len()], scratch, settings)
+        scatter.run(&bands.get(task / groups.len()), groups[task % groups.len()], scratch, settings)
     })
 }
 

@@ -8,18 +8,16 @@
 use std::ops::Range;
 
 use crate::cpu::Settings;
+use crate::cpu::argmax_backward::ArgmaxBackward;
 use crate::cpu::bands::Band;
-use crate::cpu::blocks::blocks;
-use crate::cpu::chosen::Chosen;
+use crate::cpu::channels::Channels;
 use crate::cpu::interrupt::Watch;
-use crate::cpu::simd::clear::Clear;
-use crate::cpu::simd::outbox::{Deliver, Line, Outbox};
 use crate::cpu::simd::pack::Pack;
 use crate::cpu::simd::prefetch::Prefetch;
-use crate::cpu::simd::spread::Spread;
-use crate::cpu::simd::store::{MOST_BINS, Store};
+use crate::cpu::simd::scatter as simd;
+use crate::cpu::simd::write::Write;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
-use crate::cpu::window::Source;
+use crate::cpu::source::Source;
 use crate::element::{Element, Real};
 use crate::error::{Result, reserve};
 use crate::geometry::Extent;
@@ -31,8 +29,8 @@ use crate::view::{View, ViewMut};
 /// What there may be no memory for.
 const PIXELS: &str = "pixels of a gradient";
 
-/// Work of finding the maxima of a bin in 16 channels, as [`RoiTaps::work`](crate::taps::RoiTaps::work) counts it.
-const BIN_CHOICE: usize = 256;
+/// Work of following the argmax of a bin in 16 channels, as [`RoiTaps::work`](crate::taps::RoiTaps::work) counts it.
+const BIN_ARGMAX: usize = 256;
 
 /// What the tasks of a call have in common. Gradients of type `E` are summed in its compute type and written as `O`.
 pub struct Scatter<'a, E: Element, O: Element<Compute = E::Compute>> {
@@ -59,14 +57,12 @@ pub struct Scratch<T> {
     touched: Vec<bool>,
     grads: Vec<Lanes<T>>,
     row: Vec<Lanes<T>>,
-    stages: [Vec<Line>; 2],
 }
 
 impl<T: Real> scratch::Scratch for Scratch<T> {
     fn bytes(&self) -> usize {
-        let Self { band, touched, grads, row, stages } = self;
-        let lanes: usize = [band, grads, row].map(bytes_of).iter().sum();
-        lanes + bytes_of(touched) + stages.iter().map(bytes_of).sum::<usize>()
+        let Self { band, touched, grads, row } = self;
+        [band, grads, row].map(bytes_of).iter().sum::<usize>() + bytes_of(touched)
     }
 }
 
@@ -74,7 +70,7 @@ impl<T: Real> scratch::Scratch for Scratch<T> {
 struct Compute<'a, E: Element, O: Element<Compute = E::Compute>> {
     call: &'a Scatter<'a, E, O>,
     band: &'a Band<'a>,
-    channels: &'a Range<usize>,
+    channels: Channels,
     watch: Watch<'a>,
     scratch: &'a mut Scratch<E::Compute>,
 }
@@ -86,7 +82,7 @@ impl<E: Element, O: Element<Compute = E::Compute>> Kernel for Compute<'_, E, O> 
     fn run<I: Isa>(self) -> Result<()> {
         let Self { call, band, channels, mut watch, scratch } = self;
         let [_, _, _, width] = call.out[band.stage].shape();
-        let pixels = blocks(channels).len() * band.rows.len() * width;
+        let pixels = channels.blocks().len() * band.rows.len() * width;
         reserve(&mut scratch.band, pixels, PIXELS)?;
         if scratch.band.len() < pixels {
             scratch.band.resize(pixels, Lanes::splat(Real::ZERO));
@@ -96,9 +92,9 @@ impl<E: Element, O: Element<Compute = E::Compute>> Kernel for Compute<'_, E, O> 
         scratch.touched.clear();
         scratch.touched.resize(band.rows.len(), false);
         let Extent { height, width: bins } = call.plan.output;
-        let choice = if call.argmax.is_some() { BIN_CHOICE * height * bins } else { 0 };
+        let argmax = if call.argmax.is_some() { BIN_ARGMAX * height * bins } else { 0 };
         for (i, &at) in band.rois.iter().enumerate() {
-            watch.step(blocks(channels).len() * (call.plan.roi(at as usize).0.work + choice))?;
+            watch.step(channels.blocks().len() * (call.plan.roi(at as usize).0.work + argmax))?;
             let next = band.rois.get(i + 1);
             let ahead =
                 next.map_or_else(Prefetch::nothing, |&next| call.ahead(next as usize, band, channels));
@@ -115,7 +111,7 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
     pub fn run(
         &self,
         band: &Band<'_>,
-        channels: &Range<usize>,
+        channels: Channels,
         scratch: &mut Scratch<E::Compute>,
         settings: Settings<'_>,
     ) -> Result<()> {
@@ -123,11 +119,11 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
     }
 
     /// The gradients that a box has for the band.
-    fn ahead(&self, at: usize, band: &Band<'_>, channels: &Range<usize>) -> Prefetch {
+    fn ahead(&self, at: usize, band: &Band<'_>, channels: Channels) -> Prefetch {
         let (roi, y, _) = self.plan.roi(at);
         let whole = band.rows.start <= y.support().start && y.support().end <= band.rows.end;
         let bins = if whole { y.nonempty_bins() } else { bins_that_read(&y, &band.rows) };
-        let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
+        let source = Source { features: self.grad_output, image: roi.roi, channels };
         Prefetch::new(&source, &bins)
     }
 
@@ -137,7 +133,7 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
         &self,
         at: usize,
         band: &Band<'_>,
-        channels: &Range<usize>,
+        channels: Channels,
         mut ahead: Prefetch,
         scratch: &mut Scratch<E::Compute>,
     ) -> Result<()> {
@@ -145,19 +141,19 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
         let [_, _, _, width] = self.out[band.stage].shape();
         let Scratch { band: pixels, touched, grads, row, .. } = scratch;
         let apart = band.rows.len() * width;
-        let pixels = &mut pixels[..blocks(channels).len() * apart];
-        let source = Source { features: self.grad_output, image: roi.roi, channels: channels.clone() };
+        let pixels = &mut pixels[..channels.blocks().len() * apart];
+        let source = Source { features: self.grad_output, image: roi.roi, channels };
         if let Some(argmax) = self.argmax {
             ahead.ask::<I>(ahead.lines());
             let bins = bins_that_read(&y, &band.rows);
             load::<I, E>(&source, &bins, grads)?;
             let (reduce, roi) = (self.plan.reduce, roi.roi);
             let count = bins.len() * x.bins();
-            for (i, block) in blocks(channels).enumerate() {
+            for (i, block) in channels.blocks().enumerate() {
                 let (bins, rows, grads) = (bins.clone(), band.rows.clone(), &grads[i * count..][..count]);
                 let channels = block;
-                let chosen = Chosen { reduce, grads, bins, y, x, argmax, roi, channels, rows, width };
-                chosen.each(|y, x, lane, value| {
+                let bins = ArgmaxBackward { reduce, grads, bins, y, x, argmax, roi, channels, rows, width };
+                bins.each(|y, x, lane, value| {
                     touch(touched, pixels, y - band.rows.start, width);
                     pixels[i * apart + (y - band.rows.start) * width + x].0[lane] += value;
                 });
@@ -175,9 +171,9 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
             return Ok(());
         }
         load::<I, E>(&source, &rows, grads)?;
-        let lines = ahead.lines().div_ceil(y.pixels().len().max(1) * blocks(channels).len());
+        let lines = ahead.lines().div_ceil(y.pixels().len().max(1) * channels.blocks().len());
         for (grads, band) in grads.chunks(rows.len() * bins).zip(pixels.chunks_mut(apart)) {
-            I::call(Spread {
+            I::call(simd::Scatter {
                 grads,
                 first_bin: rows.start,
                 bins,
@@ -199,44 +195,49 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
     fn store<I: Isa>(
         &self,
         band: &Band<'_>,
-        channels: &Range<usize>,
+        channels: Channels,
         width: usize,
         scratch: &mut Scratch<E::Compute>,
     ) {
-        let Scratch { band: pixels, touched, row, stages, .. } = scratch;
-        let out = &self.out[band.stage];
-        let (count, apart) = (blocks(channels).len(), band.rows.len() * width);
-        let mut outbox = Outbox::new(stages, out);
+        let Scratch { band: pixels, touched, row, .. } = scratch;
+        let (out, image) = (&self.out[band.stage], band.image);
+        let apart = band.rows.len() * width;
         let mut first = 0;
-        for rows in touched.chunk_by(|a, b| a == b) {
-            let rows_at_once = if rows[0] && count > 1 { (MOST_BINS / width).max(1) } else { rows.len() };
-            for rows in rows.chunks(rows_at_once) {
-                let (top, size) = (band.rows.start + first, rows.len() * width);
-                let at = first * width;
-                first += rows.len();
-                if !rows[0] {
-                    if !self.accumulate {
-                        I::call(Clear::new(out, band.image, channels, top, size, self.stream));
-                    }
-                    continue;
+        for same in touched.chunk_by(|a, b| a == b) {
+            let rows = band.rows.start + first..band.rows.start + first + same.len();
+            let pixels = &mut pixels[first * width..];
+            first += same.len();
+            if same[0] {
+                if self.accumulate {
+                    add_rows::<I, O>(out, image, channels, rows.clone(), pixels, apart, row);
                 }
-                for (i, block) in blocks(channels).enumerate() {
-                    let pixels = &mut pixels[i * apart + at..][..size];
-                    if self.accumulate {
-                        row.resize(row.len().max(width), Lanes::splat(Real::ZERO));
-                        let before = out.written();
-                        let source = Source { features: &before, image: band.image, channels: block.clone() };
-                        for (y, pixels) in pixels.chunks_mut(width).enumerate() {
-                            I::call(Pack::new(&source, top + y, 0..width, row, width));
-                            pixels.iter_mut().zip(&*row).for_each(|(sum, value)| *sum = I::add(*sum, value));
-                        }
-                    }
-                    let store = Store::new(out, band.image, &block, top, pixels, self.stream);
-                    I::call(Deliver { store, group: channels.clone(), outbox: &mut outbox });
-                }
+                I::call(Write::new(out, image, channels, rows, pixels, apart, self.stream));
+            } else if !self.accumulate {
+                I::call(Write::zeros(out, image, channels, rows, self.stream));
             }
         }
-        outbox.write::<I>(usize::MAX);
+    }
+}
+
+/// Adds what some rows of an array hold to the rows of a band.
+#[inline(always)]
+fn add_rows<I: Isa, O: Element>(
+    out: &ViewMut<'_, O>,
+    image: usize,
+    channels: Channels,
+    rows: Range<usize>,
+    pixels: &mut [Lanes<O::Compute>],
+    apart: usize,
+    row: &mut Vec<Lanes<O::Compute>>,
+) {
+    let (before, width) = (out.written(), out.shape()[3]);
+    row.resize(row.len().max(width), Lanes::splat(Real::ZERO));
+    for (i, block) in channels.blocks().enumerate() {
+        let source = Source { features: &before, image, channels: block };
+        for (y, pixels) in rows.clone().zip(pixels[i * apart..].chunks_mut(width)) {
+            I::call(Pack::new(&source, y, 0..width, row, width));
+            pixels.iter_mut().zip(&*row).for_each(|(sum, value)| *sum = I::add(*sum, value));
+        }
     }
 }
 
@@ -271,7 +272,7 @@ pub fn load<I: Isa, E: Element>(
 ) -> Result<()> {
     let bins = source.features.shape()[3];
     let apart = rows.len() * bins;
-    let count = blocks(&source.channels).len() * apart;
+    let count = source.channels.blocks().len() * apart;
     reserve(to, count, "gradients of bins")?;
     to.resize(count, Lanes::splat(Real::ZERO));
     if let Some(merged) = source.features.in_one_row() {

@@ -8,26 +8,22 @@
 
 #![allow(unsafe_code, reason = "zeroed memory")]
 
-mod loaded;
-
 use std::alloc::{Layout, alloc_zeroed};
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 
+use crate::cpu::loaded::{Loaded, TAPS_AT_ONCE};
 use crate::cpu::simd::pack::Pack;
-use crate::cpu::simd::sum::TAPS_IN_REGISTERS;
 use crate::cpu::simd::{Isa, LANES, Lanes};
+use crate::cpu::source::Source;
 use crate::element::{Element, Real};
 use crate::error::{Error, Result};
 use crate::scratch::bytes_of;
-use crate::view::View;
-
-pub use loaded::{Loaded, Row};
 
 /// A window never holds more than this, unless so few rows do not fit.
 const MOST_BYTES: usize = 8 << 20;
 /// Taller boxes are read in the row groups that the sum uses, so results do not depend on the split.
-const ROWS_TOGETHER: usize = TAPS_IN_REGISTERS;
+const ROWS_TOGETHER: usize = TAPS_AT_ONCE;
 /// A sample lies between two.
 const FEWEST_ROWS: usize = 2;
 
@@ -78,17 +74,6 @@ struct Slot {
 }
 
 const EMPTY: Slot = Slot { row: u32::MAX, tiles: 0 };
-
-/// Where a window is packed from: some channels of one image.
-#[derive(Debug)]
-pub struct Source<'a, E> {
-    /// The features.
-    pub features: &'a View<'a, E>,
-    /// The image.
-    pub image: usize,
-    /// The channels. Behind the image's last one comes its first one, and is counted on.
-    pub channels: Range<usize>,
-}
 
 impl<T> Default for Window<T> {
     fn default() -> Self {

@@ -1,4 +1,4 @@
-//! Gradients for the boxes: check → plan with slopes → contraction with the features.
+//! Gradients for the boxes: check → plan with slopes → sums of gradient times features, weighted by the slopes.
 
 use super::{Boxes, Invalid, Pyramid, check_shape};
 use crate::cpu;
@@ -41,7 +41,7 @@ pub fn box_gradient<E: Element, B: Real>(
     if shape[0] > 0 {
         for rows in pyramid.passes(&shapes, boxes, 0..shape[0]) {
             let plan = pyramid.plan_with_slopes(&shapes, boxes, rows, invalid, settings);
-            cpu::contract(&plan?, grad_output, features, &mut gradients, settings)?;
+            cpu::box_gradient(&plan?, grad_output, features, &mut gradients, settings)?;
         }
     }
     Ok(gradients)

@@ -7,17 +7,13 @@
 #![allow(unsafe_code, reason = "calling code that is compiled for another instruction set")]
 
 mod baseline;
-pub mod clear;
-pub mod contract;
-pub mod dot;
+pub mod box_gradient;
 pub mod max;
-pub mod outbox;
 pub mod pack;
 pub mod prefetch;
-pub mod spread;
-pub mod store;
+pub mod scatter;
 pub mod sum;
-mod target;
+pub mod write;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -229,12 +225,12 @@ pub trait Isa: Conversions {
     /// # Safety
     /// Eight elements must be writable at `to` and at 15 multiples of `count` behind it.
     #[inline(always)]
-    unsafe fn turn<E: Element>(block: &[Lanes<E::Compute>; 8], to: *mut E, count: usize)
+    unsafe fn store_transposed<E: Element>(block: &[Lanes<E::Compute>; 8], to: *mut E, count: usize)
     where
         Self: Sized,
     {
         // SAFETY: the caller's promise.
-        unsafe { turn_halves::<Self, E>(block, to, count) };
+        unsafe { store_transposed_halves::<Self, E>(block, to, count) };
     }
 
     /// Writes 16 bytes past the caches, if the level can.
@@ -269,9 +265,13 @@ pub trait Isa: Conversions {
 /// Eight lanes at a time.
 ///
 /// # Safety
-/// As for [`Isa::turn`].
+/// As for [`Isa::store_transposed`].
 #[inline(always)]
-unsafe fn turn_halves<I: Isa, E: Element>(block: &[Lanes<E::Compute>; 8], to: *mut E, count: usize) {
+unsafe fn store_transposed_halves<I: Isa, E: Element>(
+    block: &[Lanes<E::Compute>; 8],
+    to: *mut E,
+    count: usize,
+) {
     for half in 0..2 {
         let mut pixels = [[E::Compute::ZERO; 8]; 8];
         for (pixel, lanes) in pixels.iter_mut().zip(block) {

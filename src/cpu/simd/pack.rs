@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use crate::cpu::blocks::around;
+use crate::cpu::channels::Channels;
 use crate::cpu::simd::prefetch::before_in_line;
 use crate::cpu::simd::{Isa, Kernel, LANES, LINE, Lanes};
-use crate::cpu::window::Source;
+use crate::cpu::source::Source;
 use crate::element::{Element, Real};
 
 /// Packs a run of columns of one row.
@@ -22,10 +22,7 @@ struct Planes<E> {
     channel_stride: isize,
     row_stride: isize,
     column_stride: isize,
-    /// Those of the group, from the first one on, and those of the image. Behind the last one comes channel 0.
-    first: usize,
     channels: usize,
-    all_channels: usize,
     element: std::marker::PhantomData<E>,
 }
 
@@ -50,18 +47,16 @@ impl<E: Element> Planes<E> {
     #[inline(always)]
     fn new(source: &Source<'_, E>, row: usize, columns: &Range<usize>) -> Self {
         let [images, channels, height, width] = source.features.shape();
-        assert!(source.image < images && !source.channels.is_empty() && source.channels.start < 2 * channels);
-        assert!(source.channels.len() <= channels);
+        let Channels { first, count } = source.channels;
+        assert!(source.image < images && count > 0 && first + count <= channels);
         assert!(row < height && columns.end <= width);
         let [_, channel_stride, row_stride, column_stride] = source.features.strides();
         Self {
-            base: source.features.pointer([source.image, 0, row, columns.start]),
+            base: source.features.pointer([source.image, first, row, columns.start]),
             channel_stride,
             row_stride,
             column_stride,
-            first: around(source.channels.start, channels),
-            channels: source.channels.len(),
-            all_channels: channels,
+            channels: count,
             element: std::marker::PhantomData,
         }
     }
@@ -69,7 +64,7 @@ impl<E: Element> Planes<E> {
     /// The same, 16 channels each.
     fn blocks(&self) -> impl Iterator<Item = Self> {
         (0..self.channels).step_by(LANES).map(|first| Self {
-            first: around(self.first + first, self.all_channels),
+            base: self.at(first, 0),
             channels: LANES.min(self.channels - first),
             ..*self
         })
@@ -77,7 +72,6 @@ impl<E: Element> Planes<E> {
 
     #[inline(always)]
     fn at(&self, channel: usize, column: usize) -> *const u8 {
-        let channel = around(self.first + channel, self.all_channels);
         let offset = channel as isize * self.channel_stride + column as isize * self.column_stride;
         self.base.wrapping_offset(offset)
     }
@@ -169,8 +163,7 @@ fn pack_pixels<I: Isa, E: Element>(
     const PIXELS_AHEAD: usize = 24;
     // Memory gives the same line of some pixels, then the next line of these, faster than pixel by pixel.
     const PIXELS_AT_ONCE: usize = 8;
-    let before_turn = from.all_channels - from.first;
-    let whole_blocks = from.channels.min(before_turn) / LANES;
+    let whole_blocks = from.channels / LANES;
     let stride = from.column_stride;
     let mut pixel = from.at(0, 0);
     let lines = (before_in_line(pixel) + from.channels * size_of::<E>()).div_ceil(LINE);
@@ -194,43 +187,36 @@ fn pack_pixels<I: Isa, E: Element>(
         }
         pixel = pixel.wrapping_offset(PIXELS_AT_ONCE as isize * stride);
     }
-    for (block, channel) in (0..from.channels).step_by(LANES).enumerate().skip(whole_blocks) {
-        let channels = LANES.min(from.channels - channel);
-        let turn = (from.all_channels - around(from.first + channel, from.all_channels)).min(channels);
-        let to = &mut to[block * apart..][..columns];
-        // SAFETY: `new` checked that run and channels are inside; channels are neighbours up to the last one.
-        unsafe {
-            copy_lanes::<I, E>(from, channel, 0..turn, to);
-            copy_lanes::<I, E>(from, channel, turn..channels, to);
-        }
+    let (first, rest) = (whole_blocks * LANES, from.channels % LANES);
+    if rest > 0 {
+        // SAFETY: the last channels are inside and neighbours.
+        unsafe { copy_lanes::<I, E>(from, first, rest, &mut to[whole_blocks * apart..][..columns]) };
     }
 }
 
-/// Copies some lanes of a block that begins at a channel.
+/// Copies the first `count` lanes of a block that begins at a channel.
 ///
 /// # Safety
-/// They must be inside, and the channels of these lanes neighbours.
+/// They must be inside, and neighbours.
 #[inline(always)]
 unsafe fn copy_lanes<I: Isa, E: Element>(
     from: &Planes<E>,
     channel: usize,
-    lanes: Range<usize>,
+    count: usize,
     to: &mut [Lanes<E::Compute>],
 ) {
     for (column, pixel) in to.iter_mut().enumerate() {
-        let (halves, _) = pixel.0.as_chunks_mut::<8>();
-        for (half, values) in halves.iter_mut().enumerate() {
-            let first = 8 * half;
-            if lanes.start <= first && first + 8 <= lanes.end {
-                let at = from.at(channel + first, column);
-                // SAFETY: the caller's promise.
-                *values = E::widen::<I, 8>(unsafe { at.cast::<[E; 8]>().read_unaligned() });
-                continue;
-            }
-            for lane in lanes.start.max(first)..lanes.end.min(first + 8) {
-                // SAFETY: as above.
-                values[lane - first] = unsafe { from.one::<I>(channel + lane, column) };
-            }
+        let mut done = 0;
+        if count >= 8 {
+            let at = from.at(channel, column);
+            // SAFETY: the caller's promise.
+            let values = unsafe { at.cast::<[E; 8]>().read_unaligned() };
+            pixel.0.as_chunks_mut::<8>().0[0] = E::widen::<I, 8>(values);
+            done = 8;
+        }
+        for lane in done..count {
+            // SAFETY: as above.
+            pixel.0[lane] = unsafe { from.one::<I>(channel + lane, column) };
         }
     }
 }

@@ -6,9 +6,8 @@
 use std::ops::Range;
 use std::ptr;
 
-use crate::cpu::blocks::around;
 use crate::cpu::simd::{Isa, LINE};
-use crate::cpu::window::Source;
+use crate::cpu::source::Source;
 
 /// Runs of bytes, equally far from each other.
 pub struct Prefetch {
@@ -25,9 +24,9 @@ pub struct Prefetch {
 impl Prefetch {
     /// Some rows of bins of a box, where either the bins or the channels are neighbours; otherwise nothing.
     pub fn new<E>(source: &Source<'_, E>, rows: &Range<usize>) -> Self {
-        let [_, all_channels, _, width] = source.features.shape();
+        let [_, _, _, width] = source.features.shape();
         let [_, channel, row, column] = source.features.strides();
-        let (size, channels, bins) = (size_of::<E>(), source.channels.len(), rows.len() * width);
+        let (size, channels, bins) = (size_of::<E>(), source.channels.count, rows.len() * width);
         let dense = row == column * width as isize;
         let (runs, stride, bytes) = match (column.unsigned_abs() == size, channel.unsigned_abs() == size) {
             (true, _) if dense && channel == (bins * size) as isize => (1, 0, channels * bins * size),
@@ -38,8 +37,7 @@ impl Prefetch {
         if runs * bytes == 0 {
             return Self::nothing();
         }
-        let first = around(source.channels.start, all_channels);
-        let base = source.features.pointer([source.image, first, rows.start, 0]);
+        let base = source.features.pointer([source.image, source.channels.first, rows.start, 0]);
         Self { bytes, stride, next: base, left: runs, line: base, end: base }
     }
 }

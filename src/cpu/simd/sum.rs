@@ -2,15 +2,10 @@
 
 use std::ops::Range;
 
-use crate::cpu::simd::outbox::Outbox;
+use crate::cpu::loaded::{Loaded, TAPS_AT_ONCE};
 use crate::cpu::simd::{Isa, Kernel, Lanes};
-use crate::cpu::window::Loaded;
 use crate::element::Real;
 use crate::taps::AxisTaps;
-
-/// Taps that are added up in registers before they go to a longer sum: this also keeps the rounding error of a long
-/// sum down, as pairwise summation does.
-pub const TAPS_IN_REGISTERS: usize = 8;
 
 /// As many taps as there are.
 const ANY: usize = 0;
@@ -59,7 +54,7 @@ impl<'a> Columns<'a> {
 }
 
 /// Adds up rows, for some rows of bins.
-pub struct SumRows<'a, 'o, T> {
+pub struct SumRows<'a, T> {
     /// The rows of the bins' taps on y, one after the other.
     pub window: Loaded<'a, T>,
     /// One for each row.
@@ -76,11 +71,9 @@ pub struct SumRows<'a, 'o, T> {
     pub support: Range<usize>,
     /// Each bin's columns.
     pub sums: &'a mut [Lanes<T>],
-    /// Results that are written meanwhile.
-    pub outbox: &'a mut Outbox<'o>,
 }
 
-impl<T: Real> Kernel for SumRows<'_, '_, T> {
+impl<T: Real> Kernel for SumRows<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -95,7 +88,7 @@ impl<T: Real> Kernel for SumRows<'_, '_, T> {
     }
 }
 
-impl<T: Real> SumRows<'_, '_, T> {
+impl<T: Real> SumRows<'_, T> {
     /// # Safety
     /// The window must cover the columns.
     #[inline(always)]
@@ -117,12 +110,9 @@ impl<T: Real> SumRows<'_, '_, T> {
     #[inline(always)]
     unsafe fn unrolled<I: Isa, C: ExactSizeIterator<Item = u32> + Clone, const Y: usize>(self, columns: &C) {
         let (weights, _) = self.weights.as_chunks::<Y>();
-        let lines = self.outbox.len().div_ceil(weights.len().max(1));
-        // Copied out of the table, so that they stay in registers although sums are written meanwhile.
         for (bin, (&weights, sums)) in
             weights.iter().zip(self.sums.chunks_exact_mut(columns.len())).enumerate()
         {
-            self.outbox.write::<I>(lines);
             let mut rows = [self.window.row(bin * Y); Y];
             for (j, row) in rows.iter_mut().enumerate() {
                 *row = self.window.row(bin * Y + j);
@@ -142,17 +132,15 @@ impl<T: Real> SumRows<'_, '_, T> {
     /// The window must cover the columns.
     #[inline(always)]
     unsafe fn any<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(self, columns: &C) {
-        let Self { window, weights, offsets, fresh, outbox, .. } = self;
-        let lines = outbox.len().div_ceil(offsets.len() - 1);
+        let Self { window, weights, offsets, fresh, .. } = self;
         for (bin, sums) in offsets.windows(2).zip(self.sums.chunks_exact_mut(columns.len())) {
             let (start, end) = (bin[0] - offsets[0], bin[1] - offsets[0]);
-            outbox.write::<I>(lines);
             if fresh && start == end {
                 sums.fill(Lanes::splat(T::ZERO));
             }
-            for first in (start..end).step_by(TAPS_IN_REGISTERS) {
-                let weights = &weights[first..end.min(first + TAPS_IN_REGISTERS)];
-                let mut rows = [window.row(first); TAPS_IN_REGISTERS];
+            for first in (start..end).step_by(TAPS_AT_ONCE) {
+                let weights = &weights[first..end.min(first + TAPS_AT_ONCE)];
+                let mut rows = [window.row(first); TAPS_AT_ONCE];
                 for (j, row) in rows[..weights.len()].iter_mut().enumerate() {
                     *row = window.row(first + j);
                 }
@@ -213,9 +201,9 @@ impl<T: Real> SumColumns<'_, T> {
             if X == ANY {
                 for (sums, out) in rows {
                     let mut sum = Lanes::splat(T::ZERO);
-                    for first in (0..weights.len()).step_by(TAPS_IN_REGISTERS) {
+                    for first in (0..weights.len()).step_by(TAPS_AT_ONCE) {
                         let mut part = Lanes::splat(T::ZERO);
-                        for i in first..weights.len().min(first + TAPS_IN_REGISTERS) {
+                        for i in first..weights.len().min(first + TAPS_AT_ONCE) {
                             part = I::mul_add(weights[i], &sums[columns.place(pixels[i], tap + i)], part);
                         }
                         sum = I::add(sum, &part);

@@ -7,7 +7,7 @@ mod transpose;
 #[allow(clippy::wildcard_imports, reason = "intrinsics carry their own prefix")]
 use std::arch::x86_64::*;
 
-use super::{Isa, Kernel, LANES, Lanes, turn_halves};
+use super::{Isa, Kernel, LANES, Lanes, store_transposed_halves};
 use crate::element::{Conversions, Element, Real};
 
 pub fn has_avx2() -> bool {
@@ -127,7 +127,7 @@ impl<const WIDE: bool> Isa for Avx<WIDE> {
     }
 
     #[inline(always)]
-    unsafe fn turn<E: Element>(block: &[Lanes<E::Compute>; 8], to: *mut E, count: usize) {
+    unsafe fn store_transposed<E: Element>(block: &[Lanes<E::Compute>; 8], to: *mut E, count: usize) {
         // SAFETY: the caller's promise; this level has AVX-512 if `WIDE`, a `Real` of four bytes is `f32`, and 16 elements of
         // two bytes fill a register.
         unsafe {
@@ -137,12 +137,12 @@ impl<const WIDE: bool> Isa for Avx<WIDE> {
                     for (narrow, lanes) in narrow.iter_mut().zip(block) {
                         *narrow = std::mem::transmute_copy(&E::narrow::<Self, LANES>(lanes.0));
                     }
-                    transpose::turn_16_bits(narrow, to.cast(), count);
+                    transpose::store_16_bits(narrow, to.cast(), count);
                 }
                 (_, 4) if WIDE => {
-                    transpose::turn_f32::<Self, E>(&*(&raw const *block).cast(), to, count);
+                    transpose::store_f32::<Self, E>(&*(&raw const *block).cast(), to, count);
                 }
-                _ => turn_halves::<Self, E>(block, to, count),
+                _ => store_transposed_halves::<Self, E>(block, to, count),
             }
         }
     }

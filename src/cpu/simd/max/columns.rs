@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Maxima, NONE, offer_numbered};
+use super::{Maxima, NONE, offer_with_argmax};
 use crate::cpu::simd::sum::Columns;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::element::Real;
@@ -15,13 +15,13 @@ pub struct MaxColumns<'a, T> {
     pub columns: Columns<'a>,
     /// Sums, one row of columns for each sample on y; else maxima, one row of columns for each row of bins.
     pub values: &'a [Lanes<T>],
-    /// Of maxima: the numbers of their rows.
+    /// For maxima: the row of the bin that each is from.
     pub rows: &'a [Lanes<u32>],
     /// Where the entries on y of each row of bins start, counted from anywhere, and where those of the last one end.
     pub offsets: &'a [usize],
     /// Number of the first sample on y of a bin.
     pub first: usize,
-    /// By how much the numbers of pixels in a window grow from row to row.
+    /// What the argmax of a window grows by from row to row.
     pub map_width: usize,
     /// The entries on x.
     pub x: AxisTaps<'a, T>,
@@ -121,7 +121,7 @@ impl<T: Real> Kernel for MaxColumns<'_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self) {
-        match self.best.numbers {
+        match self.best.argmax {
             None => self.each::<I, false>(),
             Some(_) => self.each::<I, true>(),
         }
@@ -130,23 +130,23 @@ impl<T: Real> Kernel for MaxColumns<'_, T> {
 
 impl<T: Real> MaxColumns<'_, T> {
     #[inline(always)]
-    fn each<I: Isa, const NUMBERED: bool>(mut self) {
+    fn each<I: Isa, const ARGMAX: bool>(mut self) {
         let mut tap = 0;
         for bin in self.x.nonempty_bins() {
             let pixels = self.x.indices(bin..bin + 1);
             if self.reduce == Reduce::MaxWindow {
                 if let &[first, last] = pixels {
                     let columns = self.columns.place(first, tap)..self.columns.place(last, tap + 1) + 1;
-                    self.bin::<I, NUMBERED, false>(bin, 0, self.map_width as u32, &Window(columns));
+                    self.bin::<I, ARGMAX, false>(bin, 0, self.map_width as u32, &Window(columns));
                 }
             } else {
                 let count = pixels.len() / 2;
                 for first in (0..count).step_by(SAMPLES_AT_ONCE) {
                     match count - first {
-                        1 => self.samples::<I, NUMBERED, 1>(bin, first, tap),
-                        2 => self.samples::<I, NUMBERED, 2>(bin, first, tap),
-                        3 => self.samples::<I, NUMBERED, 3>(bin, first, tap),
-                        _ => self.samples::<I, NUMBERED, SAMPLES_AT_ONCE>(bin, first, tap),
+                        1 => self.samples::<I, ARGMAX, 1>(bin, first, tap),
+                        2 => self.samples::<I, ARGMAX, 2>(bin, first, tap),
+                        3 => self.samples::<I, ARGMAX, 3>(bin, first, tap),
+                        _ => self.samples::<I, ARGMAX, SAMPLES_AT_ONCE>(bin, first, tap),
                     }
                 }
             }
@@ -156,12 +156,7 @@ impl<T: Real> MaxColumns<'_, T> {
 
     /// `X` samples of a bin, from its sample `first` on; `tap` entries are before those of the bin.
     #[inline(always)]
-    fn samples<I: Isa, const NUMBERED: bool, const X: usize>(
-        &mut self,
-        bin: usize,
-        first: usize,
-        tap: usize,
-    ) {
+    fn samples<I: Isa, const ARGMAX: bool, const X: usize>(&mut self, bin: usize, first: usize, tap: usize) {
         let (pixels, _) = self.x.indices(bin..bin + 1).as_chunks::<2>();
         let (all_weights, _) = self.x.values(bin..bin + 1).as_chunks::<2>();
         let (mut columns, mut weights) = ([[0; 2]; X], [[T::ZERO; 2]; X]);
@@ -175,16 +170,16 @@ impl<T: Real> MaxColumns<'_, T> {
         }
         let (count, samples) = (pixels.len() as u32, Samples { columns, weights });
         if self.reduce == Reduce::MaxCorner {
-            self.bin::<I, NUMBERED, true>(bin, 4 * first as u32, count, &Corners(samples));
+            self.bin::<I, ARGMAX, true>(bin, 4 * first as u32, count, &Corners(samples));
         } else {
-            self.bin::<I, NUMBERED, true>(bin, first as u32, count, &samples);
+            self.bin::<I, ARGMAX, true>(bin, first as u32, count, &samples);
         }
     }
 
-    /// Offers some candidates on x to one bin of each row of bins. `first` is the number of the first of these candidates,
-    /// and there are `count` numbers in a row.
+    /// Offers some candidates on x to one bin of each row of bins. `first` is the index of the first of them in its row, and a
+    /// row has `count` indices.
     #[inline(always)]
-    fn bin<I: Isa, const NUMBERED: bool, const NAN_WINS: bool>(
+    fn bin<I: Isa, const ARGMAX: bool, const NAN_WINS: bool>(
         &mut self,
         bin: usize,
         first: u32,
@@ -200,7 +195,7 @@ impl<T: Real> MaxColumns<'_, T> {
             for sample in 0..lines {
                 let line;
                 (line, values) = values.split_at(columns);
-                let Some(numbers) = self.best.numbers.as_deref_mut().filter(|_| NUMBERED) else {
+                let Some(argmax) = self.best.argmax.as_deref_mut().filter(|_| ARGMAX) else {
                     for i in 0..candidates.count() {
                         let value = candidates.value::<I>(i, line);
                         best = if NAN_WINS { I::max_or_nan(best, &value) } else { I::max(best, &value) };
@@ -213,7 +208,7 @@ impl<T: Real> MaxColumns<'_, T> {
                     let rows = candidates.rows(i, (self.first + sample) as u32, line_rows);
                     let from = numbered(self.reduce, &rows, count, first + candidates.number(i));
                     let value = candidates.value::<I>(i, line);
-                    offer_numbered::<T, NAN_WINS, true>(&mut best, &mut numbers[at], &value, &from);
+                    offer_with_argmax::<T, NAN_WINS, true>(&mut best, &mut argmax[at], &value, &from);
                 }
             }
             self.best.values[at] = best;
@@ -225,8 +220,8 @@ impl<T: Real> MaxColumns<'_, T> {
 /// one of two of a sample.
 #[inline(always)]
 fn numbered(reduce: Reduce, rows: &Lanes<u32>, count: u32, column: u32) -> Lanes<u32> {
-    let mut numbers = Lanes::splat(NONE);
-    for (number, &row) in numbers.0.iter_mut().zip(&rows.0) {
+    let mut argmax = Lanes::splat(NONE);
+    for (number, &row) in argmax.0.iter_mut().zip(&rows.0) {
         let before = if reduce == Reduce::MaxCorner {
             (row / 2).wrapping_mul(4 * count) + 2 * (row % 2)
         } else {
@@ -234,5 +229,5 @@ fn numbered(reduce: Reduce, rows: &Lanes<u32>, count: u32, column: u32) -> Lanes
         };
         *number = if row == NONE { NONE } else { before.wrapping_add(column) };
     }
-    numbers
+    argmax
 }

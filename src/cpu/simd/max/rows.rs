@@ -2,18 +2,17 @@
 
 use std::ops::Range;
 
-use super::{Maxima, NONE, offer_numbered};
-use crate::cpu::simd::outbox::Outbox;
+use super::{Maxima, NONE, offer_with_argmax};
+use crate::cpu::loaded::Loaded;
 use crate::cpu::simd::sum::Columns;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
-use crate::cpu::window::Loaded;
 use crate::element::Real;
 
 /// Rows that are visited together.
 const ROWS_AT_ONCE: usize = 4;
 
 /// For some rows of bins: the largest pixel of each column, or the largest weighted one.
-pub struct MaxRows<'a, 'o, T> {
+pub struct MaxRows<'a, T> {
     /// The rows of the bins, one after the other.
     pub window: Loaded<'a, T>,
     /// One for each row; none for windows, where NaN never wins. A row without weight is 0, whatever its pixels hold.
@@ -26,13 +25,11 @@ pub struct MaxRows<'a, 'o, T> {
     pub columns: Columns<'a>,
     /// The columns that the window covers.
     pub support: Range<usize>,
-    /// Each bin's columns; numbers are those of rows.
+    /// Each bin's columns; their argmax counts rows.
     pub best: Maxima<'a, T>,
-    /// Results that are written meanwhile.
-    pub outbox: &'a mut Outbox<'o>,
 }
 
-impl<T: Real> Kernel for MaxRows<'_, '_, T> {
+impl<T: Real> Kernel for MaxRows<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -47,22 +44,20 @@ impl<T: Real> Kernel for MaxRows<'_, '_, T> {
     }
 }
 
-impl<T: Real> MaxRows<'_, '_, T> {
+impl<T: Real> MaxRows<'_, T> {
     /// # Safety
     /// The window must cover the columns.
     #[inline(always)]
     unsafe fn each<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(mut self, columns: &C) {
-        let lines = self.outbox.len().div_ceil(self.offsets.len() - 1);
         // Where nothing is larger than the start, a weighted maximum is from the first row, and one of pixels from nowhere.
         let (start, number) =
             self.weights.map_or((T::LOWEST_F32, NONE), |_| (T::NEG_INFINITY, self.first as u32));
         for (bin, offsets) in self.offsets.windows(2).enumerate() {
-            self.outbox.write::<I>(lines);
             let (first, end) = (offsets[0] - self.offsets[0], offsets[1] - self.offsets[0]);
             let at = bin * columns.len();
             self.best.values[at..at + columns.len()].fill(Lanes::splat(start));
-            if let Some(numbers) = self.best.numbers.as_deref_mut() {
-                numbers[at..at + columns.len()].fill(Lanes::splat(number));
+            if let Some(argmax) = self.best.argmax.as_deref_mut() {
+                argmax[at..at + columns.len()].fill(Lanes::splat(number));
             }
             let mut row = first;
             while row < end {
@@ -100,9 +95,9 @@ impl<T: Real> MaxRows<'_, '_, T> {
     fn nought<I: Isa>(&mut self, at: usize, columns: usize, number: u32) {
         for at in at..at + columns {
             let (zero, best) = (Lanes::splat(T::ZERO), &mut self.best.values[at]);
-            match self.best.numbers.as_deref_mut() {
-                Some(numbers) => {
-                    offer_numbered::<T, true, false>(best, &mut numbers[at], &zero, &Lanes::splat(number));
+            match self.best.argmax.as_deref_mut() {
+                Some(argmax) => {
+                    offer_with_argmax::<T, true, false>(best, &mut argmax[at], &zero, &Lanes::splat(number));
                 }
                 None => *best = I::max_or_nan(*best, &zero),
             }
@@ -126,7 +121,7 @@ impl<T: Real> MaxRows<'_, '_, T> {
         let values = &mut self.best.values[at..at + columns.len()];
         // SAFETY: the caller's promise.
         unsafe {
-            match (self.weights, self.best.numbers.as_deref_mut()) {
+            match (self.weights, self.best.argmax.as_deref_mut()) {
                 (Some(weights), None) => {
                     let mut kept = [T::ZERO; Y];
                     kept.copy_from_slice(&weights[first..first + Y]);
@@ -147,9 +142,9 @@ impl<T: Real> MaxRows<'_, '_, T> {
                         *best = largest;
                     }
                 }
-                (weights, Some(numbers)) => {
-                    let numbers = &mut numbers[at..at + columns.len()];
-                    for ((column, best), best_number) in columns.clone().zip(values).zip(numbers) {
+                (weights, Some(argmax)) => {
+                    let argmax = &mut argmax[at..at + columns.len()];
+                    for ((column, best), best_number) in columns.clone().zip(values).zip(argmax) {
                         let (mut largest, mut largest_number) = (*best, *best_number);
                         for (j, row) in rows.iter().enumerate() {
                             let number = Lanes::splat(number + j as u32);
@@ -157,10 +152,10 @@ impl<T: Real> MaxRows<'_, '_, T> {
                             match weights {
                                 Some(weights) => {
                                     let value = I::scale(weights[first + j], row.pixel(column));
-                                    offer_numbered::<T, true, false>(largest, from, &value, &number);
+                                    offer_with_argmax::<T, true, false>(largest, from, &value, &number);
                                 }
                                 None => {
-                                    offer_numbered::<T, false, false>(
+                                    offer_with_argmax::<T, false, false>(
                                         largest,
                                         from,
                                         row.pixel(column),

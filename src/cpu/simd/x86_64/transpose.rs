@@ -75,7 +75,7 @@ unsafe fn transpose_4x4_f64([a, b, c, d]: [__m256d; 4]) -> [__m256d; 4] {
 
 /// Eight pixels of sixteen lanes: quadruples of each four lanes first, then those of two registers side by side.
 #[inline(always)]
-pub unsafe fn turn_f32<I: Isa, E: Element>(r: &[__m512; 8], to: *mut E, count: usize) {
+pub unsafe fn store_f32<I: Isa, E: Element>(r: &[__m512; 8], to: *mut E, count: usize) {
     // SAFETY: the caller has AVX-512 F, computes in `f32` and has room for eight elements of sixteen lanes.
     unsafe {
         let [a, b] = [quadruples_f32([r[0], r[1], r[2], r[3]]), quadruples_f32([r[4], r[5], r[6], r[7]])];
@@ -116,7 +116,7 @@ unsafe fn quadruples_f32([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
 /// # Safety
 /// The caller has AVX-512 F and BW, and room for eight neighbours at `to` and at 15 multiples of `count` behind it.
 #[inline(always)]
-pub unsafe fn turn_16_bits(pixels: [__m256i; 8], to: *mut u16, count: usize) {
+pub unsafe fn store_16_bits(pixels: [__m256i; 8], to: *mut u16, count: usize) {
     // SAFETY: the caller's promise.
     unsafe {
         let mut rows = [_mm512_setzero_si512(); 4];

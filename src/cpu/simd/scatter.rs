@@ -11,7 +11,7 @@ use crate::taps::transposed::TransposedTaps;
 const ANY: usize = 0;
 
 /// Adds the gradients of one box to some rows of the map.
-pub struct Spread<'a, T> {
+pub struct Scatter<'a, T> {
     /// Gradients of the rows of bins that read these rows of the map.
     pub grads: &'a [Lanes<T>],
     /// The first of these rows of bins.
@@ -35,7 +35,7 @@ pub struct Spread<'a, T> {
     pub lines: usize,
 }
 
-impl<T: Real> Kernel for Spread<'_, T> {
+impl<T: Real> Kernel for Scatter<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -50,7 +50,7 @@ impl<T: Real> Kernel for Spread<'_, T> {
     }
 }
 
-impl<T: Real> Spread<'_, T> {
+impl<T: Real> Scatter<'_, T> {
     /// First down the columns, for a row of the map has few readers, then along the row.
     #[inline(always)]
     fn rows<I: Isa, const X: usize>(self) {

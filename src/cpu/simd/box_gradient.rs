@@ -4,9 +4,9 @@
 use std::array;
 use std::ops::Range;
 
+use crate::cpu::loaded::{Loaded, Row};
 use crate::cpu::simd::prefetch::Prefetch;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
-use crate::cpu::window::{Loaded, Row};
 use crate::element::Real;
 use crate::taps::transposed::TransposedTaps;
 
@@ -17,7 +17,7 @@ const ANY: usize = 0;
 const ROWS_AT_ONCE: usize = 4;
 
 /// Adds up some rows of bins.
-pub struct Contract<'a, T> {
+pub struct BoxGradient<'a, T> {
     /// The rows of the bins' taps on y, one after the other.
     pub window: Loaded<'a, T>,
     /// One for each row.
@@ -38,12 +38,12 @@ pub struct Contract<'a, T> {
     pub ahead: &'a mut Prefetch,
     pub lines: usize,
     /// What the box has for its ends on y.
-    pub down: &'a mut [Lanes<T>; 2],
+    pub grad_y: &'a mut [Lanes<T>; 2],
     /// What each reader of a column would add if its weight grew.
-    pub across: &'a mut [Lanes<T>],
+    pub grad_x: &'a mut [Lanes<T>],
 }
 
-impl<T: Real> Kernel for Contract<'_, T> {
+impl<T: Real> Kernel for BoxGradient<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -58,7 +58,7 @@ impl<T: Real> Kernel for Contract<'_, T> {
     }
 }
 
-impl<T: Real> Contract<'_, T> {
+impl<T: Real> BoxGradient<'_, T> {
     #[inline(always)]
     fn each<I: Isa, const X: usize>(mut self) {
         let (readers, _) = self.x.all();
@@ -66,7 +66,7 @@ impl<T: Real> Contract<'_, T> {
             |pixel: Option<&u32>| pixel.is_none_or(|&pixel| self.support.contains(&(pixel as usize)));
         assert!(lies_in_support(self.x.pixels().first()) && lies_in_support(self.x.pixels().last()));
         assert!(self.window.covers(&self.support) && self.window.len() == self.weights.len());
-        assert!(self.x.bins().end <= self.bins && self.across.len() == readers.len());
+        assert!(self.x.bins().end <= self.bins && self.grad_x.len() == readers.len());
         for (offsets, grads) in self.offsets.windows(2).zip(self.grads.chunks_exact(self.bins)) {
             self.ahead.ask::<I>(self.lines);
             let (start, end) = (offsets[0] - self.offsets[0], offsets[1] - self.offsets[0]);
@@ -134,7 +134,7 @@ impl<T: Real> Contract<'_, T> {
             for reader in at..at + readers {
                 // SAFETY: `at` counts the readers, of which there are as many as sums; the caller's promise.
                 let (&bin, &weight, sum) = unsafe {
-                    let sum = self.across.get_unchecked_mut(reader);
+                    let sum = self.grad_x.get_unchecked_mut(reader);
                     (bins.get_unchecked(reader), x_weights.get_unchecked(reader), sum)
                 };
                 // SAFETY: as above.
@@ -156,7 +156,7 @@ impl<T: Real> Contract<'_, T> {
             }
         }
         for (sum, &slopes) in sums.iter().zip(&self.slopes[first..first + Y]) {
-            add_slopes::<I, T>(self.down, slopes, sum);
+            add_slopes::<I, T>(self.grad_y, slopes, sum);
         }
     }
 }

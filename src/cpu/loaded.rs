@@ -6,19 +6,23 @@ use std::ops::Range;
 
 use crate::cpu::simd::Lanes;
 
+/// Taps that are summed in registers before they are added to a longer sum. As in pairwise summation, this keeps the rounding
+/// error of a long sum small. Boxes that are taller than the window are read in as many rows at a time.
+pub const TAPS_AT_ONCE: usize = 8;
+
 /// Pixels that are ready to be read.
 #[derive(Debug, Clone, Copy)]
 pub struct Loaded<'w, T> {
-    pub(super) pixels: &'w [Lanes<T>],
+    pub pixels: &'w [Lanes<T>],
     /// Where each row starts among the pixels.
-    pub(super) rows: &'w [u32],
+    pub rows: &'w [u32],
     /// Pixels of a block of a row.
-    pub(super) width: usize,
-    pub(super) blocks: usize,
+    pub width: usize,
+    pub blocks: usize,
     /// The column that rows start with.
-    pub(super) origin: usize,
-    pub(super) first_column: usize,
-    pub(super) end_column: usize,
+    pub origin: usize,
+    pub first_column: usize,
+    pub end_column: usize,
 }
 
 impl<'w, T> Loaded<'w, T> {

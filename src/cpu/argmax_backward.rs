@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::cpu::Settings;
-use crate::cpu::blocks::around;
+use crate::cpu::channels::Channels;
 use crate::cpu::maximum::{Maximum, Origin};
 use crate::cpu::pool;
 use crate::cpu::simd::Lanes;
@@ -53,7 +53,7 @@ pub fn check<T: Real>(
 }
 
 /// The gradients of one box for some rows of the map.
-pub struct Chosen<'a, T> {
+pub struct ArgmaxBackward<'a, T> {
     pub reduce: Reduce,
     /// Gradients of some rows of bins.
     pub grads: &'a [Lanes<T>],
@@ -64,22 +64,22 @@ pub struct Chosen<'a, T> {
     pub argmax: &'a View<'a, i64>,
     /// Row of the output.
     pub roi: usize,
-    pub channels: Range<usize>,
+    pub channels: Channels,
     /// Rows of the map.
     pub rows: Range<usize>,
     /// Columns of the map.
     pub width: usize,
 }
 
-impl<T: Real> Chosen<'_, T> {
+impl<T: Real> ArgmaxBackward<'_, T> {
     /// Calls `add` with row, column, lane and value.
     pub fn each(&self, mut add: impl FnMut(usize, usize, usize, T)) {
-        let (width, [_, channels, ..]) = (self.x.bins(), self.argmax.shape());
+        let width = self.x.bins();
         for (at, grads) in self.grads.iter().enumerate() {
             let (p, q) = (self.bins.start + at / width, at % width);
             let bin = Maximum::new(self.reduce, &self.y, p, &self.x, q);
-            for (lane, channel) in self.channels.clone().enumerate() {
-                let number = self.argmax.get([self.roi, around(channel, channels), p, q]);
+            for lane in 0..self.channels.count {
+                let number = self.argmax.get([self.roi, self.channels.first + lane, p, q]);
                 let Some(Origin::OnMap { y, x, corner }) = bin.origin(number, self.width) else { continue };
                 self.candidate([p, q], [y, x], corner, |y, x, weight| {
                     if self.rows.contains(&y) {

@@ -1,0 +1,301 @@
+//! How results reach memory: from `[block][bin][16 channels]` in the compute type to an array of any dtype and layout.
+//!
+//! A task computes some rows of bins of its one or two blocks, which stay in the first-level cache, and then writes them. The
+//! layout of the array decides how:
+//!
+//! * Bins are neighbours (NCHW): each block is transposed to `[channel][bin]` on the stack, then copied in long runs.
+//! * Channels are neighbours (NHWC): the channels of a bin, those of both blocks, are one run.
+//! * Neither: element by element.
+//!
+//! A large output is streamed: written with non-temporal stores, which neither read a cache line before it is overwritten
+//! nor displace what the caches hold. The middle of a run is streamed line by line. Its two ends share their lines with
+//! other results, and are streamed in pieces of 16 bytes.
+
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::slice;
+
+use crate::cpu::channels::Channels;
+use crate::cpu::simd::{Isa, Kernel, LANES, LINE, Lanes, put};
+use crate::element::{Element, Real};
+use crate::view::ViewMut;
+
+/// Bins that are transposed at once, so that they and their channels stay in the first-level cache.
+pub const MOST_BINS: usize = 256;
+
+/// Channels of a task, at most.
+const MOST_CHANNELS: usize = 2 * LANES;
+
+/// Writes some rows of bins of one box, or some rows of one image of a gradient.
+pub struct Write<'a, E: Element> {
+    /// The first channel of the first bin.
+    first: *mut u8,
+    channel_stride: isize,
+    row_stride: isize,
+    column_stride: isize,
+    channels: usize,
+    /// Bins of a row, and of all rows.
+    width: usize,
+    bins: usize,
+    values: Values<'a, E::Compute>,
+    stream: bool,
+    out: PhantomData<&'a E>,
+}
+
+/// What is written.
+#[derive(Clone, Copy)]
+enum Values<'a, T> {
+    Zeros,
+    /// Bins of the blocks; those of the next block begin `apart` bins later.
+    Blocks {
+        bins: &'a [Lanes<T>],
+        apart: usize,
+    },
+}
+
+impl<'a, E: Element> Write<'a, E> {
+    /// `values` has the bins of the first block, and `apart` bins behind its first one those of the second.
+    #[inline(always)]
+    pub fn new(
+        out: &'a ViewMut<'_, E>,
+        roi: usize,
+        channels: Channels,
+        rows: Range<usize>,
+        values: &'a [Lanes<E::Compute>],
+        apart: usize,
+        stream: bool,
+    ) -> Self {
+        let write = Self {
+            values: Values::Blocks { bins: values, apart },
+            ..Self::zeros(out, roi, channels, rows, stream)
+        };
+        assert!((channels.blocks().len() - 1) * apart + write.bins <= values.len());
+        write
+    }
+
+    /// Writes zeros.
+    #[inline(always)]
+    pub fn zeros(
+        out: &'a ViewMut<'_, E>,
+        roi: usize,
+        channels: Channels,
+        rows: Range<usize>,
+        stream: bool,
+    ) -> Self {
+        let [rois, all_channels, height, width] = out.shape();
+        assert!(roi < rois && rows.end <= height && !rows.is_empty());
+        assert!(
+            (1..=MOST_CHANNELS).contains(&channels.count) && channels.first + channels.count <= all_channels
+        );
+        let [_, channel_stride, row_stride, column_stride] = out.strides();
+        Self {
+            first: out.pointer([roi, channels.first, rows.start, 0]),
+            channel_stride,
+            row_stride,
+            column_stride,
+            channels: channels.count,
+            width,
+            bins: rows.len() * width,
+            values: Values::Zeros,
+            stream,
+            out: PhantomData,
+        }
+    }
+}
+
+impl<'a> Write<'a, f64> {
+    /// Writes where the maxima of some rows of bins came from. These numbers travel as `f64` of the same bits: they are
+    /// moved and never computed with.
+    pub fn argmax(
+        out: &'a ViewMut<'_, i64>,
+        roi: usize,
+        channels: Channels,
+        rows: Range<usize>,
+        values: &'a [Lanes<i64>],
+        stream: bool,
+    ) -> Self {
+        // SAFETY: both types have eight bytes, all of which may have any value.
+        let (out, values): (&'a ViewMut<'_, f64>, &'a [Lanes<f64>]) = unsafe {
+            (&*(&raw const *out).cast(), slice::from_raw_parts(values.as_ptr().cast(), values.len()))
+        };
+        Self::new(out, roi, channels, rows.clone(), values, values.len() / channels.blocks().len(), stream)
+    }
+}
+
+impl<E: Element> Kernel for Write<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let size = size_of::<E>() as isize;
+        if self.column_stride == size && self.row_stride == size * self.width as isize {
+            self.planes::<I>();
+        } else if self.channel_stride == size {
+            self.pixels::<I>();
+        } else {
+            self.elements::<I>();
+        }
+    }
+}
+
+impl<E: Element> Write<'_, E> {
+    /// The bins of one block that are written; none for zeros.
+    #[inline(always)]
+    fn block(&self, block: usize, bins: Range<usize>) -> Option<&[Lanes<E::Compute>]> {
+        match self.values {
+            Values::Zeros => None,
+            Values::Blocks { bins: all, apart } => Some(&all[block * apart..][bins]),
+        }
+    }
+
+    /// Bins that are neighbours: transposed on the stack, then written in runs as long as they are in memory.
+    #[inline(always)]
+    fn planes<I: Isa>(&self) {
+        for block in 0..self.channels.div_ceil(LANES) {
+            let channels = LANES.min(self.channels - block * LANES);
+            let first = self.first.wrapping_offset((block * LANES) as isize * self.channel_stride);
+            for at in (0..self.bins).step_by(MOST_BINS) {
+                let bins = at..self.bins.min(at + MOST_BINS);
+                let mut stage = [const { MaybeUninit::<E>::uninit() }; LANES * MOST_BINS];
+                let stage = stage.as_mut_ptr().cast::<E>();
+                let (to, bytes) = (first.wrapping_add(at * size_of::<E>()), bins.len() * size_of::<E>());
+                // SAFETY: the stage has room for 16 channels of at most 256 bins, and is read as far as it was written;
+                // `zeros` checked that the channels and the bins are inside; no other task writes them.
+                unsafe {
+                    match self.block(block, bins.clone()) {
+                        Some(values) => transpose::<I, E>(values, stage),
+                        None => stage.write_bytes(0, channels * bins.len()),
+                    }
+                    if self.channel_stride == bytes as isize {
+                        copy::<I>(stage.cast(), to, channels * bytes, self.stream);
+                    } else {
+                        for channel in 0..channels {
+                            let to = to.wrapping_offset(channel as isize * self.channel_stride);
+                            copy::<I>(stage.add(channel * bins.len()).cast(), to, bytes, self.stream);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Channels that are neighbours: one run for each bin.
+    #[inline(always)]
+    fn pixels<I: Isa>(&self) {
+        let bytes = self.channels * size_of::<E>();
+        let in_lines = [self.first.addr(), bytes, self.row_stride as usize, self.column_stride as usize];
+        let whole_lines = self.stream && in_lines.iter().all(|n| n % LINE == 0);
+        let mut pixel = Pixel([const { MaybeUninit::<E>::uninit() }; MOST_CHANNELS]);
+        let pixel = pixel.0.as_mut_ptr().cast::<E>();
+        // SAFETY: all bytes zero are the element 0; there is room for them.
+        unsafe { pixel.write_bytes(0, MOST_CHANNELS) };
+        for y in 0..self.bins / self.width {
+            let mut to = self.first.wrapping_offset(y as isize * self.row_stride);
+            for bin in y * self.width..(y + 1) * self.width {
+                for block in 0..self.channels.div_ceil(LANES) {
+                    if let Some(values) = self.block(block, bin..bin + 1) {
+                        // SAFETY: there is room for two blocks.
+                        unsafe { put_lanes::<I, E>(&values[0], pixel.add(block * LANES)) };
+                    }
+                }
+                // SAFETY: `zeros` checked that the channels and the bins are inside; no other task writes them. Whole lines
+                // begin where lines begin.
+                unsafe {
+                    if whole_lines {
+                        for line in (0..bytes).step_by(LINE) {
+                            I::stream_line(pixel.cast::<u8>().add(line), to.add(line));
+                        }
+                    } else {
+                        copy::<I>(pixel.cast(), to, bytes, self.stream);
+                    }
+                }
+                to = to.wrapping_offset(self.column_stride);
+            }
+        }
+    }
+
+    /// Elements that have no neighbours.
+    #[inline(always)]
+    fn elements<I: Isa>(&self) {
+        for bin in 0..self.bins {
+            let (y, x) = ((bin / self.width) as isize, (bin % self.width) as isize);
+            let to = self.first.wrapping_offset(y * self.row_stride + x * self.column_stride);
+            for channel in 0..self.channels {
+                let value = self
+                    .block(channel / LANES, bin..bin + 1)
+                    .map_or(Real::ZERO, |values| values[0].0[channel % LANES]);
+                let [element] = E::narrow::<I, 1>([value]);
+                let to = to.wrapping_offset(channel as isize * self.channel_stride);
+                // SAFETY: `zeros` checked that channels and bins are inside; no other task writes them.
+                unsafe { to.cast::<E>().write_unaligned(element) };
+            }
+        }
+    }
+}
+
+/// The channels of a bin, where a cache line begins.
+#[repr(C, align(64))]
+struct Pixel<E>([MaybeUninit<E>; MOST_CHANNELS]);
+
+/// Bins of 16 channels become 16 channels of bins.
+///
+/// # Safety
+/// There must be room for them.
+#[inline(always)]
+unsafe fn transpose<I: Isa, E: Element>(bins: &[Lanes<E::Compute>], to: *mut E) {
+    let count = bins.len();
+    if count < 8 {
+        for (i, bin) in bins.iter().enumerate() {
+            for (half, lanes) in bin.0.as_chunks::<8>().0.iter().enumerate() {
+                for (lane, value) in E::narrow::<I, 8>(*lanes).into_iter().enumerate() {
+                    // SAFETY: the caller's promise.
+                    unsafe { to.add((8 * half + lane) * count + i).write(value) };
+                }
+            }
+        }
+        return;
+    }
+    for first in (0..count).step_by(8) {
+        // The last eight overlap with bins that are done.
+        let first = first.min(count - 8);
+        let (blocks, _) = bins[first..].as_chunks::<8>();
+        // SAFETY: the caller's promise.
+        unsafe { I::store_transposed::<E>(&blocks[0], to.add(first), count) };
+    }
+}
+
+/// Writes the 16 channels of a bin side by side.
+///
+/// # Safety
+/// They must be writable.
+#[inline(always)]
+unsafe fn put_lanes<I: Isa, E: Element>(bin: &Lanes<E::Compute>, to: *mut E) {
+    for (half, lanes) in bin.0.as_chunks::<8>().0.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { put::<I, E>(*lanes, to.add(8 * half)) };
+    }
+}
+
+/// Copies bytes. `stream`: past the caches, where address and length allow whole vectors.
+///
+/// # Safety
+/// So many bytes must be readable at `from` and writable at `to`.
+#[inline(always)]
+unsafe fn copy<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
+    const VECTOR: usize = 16;
+    // SAFETY: all offsets are less than `bytes`; what is streamed starts at multiples of its size.
+    unsafe {
+        if !stream || !to.addr().is_multiple_of(VECTOR) || !bytes.is_multiple_of(VECTOR) {
+            return to.copy_from_nonoverlapping(from, bytes);
+        }
+        let head = to.align_offset(LINE).min(bytes);
+        let body = (bytes - head) / LINE * LINE;
+        for at in (0..head).step_by(VECTOR).chain((head + body..bytes).step_by(VECTOR)) {
+            I::stream_16(from.add(at), to.add(at));
+        }
+        for at in (head..head + body).step_by(LINE) {
+            I::stream_line(from.add(at), to.add(at));
+        }
+    }
+}
