@@ -19,7 +19,7 @@ mod writer;
 
 use crate::element::Real;
 use crate::error::{Result, reserve, reserve_more};
-use crate::geometry::Extent;
+use crate::geometry::{Axis, Extent};
 
 pub use axis::{AxisSpan, AxisTaps};
 pub use plan::{BOXES_PER_TABLE, Plan, Run};
@@ -137,7 +137,7 @@ impl<T: Real> Table<T> {
             + size_of::<RoiTaps>() * rois.capacity()
     }
 
-    /// Adds a box with at most `most_taps` taps on both axes together. `y` and `x` write them.
+    /// Adds a box with at most `most_taps` taps on both axes together. `axis` writes those of each.
     ///
     /// # Errors
     /// If there is no memory for them.
@@ -147,8 +147,7 @@ impl<T: Real> Table<T> {
         roi: usize,
         stage: usize,
         image: usize,
-        y: impl FnOnce(AxisWriter<'_, T>) -> AxisSpan,
-        x: impl FnOnce(AxisWriter<'_, T>) -> AxisSpan,
+        axis: impl Fn(Axis, AxisWriter<'_, T>) -> AxisSpan,
     ) -> Result<()> {
         reserve_more(&mut self.indices, most_taps, TAPS)?;
         reserve_more(&mut self.values, most_taps, TAPS)?;
@@ -156,9 +155,9 @@ impl<T: Real> Table<T> {
             reserve_more(&mut self.slopes, most_taps, TAPS)?;
         }
         let before = self.indices.len();
-        let y = y(AxisWriter::new(self));
+        let y = axis(Axis::Y, AxisWriter::new(self));
         let between = self.indices.len();
-        let x = x(AxisWriter::new(self));
+        let x = axis(Axis::X, AxisWriter::new(self));
         let (rows, columns) = (between - before, self.indices.len() - between);
         let work = y.bins * x.bins + rows.max(y.support.len()) * (columns + x.support.len());
         self.rois.push(RoiTaps { roi, stage, image, invalid: Invalid::Raise, work, y, x });

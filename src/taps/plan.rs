@@ -157,7 +157,7 @@ mod tests {
                 let mut table = Table::new(Reduce::Sum, false, rows.len(), output, Table::default()).unwrap();
                 // Two images, of which the first one has a third of the boxes.
                 for &row in rows {
-                    table.push(16, row, 0, usize::from(3 * row >= boxes), axis, axis).unwrap();
+                    table.push(16, row, 0, usize::from(3 * row >= boxes), |_, taps| axis(taps)).unwrap();
                 }
                 table
             };

@@ -116,7 +116,7 @@ mod tests {
             taps.end_bin();
             taps.finish()
         };
-        table.push(16, 0, 0, 0, axis, axis).unwrap();
+        table.push(16, 0, 0, 0, |_, taps| axis(taps)).unwrap();
         let plan = Plan::new(Reduce::Sum, output, vec![table]);
         let (_, y, _) = plan.roi(0);
         assert_eq!(y.indices(0..2), [2, 3, 4, 3, 4, 5]);
@@ -141,7 +141,7 @@ mod tests {
             taps.end_bin();
             taps.finish()
         };
-        table.push(16, 0, 0, 0, axis, axis).unwrap();
+        table.push(16, 0, 0, 0, |_, taps| axis(taps)).unwrap();
         let plan = Plan::new(Reduce::Sum, output, vec![table]);
         let (_, y, _) = plan.roi(0);
         assert_eq!((y.taps_per_bin(), y.indices(0..2)), (2, [0, 0, 0, 1].as_slice()));

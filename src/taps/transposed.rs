@@ -230,7 +230,7 @@ mod tests {
             taps.end_merged(1.0);
             taps.finish()
         };
-        table.push(16, 0, 0, 0, axis, axis).unwrap();
+        table.push(16, 0, 0, 0, |_, taps| axis(taps)).unwrap();
         let plan = Plan::new(Reduce::Sum, output, vec![table]);
         let transposed = Transposed::new(&plan, 0..1, 2).unwrap();
         let [y, x] = transposed.roi(0);

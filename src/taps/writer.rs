@@ -98,8 +98,8 @@ impl<'a, T: Real> AxisWriter<'a, T> {
             Reduce::MaxSample | Reduce::MaxCorner => 2 * self.samples,
         };
         // Only slopes bring taps without weight.
-        let all_weigh = self.table.slopes.is_empty()
-            || self.table.values[from..].iter().all(|&weight| weight != T::ZERO);
+        let all_weigh =
+            self.table.slopes.is_empty() || self.table.values[from..].iter().all(|&weight| weight != T::ZERO);
         let unrolled =
             self.table.reduce == Reduce::Sum && least > 0 && most <= MOST_UNROLLED_TAPS && all_weigh;
         let (mut low, mut high) = (u32::MAX, 0);
