@@ -141,14 +141,15 @@ fn make_plan(row: &Workload, boxes: &[[f32; 5]]) -> Plan<f32> {
     let mut spare = Plan::spare_tables();
     let table = |(at, boxes): (usize, &[[f32; 5]])| {
         let memory = spare.pop().unwrap_or_default();
-        let mut table = Table::new(Reduce::Sum, false, boxes.len(), output, memory).expect("there is memory");
+        let mut table = Table::new(Reduce::Sum, boxes.len(), output, memory).expect("there is memory");
         for (i, &[_, x1, y1, x2, y2]) in boxes.iter().enumerate() {
             let most_taps = [(Axis::Y, height), (Axis::X, width)]
                 .map(|(axis, extent)| op.most_taps(axis, output.side(axis), extent));
-            let pushed = table.push(most_taps.iter().sum(), at * BOXES_PER_TABLE + i, 0, 0, |axis, taps| {
-                let ends = if axis == Axis::Y { [y1, y2] } else { [x1, x2] };
-                op.axis(side(axis, ends), taps)
-            });
+            let pushed =
+                table.push::<false>(most_taps.iter().sum(), at * BOXES_PER_TABLE + i, 0, 0, |axis, taps| {
+                    let ends = if axis == Axis::Y { [y1, y2] } else { [x1, x2] };
+                    op.axis(side(axis, ends), taps)
+                });
             pushed.expect("there is memory");
         }
         table

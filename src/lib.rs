@@ -10,8 +10,8 @@
 //! and know no operator. Geometry, rounding and border rules are in the code that makes tables. An arrow means "uses":
 //!
 //! ```text
-//! python → run → cpu, gpu → taps → element, view, error
-//!          run → ops → geometry → taps
+//! python → run → cpu, gpu → taps → geometry → element, view, error
+//!          run → ops → taps
 //! ```
 //!
 //! | word | meaning |

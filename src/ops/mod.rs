@@ -9,7 +9,7 @@ pub use roi_pool::{PoolMode, Quantization, RoiPool};
 use crate::element::Real;
 use crate::error::{Error, Result};
 use crate::geometry::{Axis, Side};
-use crate::taps::{AxisSpan, AxisWriter, Reduce, SlopeWriter};
+use crate::taps::{AxisSpan, AxisWriter, Reduce};
 
 /// A RoI operator. Forward and backward passes on the CPU and the GPU use these methods alone.
 pub trait RoiOp: Sync {
@@ -37,12 +37,14 @@ pub trait RoiOp: Sync {
     }
 
     /// Writes the taps of one box on one axis. All geometry of the operator is here.
-    fn axis<B: Real, T: Real>(&self, side: Side<B>, taps: AxisWriter<'_, T>) -> AxisSpan;
-
-    /// Like [`RoiOp::axis`], with the derivative of each weight for both ends of the box.
-    fn slopes<B: Real, T: Real>(&self, _side: Side<B>, taps: SlopeWriter<'_, T>) -> AxisSpan {
-        taps.finish()
-    }
+    ///
+    /// An operator with a gradient for boxes always says how weights change with the ends of the box. Whether that is kept,
+    /// with `SLOPES`, is the writer's business.
+    fn axis<B: Real, T: Real, const SLOPES: bool>(
+        &self,
+        side: Side<B>,
+        taps: AxisWriter<'_, T, SLOPES>,
+    ) -> AxisSpan;
 }
 
 /// Makes the enum of all operators, which passes each method on to the operator that it holds.
@@ -78,12 +80,12 @@ macro_rules! operators {
                 match self { $(Self::$op(op) => op.most_taps(axis, bins, extent)),+ }
             }
 
-            fn axis<B: Real, T: Real>(&self, side: Side<B>, taps: AxisWriter<'_, T>) -> AxisSpan {
+            fn axis<B: Real, T: Real, const SLOPES: bool>(
+                &self,
+                side: Side<B>,
+                taps: AxisWriter<'_, T, SLOPES>,
+            ) -> AxisSpan {
                 match self { $(Self::$op(op) => op.axis(side, taps)),+ }
-            }
-
-            fn slopes<B: Real, T: Real>(&self, side: Side<B>, taps: SlopeWriter<'_, T>) -> AxisSpan {
-                match self { $(Self::$op(op) => op.slopes(side, taps)),+ }
             }
         }
     };

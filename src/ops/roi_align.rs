@@ -5,10 +5,9 @@
 use super::RoiOp;
 use crate::element::Real;
 use crate::error::{Error, Result};
-use crate::geometry::bilinear;
 use crate::geometry::grid::{Grid, SamplePoints};
 use crate::geometry::{Axis, Side};
-use crate::taps::{AxisSpan, AxisWriter, Reduce, SlopeWriter};
+use crate::taps::{AxisSpan, AxisWriter, Reduce};
 
 /// How the samples of a bin become one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -77,48 +76,26 @@ impl RoiOp for RoiAlign {
         }
     }
 
-    fn axis<B: Real, T: Real>(&self, side: Side<B>, mut taps: AxisWriter<'_, T>) -> AxisSpan {
+    fn axis<B: Real, T: Real, const SLOPES: bool>(
+        &self,
+        side: Side<B>,
+        mut taps: AxisWriter<'_, T, SLOPES>,
+    ) -> AxisSpan {
         let (grid, Side { bins, extent, .. }) = (self.grid(side), side);
         taps.set_samples(grid.samples());
-        let scale = 1.0 / grid.samples().max(1) as f64;
+        // In an inverted box positions descend with the index of the sample. A mean wants them to ascend; a maximum
+        // wants the indices to ascend, which its argmax counts.
+        let reversed = self.mode == Mode::Avg && !grid.ascending();
         for bin in 0..bins {
             let inside = grid.inside(bin, extent);
-            let at = |sample| bilinear::split(grid.position(bin, sample), extent);
-            match self.mode {
-                Mode::Avg if grid.ascending() => {
-                    inside.map(at).for_each(|(pixel, fraction)| taps.merge(pixel, fraction, scale));
-                    taps.end_merged(scale);
-                }
-                Mode::Avg => {
-                    inside.rev().map(at).for_each(|(pixel, fraction)| taps.merge(pixel, fraction, scale));
-                    taps.end_merged(scale);
-                }
-                Mode::Max | Mode::OnnxMax => {
-                    let first = inside.start;
-                    inside.map(at).for_each(|(pixel, fraction)| taps.sample(pixel, fraction));
-                    taps.end_samples(first);
-                }
-            }
-        }
-        taps.finish()
-    }
-
-    fn slopes<B: Real, T: Real>(&self, side: Side<B>, mut taps: SlopeWriter<'_, T>) -> AxisSpan {
-        let (grid, Side { bins, extent, .. }) = (self.grid(side), side);
-        let scale = 1.0 / grid.samples().max(1) as f64;
-        for bin in 0..bins {
-            let inside = grid.inside(bin, extent);
-            let mut sample = |sample| {
-                let position = grid.position(bin, sample);
-                let (at, steps) = (bilinear::split(position, extent), bilinear::steps(position, extent));
-                taps.sample(at, steps, grid.slopes(bin, sample), scale);
-            };
-            if grid.ascending() {
-                inside.for_each(&mut sample);
+            let first = inside.start;
+            let sample = |i| taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
+            if reversed {
+                inside.rev().for_each(sample);
             } else {
-                inside.rev().for_each(&mut sample);
+                inside.for_each(sample);
             }
-            taps.end_bin();
+            taps.end_bin(first);
         }
         taps.finish()
     }

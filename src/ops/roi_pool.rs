@@ -55,7 +55,11 @@ impl RoiOp for RoiPool {
         }
     }
 
-    fn axis<B: Real, T: Real>(&self, side: Side<B>, mut taps: AxisWriter<'_, T>) -> AxisSpan {
+    fn axis<B: Real, T: Real, const SLOPES: bool>(
+        &self,
+        side: Side<B>,
+        mut taps: AxisWriter<'_, T, SLOPES>,
+    ) -> AxisSpan {
         let Side { ends, scale, bins, extent, .. } = side;
         let clip = |edge: i64| edge.clamp(0, extent as i64) as u32;
         for cells in self.quantization.windows(ends, B::from_f64(scale), bins) {
@@ -63,11 +67,11 @@ impl RoiOp for RoiPool {
             match self.mode {
                 PoolMode::Max => taps.window(pixels),
                 PoolMode::Avg => {
-                    let scale = 1.0 / f64::from((pixels.end.saturating_sub(pixels.start)).max(1));
-                    pixels.for_each(|pixel| taps.merge(pixel, 0.0, scale));
-                    taps.end_merged(scale);
+                    let share = 1.0 / f64::from((pixels.end.saturating_sub(pixels.start)).max(1));
+                    pixels.for_each(|pixel| taps.weight(pixel, share, [0.0; 2]));
                 }
             }
+            taps.end_bin(0);
         }
         taps.finish()
     }

@@ -10,7 +10,7 @@ use crate::element::Real;
 use crate::error::{Error, Result, reserve, tuple};
 use crate::geometry::{self, Axis, Extent, Side};
 use crate::ops::RoiOp;
-use crate::taps::{BOXES_PER_TABLE, Plan, SlopeWriter, Table};
+use crate::taps::{BOXES_PER_TABLE, Plan, Table};
 
 /// A plan may take this much memory; boxes that need more are pooled in several passes.
 const PLAN_BYTES: usize = 64 << 20;
@@ -166,7 +166,7 @@ impl<'a> Planner<'a> {
             let first = at * BOXES_PER_TABLE;
             let places = &order[first..order.len().min(first + BOXES_PER_TABLE)];
             let memory = spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-            let mut table = Table::new(op.reduce(), SLOPES, places.len(), output, memory)?;
+            let mut table = Table::new(op.reduce(), places.len(), output, memory)?;
             let mut watch = settings.watch();
             for &Place { stage, image, row, valid, .. } in places {
                 if !valid {
@@ -176,10 +176,10 @@ impl<'a> Planner<'a> {
                 let (stage, corners) = (stage as usize, boxes.corners[row]);
                 let most_taps = self.most_taps(corners.map(Real::to_f64), stage);
                 watch.step(most_taps)?;
-                table.push(most_taps, row, stage, image, |axis, taps| {
+                table.push::<SLOPES>(most_taps, row, stage, image, |axis, taps| {
                     let (bins, extent) = (output.side(axis), self.extent(axis, stage));
                     let side = Side { axis, ends: axis.ends(corners), scale: scales[stage], bins, extent };
-                    if SLOPES { op.slopes(side, SlopeWriter::new(taps)) } else { op.axis(side, taps) }
+                    op.axis(side, taps)
                 })?;
             }
             Ok(table)

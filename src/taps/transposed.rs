@@ -111,7 +111,9 @@ impl<T: Real> Transposed<T> {
         self.offsets.push(end);
         self.bins.resize(end, 0);
         self.weights.resize(end, T::ZERO);
-        self.slopes.resize(if taps.have_slopes() { end } else { 0 }, [T::ZERO; 2]);
+        if taps.have_slopes() {
+            self.slopes.resize(end, [T::ZERO; 2]);
+        }
         for bin in taps.nonempty_bins() {
             let (pixels, weights) = (taps.indices(bin..bin + 1), taps.values(bin..bin + 1));
             for (i, (&pixel, &weight)) in pixels.iter().zip(weights).enumerate() {
@@ -220,14 +222,12 @@ mod tests {
     #[test]
     fn each_pixel_finds_the_bins_that_read_it() {
         let output = Extent { height: 3, width: 3 };
-        let mut table = Table::<f64>::new(Reduce::Sum, false, 1, output, Table::default()).unwrap();
-        let axis = |mut taps: AxisWriter<'_, f64>| {
-            taps.merge(2, 0.25, 1.0);
-            taps.end_merged(1.0);
-            taps.end_merged(1.0);
-            taps.merge(3, 0.0, 1.0);
-            taps.merge(5, 0.5, 1.0);
-            taps.end_merged(1.0);
+        let mut table = Table::<f64>::new(Reduce::Sum, 1, output, Table::default()).unwrap();
+        let axis = |mut taps: AxisWriter<'_, f64, false>| {
+            for bin in [[(2, 0.75), (3, 0.25)].as_slice(), &[], &[(3, 1.0), (5, 0.5), (6, 0.5)]] {
+                bin.iter().for_each(|&(pixel, value)| taps.weight(pixel, value, [0.0; 2]));
+                taps.end_bin(0);
+            }
             taps.finish()
         };
         table.push(16, 0, 0, 0, |_, taps| axis(taps)).unwrap();
