@@ -1,8 +1,10 @@
 //! The operators: options, their validation, and how each turns a box into taps. One file per operator.
 
+mod prroi_pool;
 mod roi_align;
 mod roi_pool;
 
+pub use prroi_pool::PrRoiPool;
 pub use roi_align::{Mode, RoiAlign};
 pub use roi_pool::{PoolMode, Quantization, RoiPool};
 
@@ -91,4 +93,4 @@ macro_rules! operators {
     };
 }
 
-operators!(RoiAlign, RoiPool);
+operators!(RoiAlign, RoiPool, PrRoiPool);
