@@ -15,8 +15,8 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use half::{bf16, f16};
 use roialign_rs::cpu::Settings;
-use roialign_rs::geometry::{Axis, Extent};
-use roialign_rs::ops::{Mode, RoiAlign, RoiOp};
+use roialign_rs::geometry::{Axis, Extent, Side};
+use roialign_rs::ops::{Mode, RoiOp};
 use roialign_rs::taps::{BOXES_PER_TABLE, Plan, Reduce, Table};
 use workloads::Workload;
 use workloads::formats::{Dtype, Layout};
@@ -123,36 +123,38 @@ fn store(criterion: &mut Criterion) {
 fn plan(criterion: &mut Criterion) {
     let mut group = group(criterion, "plan");
     for row in ["fpn_p2_k1000", "fpn_p2_k1000_adaptive"].map(workloads::row) {
-        let (op, boxes) = (problem::roi_align(&row, Mode::Avg), row.boxes());
-        let map = Extent { height: row.shape[2], width: row.shape[3] };
-        check_plan(&make_plan(&op, &boxes, map));
+        let boxes = row.boxes();
+        check_plan(&make_plan(&row, &boxes));
         group.throughput(Throughput::Elements(boxes.len() as u64));
-        group.bench_function(&row.name, |bencher| bencher.iter(|| make_plan(&op, &boxes, map)));
+        group.bench_function(&row.name, |bencher| bencher.iter(|| make_plan(&row, &boxes)));
     }
     group.finish();
 }
 
-fn make_plan(op: &RoiAlign, boxes: &[[f32; 5]], map: Extent) -> Plan<f32> {
+fn make_plan(row: &Workload, boxes: &[[f32; 5]]) -> Plan<f32> {
+    let (op, output) = (problem::roi_align(row, Mode::Avg), row.output());
+    let [.., height, width] = row.shape;
+    let side = |axis, ends| {
+        let (bins, extent) = (output.side(axis), Extent { height, width }.side(axis));
+        Side { axis, ends, scale: row.spatial_scale(), bins, extent }
+    };
     let mut spare = Plan::spare_tables();
     let table = |(at, boxes): (usize, &[[f32; 5]])| {
         let memory = spare.pop().unwrap_or_default();
-        let mut table =
-            Table::new(Reduce::Sum, false, boxes.len(), op.output, memory).expect("there is memory");
+        let mut table = Table::new(Reduce::Sum, boxes.len(), output, memory).expect("there is memory");
         for (i, &[_, x1, y1, x2, y2]) in boxes.iter().enumerate() {
-            let most_taps = op.most_taps(Axis::Y, map.height) + op.most_taps(Axis::X, map.width);
-            let pushed = table.push(
-                most_taps,
-                at * BOXES_PER_TABLE + i,
-                0,
-                0,
-                |taps| op.axis(Axis::Y, [y1, y2], map.height, taps),
-                |taps| op.axis(Axis::X, [x1, x2], map.width, taps),
-            );
+            let most_taps = [(Axis::Y, height), (Axis::X, width)]
+                .map(|(axis, extent)| op.most_taps(axis, output.side(axis), extent));
+            let pushed =
+                table.push::<false>(most_taps.iter().sum(), at * BOXES_PER_TABLE + i, 0, 0, |axis, taps| {
+                    let ends = if axis == Axis::Y { [y1, y2] } else { [x1, x2] };
+                    op.axis(side(axis, ends), taps)
+                });
             pushed.expect("there is memory");
         }
         table
     };
-    Plan::new(Reduce::Sum, op.output, boxes.chunks(BOXES_PER_TABLE).enumerate().map(table).collect())
+    Plan::new(Reduce::Sum, output, boxes.chunks(BOXES_PER_TABLE).enumerate().map(table).collect())
 }
 
 /// All boxes lie on the map, so that the weights of a bin are those of a mean.
@@ -161,7 +163,7 @@ fn check_plan(plan: &Plan<f32>) {
         let (_, y, x) = plan.roi(at);
         for (axis, bins) in [(y, plan.output.height), (x, plan.output.width)] {
             for bin in 0..bins {
-                let sum: f32 = axis.weights(bin..bin + 1).iter().sum();
+                let sum: f32 = axis.values(bin..bin + 1).iter().sum();
                 assert!((sum - 1.0).abs() < 1e-5, "box {at}, bin {bin}: weights add up to {sum}");
             }
         }

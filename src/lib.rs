@@ -10,8 +10,8 @@
 //! and know no operator. Geometry, rounding and border rules are in the code that makes tables. An arrow means "uses":
 //!
 //! ```text
-//! python → run → cpu, gpu → taps → element, view, error
-//!          run → ops → geometry → taps
+//! python → run → cpu, gpu → taps → geometry → element, view, error
+//!          run → ops → taps
 //! ```
 //!
 //! | word | meaning |
@@ -36,24 +36,24 @@
 //! use roialign_rs::geometry::Extent;
 //! use roialign_rs::geometry::grid::SamplePoints;
 //! use roialign_rs::ops::{Mode, RoiAlign};
-//! use roialign_rs::run::{Boxes, Invalid, forward};
+//! use roialign_rs::run::{BoxesOf, Invalid, Pooling, forward};
 //! use roialign_rs::view::{View, ViewMut};
 //!
 //! let ramp: Vec<f32> = (0..25).map(|i| i as f32).collect();
 //! let op = RoiAlign {
-//!     output: Extent { height: 2, width: 2 },
-//!     spatial_scale: 1.0,
 //!     sampling_ratio: [2, 2],
 //!     aligned: true,
 //!     mode: Mode::Avg,
 //!     sample_points: SamplePoints::Center,
 //! };
-//! let boxes = Boxes { corners: vec![[1.0f32, 1.0, 3.0, 3.0]], images: vec![0.0] };
+//! let op = op.into();
+//! let pooling = Pooling::one(&op, Extent { height: 2, width: 2 }, &1.0);
+//! let boxes = BoxesOf { corners: vec![[1.0f32, 1.0, 3.0, 3.0]], images: vec![0.0] };
 //! let mut out = [0.0f32; 4];
 //! forward(
-//!     &op,
-//!     &View::new(&ramp, [1, 1, 5, 5])?,
-//!     &boxes,
+//!     pooling,
+//!     &[View::new(&ramp, [1, 1, 5, 5])?],
+//!     &boxes.into(),
 //!     &ViewMut::new(&mut out, [1, 1, 2, 2])?,
 //!     None,
 //!     Invalid::Raise,

@@ -9,21 +9,33 @@
 //! | `MaxSample`, `MaxCorner` | samples: the lower and the upper tap of each, in the sample's order |
 //! | `MaxWindow` | the first and the last pixel, no weights |
 //!
-//! Tables of [`BOXES_PER_TABLE`] boxes share flat arrays, which saves allocations.
+//! # Layout
+//!
+//! One axis of one box is a sparse matrix, bins by pixels, in compressed sparse row (CSR) form: `indices` and `values` hold
+//! the entries of all bins one after the other, and `offsets` says where each bin starts. Bin `b` has the entries
+//! `offsets[b]..offsets[b + 1]`, so there is one offset more than bins, and a bin without entries has two equal offsets.
+//! If the first bin reads pixels 2 and 3, the second none, and the third pixel 5:
+//!
+//! ```text
+//! offsets  0        2  2  3
+//! indices  2     3        5
+//! values   0.75  0.25     1.0
+//! ```
+//!
+//! The axes of up to [`BOXES_PER_TABLE`] boxes follow each other in the same flat arrays, which saves allocations. An
+//! [`AxisSpan`] says where the offsets of an axis start. Offsets count from the start of the arrays, not of the axis.
 
 mod axis;
 mod plan;
-mod slopes;
 pub mod transposed;
 mod writer;
 
 use crate::element::Real;
 use crate::error::{Result, reserve, reserve_more};
-use crate::geometry::Extent;
+use crate::geometry::{Axis, Extent};
 
 pub use axis::{AxisSpan, AxisTaps};
 pub use plan::{BOXES_PER_TABLE, Plan, Run};
-pub use slopes::SlopeWriter;
 pub use writer::AxisWriter;
 
 /// How the taps of a bin become one value.
@@ -98,18 +110,16 @@ pub struct Table<T> {
     first_samples: Vec<i64>,
     rois: Vec<RoiTaps>,
     reduce: Reduce,
-    has_slopes: bool,
 }
 
 impl<T: Real> Table<T> {
-    /// An empty table with room for the usual number of taps of `boxes` boxes. It reuses the arrays of `memory`. With
-    /// `has_slopes` it also holds derivatives, for the gradient of boxes.
+    /// An empty table with room for the usual number of taps of `boxes` boxes. It reuses the arrays of `memory`.
     ///
     /// # Errors
     /// If there is no memory for it.
-    pub fn new(reduce: Reduce, has_slopes: bool, boxes: usize, output: Extent, memory: Self) -> Result<Self> {
+    pub fn new(reduce: Reduce, boxes: usize, output: Extent, memory: Self) -> Result<Self> {
         let bins = boxes * (output.height + output.width + 2);
-        let mut table = Self { reduce, has_slopes, ..memory };
+        let mut table = Self { reduce, ..memory };
         table.offsets.clear();
         table.indices.clear();
         table.values.clear();
@@ -137,28 +147,28 @@ impl<T: Real> Table<T> {
             + size_of::<RoiTaps>() * rois.capacity()
     }
 
-    /// Adds a box with at most `most_taps` taps on both axes together. `y` and `x` write them.
+    /// Adds a box with at most `most_taps` taps on both axes together. `axis` writes those of each. All boxes of a table are
+    /// added with slopes, or all without.
     ///
     /// # Errors
     /// If there is no memory for them.
-    pub fn push(
+    pub fn push<const SLOPES: bool>(
         &mut self,
         most_taps: usize,
         roi: usize,
         stage: usize,
         image: usize,
-        y: impl FnOnce(AxisWriter<'_, T>) -> AxisSpan,
-        x: impl FnOnce(AxisWriter<'_, T>) -> AxisSpan,
+        axis: impl Fn(Axis, AxisWriter<'_, T, SLOPES>) -> AxisSpan,
     ) -> Result<()> {
         reserve_more(&mut self.indices, most_taps, TAPS)?;
         reserve_more(&mut self.values, most_taps, TAPS)?;
-        if self.has_slopes {
+        if SLOPES {
             reserve_more(&mut self.slopes, most_taps, TAPS)?;
         }
         let before = self.indices.len();
-        let y = y(AxisWriter::new(self));
+        let y = axis(Axis::Y, AxisWriter::new(self));
         let between = self.indices.len();
-        let x = x(AxisWriter::new(self));
+        let x = axis(Axis::X, AxisWriter::new(self));
         let (rows, columns) = (between - before, self.indices.len() - between);
         let work = y.bins * x.bins + rows.max(y.support.len()) * (columns + x.support.len());
         self.rois.push(RoiTaps { roi, stage, image, invalid: Invalid::Raise, work, y, x });

@@ -6,8 +6,8 @@ use roialign_rs::cpu::Settings;
 use roialign_rs::geometry::Extent;
 use roialign_rs::geometry::grid::SamplePoints;
 use roialign_rs::gpu::{Array, Device, Options};
-use roialign_rs::ops::{Mode, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
-use roialign_rs::run::{Boxes, Invalid, Pyramid, backward_on_device, forward_on_device};
+use roialign_rs::ops::{Mode, Operator, PoolMode, Quantization, RoiAlign, RoiOp, RoiPool};
+use roialign_rs::run::{Boxes, BoxesOf, Invalid, Pooling, backward_on_device, forward_on_device};
 use roialign_rs::view::{View, ViewMut};
 
 const FEATURES: [usize; 4] = [2, 7, 21, 35];
@@ -21,14 +21,14 @@ fn noise(count: usize, mut seed: u64) -> Vec<f64> {
     (0..count).map(|_| next()).collect()
 }
 
-fn boxes() -> Boxes<f32> {
+fn boxes() -> Boxes {
     let corners = noise(4 * 23, 5);
     let at = |i: usize, side: f64| (corners[i] * side) as f32;
     let corners = (0..23).map(|i| {
         let [x, y, w, h] = [at(4 * i, 30.0), at(4 * i + 1, 20.0), at(4 * i + 2, 30.0), at(4 * i + 3, 20.0)];
         [x, y, x + w.abs() + 0.3, y + h.abs() + 0.3]
     });
-    Boxes { corners: corners.collect(), images: (0..23).map(|i| f64::from(i % 2)).collect() }
+    BoxesOf { corners: corners.collect(), images: (0..23).map(|i| f64::from(i % 2)).collect() }.into()
 }
 
 fn device(max_workgroups: Option<u32>, max_binding_bytes: Option<u64>) -> Option<Device> {
@@ -51,25 +51,26 @@ fn download(array: &Array) -> Vec<f64> {
 }
 
 /// Pools and goes back on a device; returns the result, what it came from, and the gradient.
-fn there_and_back(device: &Device, op: &impl RoiOp) -> [Vec<f64>; 4] {
-    let pyramid = Pyramid::one(op);
+fn there_and_back(device: &Device, op: &Operator, output: Extent) -> [Vec<f64>; 4] {
+    let pooling = Pooling::one(op, output, &0.8);
     let features = noise(FEATURES.iter().product(), 1);
     let uploaded = device.upload(&View::new(&features, FEATURES).unwrap(), settings()).unwrap();
     let argmax = op.reduce().has_argmax();
     let (pooled, argmax) =
-        forward_on_device(pyramid, &[&uploaded], &boxes(), argmax, Invalid::Raise, settings()).unwrap();
+        forward_on_device(pooling, &[&uploaded], &boxes(), argmax, Invalid::Raise, settings()).unwrap();
     let grads = noise(pooled.shape().iter().product(), 2);
     let uploaded = device.upload(&View::new(&grads, pooled.shape()).unwrap(), settings()).unwrap();
     let gradient = uploaded.room_for_gradient(FEATURES).unwrap();
     let (argmax, out) = (argmax.as_ref(), [&gradient]);
-    backward_on_device(pyramid, &uploaded, argmax, &boxes(), &out, false, Invalid::Raise, settings())
+    backward_on_device(pooling, &uploaded, argmax, &boxes(), &out, false, Invalid::Raise, settings())
         .unwrap();
     [features, download(&pooled), grads, download(&gradient)]
 }
 
-fn check(op: &impl RoiOp) {
+fn check(op: impl Into<Operator>, [height, width]: [usize; 2]) {
+    let (op, output) = (&op.into(), Extent { height, width });
     let Some(whole) = device(None, None) else { return };
-    let [features, pooled, grads, gradient] = there_and_back(&whole, op);
+    let [features, pooled, grads, gradient] = there_and_back(&whole, op, output);
     let product = |a: &[f64], b: &[f64]| -> (f64, f64) {
         let terms = || a.iter().zip(b).map(|(a, b)| a * b);
         (terms().sum(), terms().map(f64::abs).sum())
@@ -78,11 +79,11 @@ fn check(op: &impl RoiOp) {
     assert!((forward - backward).abs() <= 1e-12 * size, "{forward} {backward}");
     assert!(size > 1.0);
     for _ in 0..20 {
-        assert_eq!(there_and_back(&whole, op)[3], gradient);
+        assert_eq!(there_and_back(&whole, op, output)[3], gradient);
     }
     let [few_groups, small_bindings] = [device(Some(3), None), device(None, Some(1 << 15))];
     for limited in [few_groups, small_bindings].into_iter().flatten() {
-        assert_eq!(there_and_back(&limited, op)[3], gradient);
+        assert_eq!(there_and_back(&limited, op, output)[3], gradient);
     }
 }
 
@@ -90,14 +91,8 @@ fn check(op: &impl RoiOp) {
 fn roi_align() {
     for mode in [Mode::Avg, Mode::Max, Mode::OnnxMax] {
         for sampling_ratio in [[2, 3], [0, 0]] {
-            check(&RoiAlign {
-                output: Extent { height: 3, width: 4 },
-                spatial_scale: 0.8,
-                sampling_ratio,
-                aligned: true,
-                mode,
-                sample_points: SamplePoints::Center,
-            });
+            let sample_points = SamplePoints::Center;
+            check(RoiAlign { sampling_ratio, aligned: true, mode, sample_points }, [3, 4]);
         }
     }
 }
@@ -106,12 +101,7 @@ fn roi_align() {
 fn roi_pool() {
     for mode in [PoolMode::Max, PoolMode::Avg] {
         for quantization in [Quantization::Caffe, Quantization::Floor] {
-            check(&RoiPool {
-                output: Extent { height: 4, width: 3 },
-                spatial_scale: 0.8,
-                mode,
-                quantization,
-            });
+            check(RoiPool { mode, quantization }, [4, 3]);
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod naive;
 pub mod problem;
 
 use roialign_rs::cpu::Settings;
+use roialign_rs::geometry::Extent;
 use serde_json::Value;
 
 const TABLE: &str = include_str!("../../python/roialign_rs/_bench/workloads.json");
@@ -69,6 +70,11 @@ impl Workload {
 
     pub fn spatial_scale(&self) -> f64 {
         1.0 / self.stride as f64
+    }
+
+    pub fn output(&self) -> Extent {
+        let [height, width] = self.output_size;
+        Extent { height, width }
     }
 
     pub fn output_shape(&self) -> [usize; 4] {

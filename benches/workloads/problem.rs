@@ -1,10 +1,9 @@
 //! One call: a workload with its arrays, checked before it is timed.
 
 use roialign_rs::cpu::Settings;
-use roialign_rs::geometry::Extent;
 use roialign_rs::geometry::grid::SamplePoints;
 use roialign_rs::ops::{Mode, RoiAlign};
-use roialign_rs::run::{self, Boxes, Invalid};
+use roialign_rs::run::{self, Boxes, BoxesOf, Invalid, Pooling};
 use roialign_rs::view::{View, ViewMut};
 
 use super::formats::{Dtype, Layout};
@@ -18,7 +17,7 @@ pub struct Problem<E: Dtype> {
     planes: Vec<E>,
     features: Vec<E>,
     table: Vec<[f32; 5]>,
-    boxes: Boxes<f32>,
+    boxes: Boxes,
     out: Vec<E::Output>,
 }
 
@@ -36,10 +35,10 @@ impl<E: Dtype<Output: Dtype>> Problem<E> {
             features: layout.arrange(planes.clone(), row.shape),
             planes,
             layout,
-            boxes: Boxes {
+            boxes: Boxes::F32(BoxesOf {
                 corners: table.iter().map(|&[_, x1, y1, x2, y2]| [x1, y1, x2, y2]).collect(),
                 images: table.iter().map(|row| f64::from(row[0])).collect(),
-            },
+            }),
             table,
             out: vec![E::Output::from_unit(0.0); row.output_shape().iter().product()],
             row,
@@ -48,7 +47,8 @@ impl<E: Dtype<Output: Dtype>> Problem<E> {
 
     /// Computes everything once.
     pub fn run(&mut self, mode: Mode, settings: Settings<'_>) {
-        let op = &roi_align(&self.row, mode);
+        let (op, scale) = (roi_align(&self.row, mode).into(), self.row.spatial_scale());
+        let pooling = Pooling::one(&op, self.row.output(), &scale);
         let (features, out) = (self.layout.shape(self.row.shape), self.layout.shape(self.row.output_shape()));
         let views = View::new(&self.features, features)
             .and_then(|features| Ok((features, ViewMut::new(&mut self.out, out)?)));
@@ -56,7 +56,7 @@ impl<E: Dtype<Output: Dtype>> Problem<E> {
         if self.layout == Layout::Nhwc {
             (features, out) = (features.channels_last(), out.channels_last());
         }
-        run::forward(op, &features, &self.boxes, &out, None, Invalid::Raise, settings)
+        run::forward(pooling, &[features], &self.boxes, &out, None, Invalid::Raise, settings)
             .expect("the boxes are valid");
     }
 
@@ -72,10 +72,7 @@ impl<E: Dtype<Output: Dtype>> Problem<E> {
 
 /// The operator of a row.
 pub fn roi_align(row: &Workload, mode: Mode) -> RoiAlign {
-    let [height, width] = row.output_size;
     RoiAlign {
-        output: Extent { height, width },
-        spatial_scale: row.spatial_scale(),
         sampling_ratio: [row.sampling_ratio; 2],
         aligned: true,
         mode,

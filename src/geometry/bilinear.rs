@@ -18,36 +18,41 @@ pub fn split<B: Real>(position: B, extent: usize) -> (u32, f64) {
     (pixel as u32, (position - B::from_i64(pixel)).to_f64())
 }
 
-/// The derivative of the interpolated value for the position, as a weighted sum of differences between neighbours.
+/// The taps of a position, and how they change with it: for three neighbouring pixels, the first of which is returned, the
+/// weight and its derivative.
 ///
-/// Each entry `(i, share)` stands for `share * (pixel[i + 1] - pixel[i])`. Between two centres it is their difference. On a
-/// centre, where the slope jumps, it is the mean of the differences on both sides. Past the outermost centres it is 0.
+/// Between two centres one weight falls as fast as the other rises. On a centre, where derivatives jump, they are the means of
+/// both sides, so that neighbours of weight 0 have one. Past the outermost centres they are 0.
 #[inline(always)]
-pub fn steps<B: Real>(position: B, extent: usize) -> [(u32, f64); 2] {
-    let last = extent as i64 - 1;
-    if position < B::default() || position > B::from_i64(last) {
-        return [(0, 0.0); 2];
+pub fn with_slopes<B: Real>(position: B, extent: usize) -> (u32, [[f64; 2]; 3]) {
+    let ((pixel, fraction), last) = (split(position, extent), extent as u32 - 1);
+    if position < B::ZERO || position > B::from_i64(i64::from(last)) {
+        return (pixel, [[1.0, 0.0], [0.0; 2], [0.0; 2]]);
     }
-    let pixel = position.to_i64();
-    if position != B::from_i64(pixel) {
-        return [(pixel as u32, 1.0), (0, 0.0)];
+    if fraction != 0.0 {
+        return (pixel, [[1.0 - fraction, -1.0], [fraction, 1.0], [0.0; 2]]);
     }
     let half = |is_there| if is_there { 0.5 } else { 0.0 };
-    [((pixel - 1).max(0) as u32, half(pixel > 0)), (pixel as u32, half(pixel < last))]
+    let (before, behind) = (half(pixel > 0), half(pixel < last));
+    let centre = [[1.0, before - behind], [0.0, behind]];
+    match pixel {
+        0 => (0, [centre[0], centre[1], [0.0; 2]]),
+        _ => (pixel - 1, [[0.0, -before], centre[0], centre[1]]),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{split, steps};
+    use super::{split, with_slopes};
 
     #[test]
-    fn a_value_follows_the_step_that_it_lies_on() {
-        assert_eq!(steps(2.25f32, 5)[0], (2, 1.0));
-        assert_eq!(steps(2.0f64, 5), [(1, 0.5), (2, 0.5)]);
-        assert_eq!(steps(0.0f64, 5), [(0, 0.0), (0, 0.5)]);
-        assert_eq!(steps(4.0f64, 5), [(3, 0.5), (4, 0.0)]);
-        for (position, extent) in [(-0.5f32, 5), (4.5, 5), (0.0, 1), (0.5, 1)] {
-            assert!(steps(position, extent).iter().all(|(_, share)| *share == 0.0));
+    fn weights_change_between_centres_and_not_past_the_outermost() {
+        assert_eq!(with_slopes(2.25f32, 5), (2, [[0.75, -1.0], [0.25, 1.0], [0.0; 2]]));
+        assert_eq!(with_slopes(2.0f64, 5), (1, [[0.0, -0.5], [1.0, 0.0], [0.0, 0.5]]));
+        assert_eq!(with_slopes(0.0f64, 5), (0, [[1.0, -0.5], [0.0, 0.5], [0.0; 2]]));
+        assert_eq!(with_slopes(4.0f64, 5), (3, [[0.0, -0.5], [1.0, 0.5], [0.0; 2]]));
+        for (position, extent, pixel) in [(-0.5f32, 5, 0), (4.5, 5, 4), (0.0, 1, 0), (0.5, 1, 0)] {
+            assert_eq!(with_slopes(position, extent), (pixel, [[1.0, 0.0], [0.0; 2], [0.0; 2]]));
         }
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::element::Real;
 
 /// Positions of the samples in a bin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SamplePoints {
     /// Sample `i` of `n` at `(i + 1/2) / n` of the bin: the centres of `n` equal parts, as in every library.
     #[default]

@@ -27,6 +27,21 @@ pub enum Axis {
     X,
 }
 
+/// One axis of one box: what an operator turns into taps.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<B> {
+    /// The axis.
+    pub axis: Axis,
+    /// The two ends of the box in image pixels.
+    pub ends: [B; 2],
+    /// Map cells per image pixel: `1 / stride`.
+    pub scale: f64,
+    /// Number of bins.
+    pub bins: usize,
+    /// Side of the map in pixels.
+    pub extent: usize,
+}
+
 impl Axis {
     /// The first and the second end of a box `x1, y1, x2, y2` on this axis.
     pub(crate) fn ends<B: Copy>(self, corners: [B; 4]) -> [B; 2] {

@@ -2,16 +2,15 @@
 //!
 //! K. He, G. Gkioxari, P. Dollár, R. Girshick, "Mask R-CNN", ICCV 2017, section 3.
 
-use super::{RoiOp, RoiSlopes, check_common};
+use super::RoiOp;
 use crate::element::Real;
 use crate::error::{Error, Result};
-use crate::geometry::bilinear;
 use crate::geometry::grid::{Grid, SamplePoints};
-use crate::geometry::{Axis, Extent};
-use crate::taps::{AxisSpan, AxisWriter, Reduce, SlopeWriter};
+use crate::geometry::{Axis, Side};
+use crate::taps::{AxisSpan, AxisWriter, Reduce};
 
 /// How the samples of a bin become one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
     /// Mean of the interpolated samples.
     #[default]
@@ -22,13 +21,9 @@ pub enum Mode {
     OnnxMax,
 }
 
-/// RoI Align, with its parameters.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// RoI Align, with its options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RoiAlign {
-    /// Number of bins of a box: height and width of the output.
-    pub output: Extent,
-    /// Map cells per image pixel: `1 / stride`.
-    pub spatial_scale: f64,
     /// Samples per bin along y and x. If 0 or less: `ceil(side of the bin in cells)`.
     pub sampling_ratio: [i64; 2],
     /// `true`: boxes are shifted by half a cell, so that integer coordinates are pixel edges. `false`: no shift, and
@@ -45,7 +40,6 @@ const MOST_SAMPLES: i64 = 65_536;
 
 impl RoiOp for RoiAlign {
     fn check(&self) -> Result<()> {
-        check_common(self.output, self.spatial_scale)?;
         match self.sampling_ratio.into_iter().max() {
             Some(ratio) if ratio > MOST_SAMPLES => Err(Error::Value {
                 name: "sampling_ratio",
@@ -56,14 +50,6 @@ impl RoiOp for RoiAlign {
         }
     }
 
-    fn output(&self) -> Extent {
-        self.output
-    }
-
-    fn spatial_scale(&self) -> f64 {
-        self.spatial_scale
-    }
-
     fn reduce(&self) -> Reduce {
         match self.mode {
             Mode::Avg => Reduce::Sum,
@@ -72,8 +58,16 @@ impl RoiOp for RoiAlign {
         }
     }
 
-    fn most_taps(&self, axis: Axis, extent: usize) -> usize {
-        let bins = self.output.side(axis);
+    fn check_box_gradient(&self) -> Result<()> {
+        match self.mode {
+            Mode::Avg => Ok(()),
+            Mode::Max | Mode::OnnxMax => {
+                Err(Error::Conflict("the gradient for boxes needs a mean; use Mode::Avg".to_owned()))
+            }
+        }
+    }
+
+    fn most_taps(&self, axis: Axis, bins: usize, extent: usize) -> usize {
         match (self.mode, self.ratio(axis)) {
             (Mode::Avg, _) => extent + 4 * bins,
             // Two taps a sample; without a ratio, samples are at least half a pixel apart.
@@ -82,63 +76,26 @@ impl RoiOp for RoiAlign {
         }
     }
 
-    fn axis<B: Real, T: Real>(
+    fn axis<B: Real, T: Real, const SLOPES: bool>(
         &self,
-        axis: Axis,
-        ends: [B; 2],
-        extent: usize,
-        mut taps: AxisWriter<'_, T>,
+        side: Side<B>,
+        mut taps: AxisWriter<'_, T, SLOPES>,
     ) -> AxisSpan {
-        let bins = self.output.side(axis);
-        let grid = self.grid(axis, ends);
+        let (grid, Side { bins, extent, .. }) = (self.grid(side), side);
         taps.set_samples(grid.samples());
-        let scale = 1.0 / grid.samples().max(1) as f64;
+        // In an inverted box positions descend with the index of the sample. A mean wants them to ascend; a maximum
+        // wants the indices to ascend, which its argmax counts.
+        let reversed = self.mode == Mode::Avg && !grid.ascending();
         for bin in 0..bins {
             let inside = grid.inside(bin, extent);
-            let at = |sample| bilinear::split(grid.position(bin, sample), extent);
-            match self.mode {
-                Mode::Avg if grid.ascending() => {
-                    inside.map(at).for_each(|(pixel, fraction)| taps.merge(pixel, fraction, scale));
-                    taps.end_merged(scale);
-                }
-                Mode::Avg => {
-                    inside.rev().map(at).for_each(|(pixel, fraction)| taps.merge(pixel, fraction, scale));
-                    taps.end_merged(scale);
-                }
-                Mode::Max | Mode::OnnxMax => {
-                    let first = inside.start;
-                    inside.map(at).for_each(|(pixel, fraction)| taps.sample(pixel, fraction));
-                    taps.end_samples(first);
-                }
-            }
-        }
-        taps.finish()
-    }
-}
-
-impl RoiSlopes for RoiAlign {
-    fn slopes<B: Real, T: Real>(
-        &self,
-        axis: Axis,
-        ends: [B; 2],
-        extent: usize,
-        mut taps: SlopeWriter<'_, T>,
-    ) -> AxisSpan {
-        let grid = self.grid(axis, ends);
-        let scale = 1.0 / grid.samples().max(1) as f64;
-        for bin in 0..self.output.side(axis) {
-            let inside = grid.inside(bin, extent);
-            let mut sample = |sample| {
-                let position = grid.position(bin, sample);
-                let (at, steps) = (bilinear::split(position, extent), bilinear::steps(position, extent));
-                taps.sample(at, steps, grid.slopes(bin, sample), scale);
-            };
-            if grid.ascending() {
-                inside.for_each(&mut sample);
+            let first = inside.start;
+            let sample = |i| taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
+            if reversed {
+                inside.rev().for_each(sample);
             } else {
-                inside.rev().for_each(&mut sample);
+                inside.for_each(sample);
             }
-            taps.end_bin();
+            taps.end_bin(first);
         }
         taps.finish()
     }
@@ -147,9 +104,9 @@ impl RoiSlopes for RoiAlign {
 impl RoiAlign {
     /// The sample positions of a box on one axis.
     #[must_use]
-    pub fn grid<B: Real>(&self, axis: Axis, ends: [B; 2]) -> Grid<B> {
-        let scale = B::from_f64(self.spatial_scale);
-        Grid::new(ends, self.output.side(axis), scale, self.ratio(axis), self.aligned, self.sample_points)
+    pub fn grid<B: Real>(&self, side: Side<B>) -> Grid<B> {
+        let scale = B::from_f64(side.scale);
+        Grid::new(side.ends, side.bins, scale, self.ratio(side.axis), self.aligned, self.sample_points)
     }
 
     /// Samples of a bin along an axis, 0 for one a pixel.

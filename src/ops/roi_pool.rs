@@ -4,14 +4,14 @@
 
 use std::ops::Range;
 
-use super::{RoiOp, check_common};
+use super::RoiOp;
 use crate::element::Real;
 use crate::error::Result;
-use crate::geometry::{Axis, Extent};
+use crate::geometry::Side;
 use crate::taps::{AxisSpan, AxisWriter, Reduce};
 
 /// How the cells of a bin become one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum PoolMode {
     /// Maximum of the cells.
     #[default]
@@ -21,7 +21,7 @@ pub enum PoolMode {
 }
 
 /// How a box and its bins are rounded to whole cells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Quantization {
     /// The box is rounded and includes its last cell. Bins are rounded outwards and may overlap. Caffe, torchvision, ONNX.
     #[default]
@@ -34,13 +34,9 @@ pub enum Quantization {
     Truncate,
 }
 
-/// RoI pooling, with its parameters.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// RoI pooling, with its options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RoiPool {
-    /// Number of bins of a box: height and width of the output.
-    pub output: Extent,
-    /// Map cells per image pixel: `1 / stride`.
-    pub spatial_scale: f64,
     /// Maximum or mean of the cells.
     pub mode: PoolMode,
     /// Rule that rounds the box and its bins.
@@ -49,15 +45,7 @@ pub struct RoiPool {
 
 impl RoiOp for RoiPool {
     fn check(&self) -> Result<()> {
-        check_common(self.output, self.spatial_scale)
-    }
-
-    fn output(&self) -> Extent {
-        self.output
-    }
-
-    fn spatial_scale(&self) -> f64 {
-        self.spatial_scale
+        Ok(())
     }
 
     fn reduce(&self) -> Reduce {
@@ -67,25 +55,23 @@ impl RoiOp for RoiPool {
         }
     }
 
-    fn axis<B: Real, T: Real>(
+    fn axis<B: Real, T: Real, const SLOPES: bool>(
         &self,
-        axis: Axis,
-        ends: [B; 2],
-        extent: usize,
-        mut taps: AxisWriter<'_, T>,
+        side: Side<B>,
+        mut taps: AxisWriter<'_, T, SLOPES>,
     ) -> AxisSpan {
-        let bins = self.output.side(axis);
+        let Side { ends, scale, bins, extent, .. } = side;
         let clip = |edge: i64| edge.clamp(0, extent as i64) as u32;
-        for cells in self.quantization.windows(ends, B::from_f64(self.spatial_scale), bins) {
+        for cells in self.quantization.windows(ends, B::from_f64(scale), bins) {
             let pixels = clip(cells.start)..clip(cells.end);
             match self.mode {
                 PoolMode::Max => taps.window(pixels),
                 PoolMode::Avg => {
-                    let scale = 1.0 / f64::from((pixels.end.saturating_sub(pixels.start)).max(1));
-                    pixels.for_each(|pixel| taps.merge(pixel, 0.0, scale));
-                    taps.end_merged(scale);
+                    let share = 1.0 / f64::from((pixels.end.saturating_sub(pixels.start)).max(1));
+                    pixels.for_each(|pixel| taps.weight(pixel, share, [0.0; 2]));
                 }
             }
+            taps.end_bin(0);
         }
         taps.finish()
     }

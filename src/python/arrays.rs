@@ -17,7 +17,7 @@ use crate::python::gpu::DeviceArray;
 use crate::python::scalars::wrong_kind;
 use crate::view::View;
 
-pub use boxes::{AnyBoxes, BoxTable, integers};
+pub use boxes::{BoxTable, integers};
 pub use output::{BoxOutput, Output};
 
 /// Order of an array's axes.

@@ -13,17 +13,15 @@ use crate::cpu::Settings;
 use crate::element::Element;
 use crate::error::{Error, Result, tuple};
 use crate::geometry::Extent;
-use crate::ops::{RoiAlign, RoiOp, RoiPool};
-use crate::python::arrays::{
-    AnyBoxes, Array4, BoxTable, Indices4, Layout, Output, WithFeatures, with_features,
-};
+use crate::ops::{RoiAlign, RoiPool};
+use crate::python::arrays::{Array4, BoxTable, Indices4, Layout, Output, WithFeatures, with_features};
 use crate::python::gpu::{self, Device, DeviceArray};
 use crate::python::interrupt::interruptible;
 use crate::python::process::settings;
 use crate::python::scalars::{
     Arg, Int, align_mode, flag, invalid, layout, pair, pool_mode, quantization, real, sample_points,
 };
-use crate::run::{self, Invalid, Maps, Pyramid};
+use crate::run::{self, Boxes, Invalid, Maps, Pooling};
 use crate::view::{View, ViewMut};
 
 /// A shape as Python gives it.
@@ -49,17 +47,17 @@ pub fn roi_align_backward<'py>(
 ) -> PyResult<Py<PyAny>> {
     let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
     let accumulate = flag("accumulate", accumulate)?;
+    let scale = real("spatial_scale", spatial_scale)?;
     let op = RoiAlign {
-        output: Extent::default(),
-        spatial_scale: real("spatial_scale", spatial_scale)?,
         sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
         aligned: flag("aligned", aligned)?,
         mode: align_mode(mode)?,
         sample_points: self::sample_points(sample_points)?,
     };
     let grads = Grads::new(grad_output, layout)?;
-    let op = RoiAlign { output: grads.output(), ..op };
-    backward(&op, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, invalid, device)
+    let op = op.into();
+    let pooling = Pooling::one(&op, grads.output(), &scale);
+    backward(pooling, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, invalid, device)
 }
 
 #[pyfunction]
@@ -80,15 +78,12 @@ pub fn roi_pool_backward<'py>(
 ) -> PyResult<Py<PyAny>> {
     let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
     let accumulate = flag("accumulate", accumulate)?;
-    let op = RoiPool {
-        output: Extent::default(),
-        spatial_scale: real("spatial_scale", spatial_scale)?,
-        mode: pool_mode(mode)?,
-        quantization: self::quantization(quantization)?,
-    };
+    let scale = real("spatial_scale", spatial_scale)?;
+    let op = RoiPool { mode: pool_mode(mode)?, quantization: self::quantization(quantization)? };
     let grads = Grads::new(grad_output, layout)?;
-    let op = RoiPool { output: grads.output(), ..op };
-    backward(&op, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, invalid, device)
+    let op = op.into();
+    let pooling = Pooling::one(&op, grads.output(), &scale);
+    backward(pooling, &grads, boxes, batch_indices, input_shape, argmax, accumulate, out, invalid, device)
 }
 
 /// The gradients that come in.
@@ -137,7 +132,7 @@ impl<'a, 'py> Grads<'a, 'py> {
 }
 
 fn backward<'py>(
-    op: &impl RoiOp,
+    pooling: Pooling<'_>,
     grads: &Grads<'_, 'py>,
     boxes: Arg<'_, 'py>,
     batch_indices: Option<Arg<'_, 'py>>,
@@ -148,16 +143,16 @@ fn backward<'py>(
     invalid: Invalid,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
-    let pyramid = Pyramid { maps: Maps::One("input_shape"), ..Pyramid::one(op) };
+    let pooling = Pooling { maps: Maps::One("input_shape"), ..pooling };
     let rois = (boxes, batch_indices);
     let (shapes, outs) = ([input_shape], [out]);
     let mut outs =
-        backward_pyramid(pyramid, grads, argmax, rois, &shapes, accumulate, &outs, invalid, device)?;
+        backward_pyramid(pooling, grads, argmax, rois, &shapes, accumulate, &outs, invalid, device)?;
     Ok(outs.remove(0))
 }
 
 pub fn backward_pyramid<'py>(
-    pyramid: Pyramid<'_, impl RoiOp>,
+    pooling: Pooling<'_>,
     grads: &Grads<'_, 'py>,
     argmax: Option<Arg<'_, 'py>>,
     (boxes, batch_indices): (Arg<'_, 'py>, Option<Arg<'_, 'py>>),
@@ -172,17 +167,17 @@ pub fn backward_pyramid<'py>(
     }
     let shapes = input_shapes.iter().enumerate();
     let shapes = shapes
-        .map(|(stage, &shape)| grads.shape(pyramid.maps.name(stage), shape))
+        .map(|(stage, &shape)| grads.shape(pooling.maps.name(stage), shape))
         .collect::<Result<Vec<_>>>()?;
     let table = BoxTable::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
-    pyramid.output_shape(&shapes, table.len())?;
+    pooling.output_shape(&shapes, table.len())?;
     let layout = grads.layout;
     let array = match &grads.array {
         Place::Host(array) => array,
         Place::Device(array) => {
             let rois = table.read()?;
             return gpu::backward(
-                pyramid, array, argmax, &rois, &shapes, accumulate, outs, layout, invalid, device,
+                pooling, array, argmax, &rois, &shapes, accumulate, outs, layout, invalid, device,
             );
         }
     };
@@ -196,19 +191,19 @@ pub fn backward_pyramid<'py>(
     }
     let (py, argmax, rois) = (grads.object.py(), sources.as_ref(), table.read()?);
     if let Some(device) = device {
-        gpu::backward_once(py, device, pyramid, array, argmax, &rois, &results, accumulate, invalid)?;
+        gpu::backward_once(py, device, pooling, array, argmax, &rois, &results, accumulate, invalid)?;
     } else {
         let settings = settings()?;
-        let call = Backward { py, pyramid, rois, argmax, outs: &results, accumulate, invalid, settings };
+        let call = Backward { py, pooling, rois, argmax, outs: &results, accumulate, invalid, settings };
         with_features(array, call)?;
     }
     Ok(results.into_iter().map(|result| result.array.into_any().unbind()).collect())
 }
 
-struct Backward<'a, 'py, O> {
+struct Backward<'a, 'py> {
     py: Python<'py>,
-    pyramid: Pyramid<'a, O>,
-    rois: AnyBoxes,
+    pooling: Pooling<'a>,
+    rois: Boxes,
     argmax: Option<&'a Indices4<'py>>,
     outs: &'a [Output<'py>],
     accumulate: bool,
@@ -216,22 +211,17 @@ struct Backward<'a, 'py, O> {
     settings: Settings<'a>,
 }
 
-impl<'py, O: RoiOp> WithFeatures<'py> for Backward<'_, 'py, O> {
+impl<'py> WithFeatures<'py> for Backward<'_, 'py> {
     type Output = ();
 
     fn run<E: Element>(self, grads: View<'_, E>) -> PyResult<()> {
-        let Self { py, pyramid, rois, argmax, outs, accumulate, invalid, settings } = self;
+        let Self { py, pooling, rois, argmax, outs, accumulate, invalid, settings } = self;
         // SAFETY: `Output` made or checked the arrays for the dtype of the gradients, which is no integer.
         let outs: Vec<ViewMut<'_, E>> = outs.iter().map(|out| unsafe { out.view::<E>() }).collect();
         let argmax = argmax.map(Indices4::view);
         let argmax = argmax.as_ref();
-        interruptible(py, settings, |settings| match rois {
-            AnyBoxes::F32(boxes) => {
-                run::backward(pyramid, &grads, argmax, &boxes, &outs, accumulate, invalid, settings)
-            }
-            AnyBoxes::F64(boxes) => {
-                run::backward(pyramid, &grads, argmax, &boxes, &outs, accumulate, invalid, settings)
-            }
+        interruptible(py, settings, |settings| {
+            run::backward(pooling, &grads, argmax, &rois, &outs, accumulate, invalid, settings)
         })?;
         Ok(())
     }

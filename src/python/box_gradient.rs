@@ -9,12 +9,12 @@ use crate::cpu::Settings;
 use crate::element::Element;
 use crate::geometry::Extent;
 use crate::geometry::grid::SamplePoints;
-use crate::ops::{Mode, RoiAlign, RoiSlopes};
-use crate::python::arrays::{AnyBoxes, Array4, BoxOutput, BoxTable, WithFeatures, with_features};
+use crate::ops::{Mode, RoiAlign};
+use crate::python::arrays::{Array4, BoxOutput, BoxTable, WithFeatures, with_features};
 use crate::python::interrupt::interruptible;
 use crate::python::process::settings;
 use crate::python::scalars::{Arg, flag, invalid, layout, pair, real};
-use crate::run::{self, Invalid, Pyramid};
+use crate::run::{self, Boxes, Invalid, Pooling};
 use crate::view::View;
 
 #[pyfunction]
@@ -31,9 +31,8 @@ pub fn roi_align_box_gradient<'py>(
     invalid: Arg<'_, 'py>,
 ) -> PyResult<Py<PyAny>> {
     let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
+    let scale = real("spatial_scale", spatial_scale)?;
     let op = RoiAlign {
-        output: Extent::default(),
-        spatial_scale: real("spatial_scale", spatial_scale)?,
         sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
         aligned: flag("aligned", aligned)?,
         mode: Mode::Avg,
@@ -44,37 +43,36 @@ pub fn roi_align_box_gradient<'py>(
     let grads = Array4::new("grad_output", grad_output, layout)?;
     grads.check_dtype_of_result("grad_output", &maps)?;
     let [_, _, height, width] = grads.shape();
-    let op = RoiAlign { output: Extent { height, width }, ..op };
+    let op = op.into();
+    let pooling = Pooling::one(&op, Extent { height, width }, &scale);
     let table = BoxTable::new(boxes, batch_indices, maps.shape()[0])?;
-    run::output_shape(&op, maps.shape(), table.len())?;
+    pooling.output_shape(&[maps.shape()], table.len())?;
     let inputs = [grad_output, features, boxes, batch_indices.unwrap_or(boxes)];
     let out = BoxOutput::new(py, &table, &inputs, out)?;
     let rois = table.read()?;
-    let call = BoxGradient { py, op: &op, grads: &grads, rois: &rois, invalid, settings };
+    let call = BoxGradient { py, pooling, grads: &grads, rois: &rois, invalid, settings };
     out.write(&with_features(&maps, call)?);
     Ok(out.array.into_any().unbind())
 }
 
-struct BoxGradient<'a, 'py, O> {
+struct BoxGradient<'a, 'py> {
     py: Python<'py>,
-    op: &'a O,
+    pooling: Pooling<'a>,
     grads: &'a Array4<'py>,
-    rois: &'a AnyBoxes,
+    rois: &'a Boxes,
     invalid: Invalid,
     settings: Settings<'a>,
 }
 
-impl<'py, O: RoiSlopes> WithFeatures<'py> for BoxGradient<'_, 'py, O> {
+impl<'py> WithFeatures<'py> for BoxGradient<'_, 'py> {
     type Output = Vec<[f64; 4]>;
 
     fn run<E: Element>(self, features: View<'_, E>) -> PyResult<Vec<[f64; 4]>> {
-        let Self { py, op, grads, rois, invalid, settings } = self;
+        let Self { py, pooling, grads, rois, invalid, settings } = self;
         // SAFETY: the gradients were checked to have the dtype of the result for these features.
         let grads = unsafe { grads.view::<E::Output>() };
-        let (pyramid, features) = (Pyramid::one(op), [features]);
-        interruptible(py, settings, |settings| match rois {
-            AnyBoxes::F32(boxes) => run::box_gradient(pyramid, &grads, &features, boxes, invalid, settings),
-            AnyBoxes::F64(boxes) => run::box_gradient(pyramid, &grads, &features, boxes, invalid, settings),
+        interruptible(py, settings, |settings| {
+            run::box_gradient(pooling, &grads, &[features], rois, invalid, settings)
         })
     }
 }

@@ -7,9 +7,10 @@ use numpy::{PyArray2, PyArray3};
 use pyo3::prelude::*;
 
 use crate::geometry::grid::Grid;
-use crate::geometry::{Axis, Extent, bilinear};
-use crate::ops::{Mode, RoiAlign, RoiOp};
+use crate::geometry::{Axis, Extent, Side, bilinear};
+use crate::ops::{Mode, RoiAlign};
 use crate::python::scalars::{Arg, quantization, sample_points};
+use crate::run::Pooling;
 
 type Samples<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray3<i64>>, Bound<'py, PyArray3<f64>>);
 
@@ -26,15 +27,14 @@ pub fn sample_axis<'py>(
     sample_points: Arg<'_, 'py>,
 ) -> PyResult<Samples<'py>> {
     let op = RoiAlign {
-        output: Extent { height: bins, width: bins },
-        spatial_scale,
         sampling_ratio: [sampling_ratio; 2],
         aligned,
         mode: Mode::Avg,
         sample_points: self::sample_points(sample_points)?,
     };
-    op.check()?;
-    let grid: Grid<f64> = op.grid(Axis::X, [ends.0, ends.1]);
+    Pooling::one(&op.into(), Extent { height: bins, width: bins }, &spatial_scale).check()?;
+    let side = Side { axis: Axis::X, ends: [ends.0, ends.1], scale: spatial_scale, bins, extent };
+    let grid: Grid<f64> = op.grid(side);
     let samples = grid.samples() as usize;
     let (mut positions, mut pixels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for bin in 0..bins {

@@ -17,14 +17,14 @@ use crate::error::Error;
 use crate::geometry::Extent;
 use crate::geometry::grid::SamplePoints;
 use crate::geometry::stages::{Rounding, StageRule};
-use crate::ops::{Mode, RoiAlign};
-use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Output, WithFeatures, integers, with_features};
+use crate::ops::{Mode, Operator, RoiAlign};
+use crate::python::arrays::{Array4, BoxTable, Output, WithFeatures, integers, with_features};
 use crate::python::backward::{Grads, Shape, backward_pyramid};
 use crate::python::gpu::{self, Device};
 use crate::python::interrupt::interruptible;
 use crate::python::process::settings;
 use crate::python::scalars::{Arg, choose, extent, flag, integer, invalid, layout, pair, real, reals};
-use crate::run::{self, Invalid, Maps, Pyramid, Stages};
+use crate::run::{self, Boxes, Invalid, Maps, Pooling, Stages};
 use crate::view::View;
 
 fn rounding(rule: Arg<'_, '_>) -> PyResult<Rounding> {
@@ -34,14 +34,14 @@ fn rounding(rule: Arg<'_, '_>) -> PyResult<Rounding> {
 
 /// What a pyramid is made of.
 struct Levels {
-    ops: Vec<RoiAlign>,
+    op: Operator,
+    scales: Vec<f64>,
     rule: StageRule,
     given: Option<Vec<i64>>,
 }
 
 impl Levels {
     fn new(
-        output: Extent,
         spatial_scales: Arg<'_, '_>,
         sampling_ratio: Arg<'_, '_>,
         aligned: Arg<'_, '_>,
@@ -50,34 +50,27 @@ impl Levels {
         rule: Arg<'_, '_>,
         stages: Option<Arg<'_, '_>>,
     ) -> PyResult<Self> {
-        let spatial_scales = reals("spatial_scales", spatial_scales)?;
+        let scales = reals("spatial_scales", spatial_scales)?;
         let sampling_ratio = pair("sampling_ratio", sampling_ratio)?.into();
         let aligned = flag("aligned", aligned)?;
         let canonical_size = real("canonical_size", canonical_size)?;
         let canonical_level = integer("canonical_level", canonical_level)?;
         let rounding = rounding(rule)?;
         let (mode, sample_points) = (Mode::Avg, SamplePoints::Center);
-        let op =
-            |&spatial_scale| RoiAlign { output, spatial_scale, sampling_ratio, aligned, mode, sample_points };
-        let ops: Vec<_> = spatial_scales.iter().map(op).collect();
+        let op = RoiAlign { sampling_ratio, aligned, mode, sample_points }.into();
         let given = stages.map(|stages| integers("stages", stages)).transpose()?;
         let mut rule = StageRule { canonical_size, canonical_level, rounding, ..StageRule::default() };
         rule.check()?;
-        if given.is_none() && ops.len() > 1 {
-            rule.min_level = run::finest_level(&spatial_scales)?;
+        if given.is_none() && scales.len() > 1 {
+            rule.min_level = run::finest_level(&scales)?;
         }
-        Ok(Self { ops, rule, given })
-    }
-
-    fn with_output(mut self, output: Extent) -> Self {
-        self.ops.iter_mut().for_each(|op| op.output = output);
-        self
+        Ok(Self { op, scales, rule, given })
     }
 
     /// `maps` is the argument with an entry for each map.
-    fn pyramid(&self, maps: &'static str) -> Pyramid<'_, RoiAlign> {
+    fn pooling(&self, output: Extent, maps: &'static str) -> Pooling<'_> {
         let stages = self.given.as_deref().map_or(Stages::Rule(self.rule), Stages::Given);
-        Pyramid { ops: &self.ops, stages, maps: Maps::Each(maps) }
+        Pooling { op: &self.op, output, scales: &self.scales, stages, maps: Maps::Each(maps) }
     }
 }
 
@@ -102,20 +95,12 @@ pub fn multiscale_roi_align<'py>(
 ) -> PyResult<Py<PyAny>> {
     let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
     let output = extent(output_size)?;
-    let levels = Levels::new(
-        output,
-        spatial_scales,
-        sampling_ratio,
-        aligned,
-        canonical_size,
-        canonical_level,
-        rule,
-        stages,
-    )?;
-    let pyramid = levels.pyramid("features_list");
+    let levels =
+        Levels::new(spatial_scales, sampling_ratio, aligned, canonical_size, canonical_level, rule, stages)?;
+    let pooling = levels.pooling(output, "features_list");
     if let Some(maps) = gpu::on_device("features_list", &features_list)? {
         let rois = (boxes, batch_indices);
-        return gpu::forward(pyramid, &maps, rois, false, layout, out.is_some(), invalid, device);
+        return gpu::forward(pooling, &maps, rois, false, layout, out.is_some(), invalid, device);
     }
     let arrays = features_list
         .iter()
@@ -123,16 +108,16 @@ pub fn multiscale_roi_align<'py>(
         .collect::<PyResult<Vec<_>>>()?;
     let shapes: Vec<_> = arrays.iter().map(Array4::shape).collect();
     let table = BoxTable::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
-    let shape = pyramid.output_shape(&shapes, table.len())?;
+    let shape = pooling.output_shape(&shapes, table.len())?;
     arrays.iter().try_for_each(|map| map.check_same_dtype("features_list", &arrays[0]))?;
     let inputs: Vec<_> = features_list.iter().chain([boxes]).chain(batch_indices).collect();
     let out = Output::values(&arrays[0], &inputs, shape, out)?;
     let rois = table.read()?;
     if let Some(device) = device {
-        gpu::forward_once(py, device, pyramid, &arrays, &rois, &out, None, invalid)?;
+        gpu::forward_once(py, device, pooling, &arrays, &rois, &out, None, invalid)?;
     } else {
         let settings = settings()?;
-        let call = Forward { py, pyramid, arrays: &arrays, rois, out: &out, invalid, settings };
+        let call = Forward { py, pooling, arrays: &arrays, rois, out: &out, invalid, settings };
         with_features(&arrays[0], call)?;
     }
     Ok(out.array.into_any().unbind())
@@ -140,9 +125,9 @@ pub fn multiscale_roi_align<'py>(
 
 struct Forward<'a, 'py> {
     py: Python<'py>,
-    pyramid: Pyramid<'a, RoiAlign>,
+    pooling: Pooling<'a>,
     arrays: &'a [Array4<'py>],
-    rois: AnyBoxes,
+    rois: Boxes,
     out: &'a Output<'py>,
     invalid: Invalid,
     settings: Settings<'a>,
@@ -152,19 +137,14 @@ impl<'py> WithFeatures<'py> for Forward<'_, 'py> {
     type Output = ();
 
     fn run<E: Element>(self, _: View<'_, E>) -> PyResult<()> {
-        let Self { py, pyramid, arrays, rois, out, invalid, settings } = self;
+        let Self { py, pooling, arrays, rois, out, invalid, settings } = self;
         // SAFETY: the maps were checked to have the dtype of the first one, for which this was called, and
         // `Output` made or checked the array for it.
         let (maps, out) = unsafe {
             (arrays.iter().map(|map| map.view::<E>()).collect::<Vec<_>>(), out.view::<E::Output>())
         };
-        interruptible(py, settings, |settings| match rois {
-            AnyBoxes::F32(boxes) => {
-                run::forward_pyramid(pyramid, &maps, &boxes, &out, None, invalid, settings)
-            }
-            AnyBoxes::F64(boxes) => {
-                run::forward_pyramid(pyramid, &maps, &boxes, &out, None, invalid, settings)
-            }
+        interruptible(py, settings, |settings| {
+            run::forward(pooling, &maps, &rois, &out, None, invalid, settings)
         })?;
         Ok(())
     }
@@ -191,18 +171,9 @@ pub fn multiscale_roi_align_backward<'py>(
 ) -> PyResult<Vec<Py<PyAny>>> {
     let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
     let accumulate = flag("accumulate", accumulate)?;
-    let levels = Levels::new(
-        Extent::default(),
-        spatial_scales,
-        sampling_ratio,
-        aligned,
-        canonical_size,
-        canonical_level,
-        rule,
-        stages,
-    )?;
+    let levels =
+        Levels::new(spatial_scales, sampling_ratio, aligned, canonical_size, canonical_level, rule, stages)?;
     let grads = Grads::new(grad_output, layout)?;
-    let levels = levels.with_output(grads.output());
     let outs = match &out {
         Some(outs) => outs.iter().map(Some).collect(),
         None => vec![None; input_shapes.len()],
@@ -212,8 +183,8 @@ pub fn multiscale_roi_align_backward<'py>(
         let message = format!("out has {got} arrays for {expected} maps; pass one array for each map");
         return Err(Error::Conflict(message).into());
     }
-    let (pyramid, rois) = (levels.pyramid("input_shapes"), (boxes, batch_indices));
-    backward_pyramid(pyramid, &grads, None, rois, &input_shapes, accumulate, &outs, invalid, device)
+    let (pooling, rois) = (levels.pooling(grads.output(), "input_shapes"), (boxes, batch_indices));
+    backward_pyramid(pooling, &grads, None, rois, &input_shapes, accumulate, &outs, invalid, device)
 }
 
 #[pyfunction]
@@ -237,8 +208,8 @@ pub fn assign_stages<'py>(
     let invalid = self::invalid(invalid)?;
     let rois = BoxTable::new(boxes, None, 1)?.read()?;
     let stages = py.detach(|| match rois {
-        AnyBoxes::F32(boxes) => run::assign_stages(rule, &boxes.corners, num_stages, invalid),
-        AnyBoxes::F64(boxes) => run::assign_stages(rule, &boxes.corners, num_stages, invalid),
+        Boxes::F32(boxes) => run::assign_stages(rule, &boxes.corners, num_stages, invalid),
+        Boxes::F64(boxes) => run::assign_stages(rule, &boxes.corners, num_stages, invalid),
     })?;
     Ok(PyArray1::from_vec(py, stages))
 }

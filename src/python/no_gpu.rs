@@ -11,9 +11,8 @@ use std::convert::Infallible;
 use pyo3::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::ops::RoiOp;
-use crate::python::arrays::{AnyBoxes, Array4, Indices4, Layout, Output};
-use crate::run::{Invalid, Pyramid};
+use crate::python::arrays::{Array4, Indices4, Layout, Output};
+use crate::run::{Boxes, Invalid, Pooling};
 
 fn missing<T>() -> Result<T> {
     Err(Error::Gpu(
@@ -57,7 +56,7 @@ pub fn on_device<'py>(
 }
 
 pub fn forward<'py>(
-    _pyramid: Pyramid<'_, impl RoiOp>,
+    _pooling: Pooling<'_>,
     _maps: &[Bound<'py, DeviceArray>],
     _rois: (&Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>),
     _return_argmax: bool,
@@ -72,9 +71,9 @@ pub fn forward<'py>(
 pub fn forward_once(
     _py: Python<'_>,
     _device: &Device,
-    _pyramid: Pyramid<'_, impl RoiOp>,
+    _pooling: Pooling<'_>,
     _maps: &[Array4<'_>],
-    _rois: &AnyBoxes,
+    _rois: &Boxes,
     _out: &Output<'_>,
     _argmax: Option<&Output<'_>>,
     _invalid: Invalid,
@@ -83,10 +82,10 @@ pub fn forward_once(
 }
 
 pub fn backward<'py>(
-    _pyramid: Pyramid<'_, impl RoiOp>,
+    _pooling: Pooling<'_>,
     _grads: &Bound<'py, DeviceArray>,
     _argmax: Option<&Bound<'py, PyAny>>,
-    _rois: &AnyBoxes,
+    _rois: &Boxes,
     _shapes: &[[usize; 4]],
     _accumulate: bool,
     _outs: &[Option<&Bound<'py, PyAny>>],
@@ -100,10 +99,10 @@ pub fn backward<'py>(
 pub fn backward_once(
     _py: Python<'_>,
     _device: &Device,
-    _pyramid: Pyramid<'_, impl RoiOp>,
+    _pooling: Pooling<'_>,
     _grads: &Array4<'_>,
     _argmax: Option<&Indices4<'_>>,
-    _rois: &AnyBoxes,
+    _rois: &Boxes,
     _outs: &[Output<'_>],
     _accumulate: bool,
     _invalid: Invalid,

@@ -15,14 +15,14 @@ use crate::cpu::Settings;
 use crate::element::Element;
 use crate::error::Error;
 use crate::ops::{RoiAlign, RoiOp, RoiPool};
-use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Output, WithFeatures, with_features};
+use crate::python::arrays::{Array4, BoxTable, Output, WithFeatures, with_features};
 use crate::python::gpu::{self, Device};
 use crate::python::interrupt::interruptible;
 use crate::python::process::settings;
 use crate::python::scalars::{
     Arg, align_mode, extent, flag, invalid, layout, pair, pool_mode, quantization, real, sample_points,
 };
-use crate::run::{self, Invalid, Pyramid};
+use crate::run::{self, Boxes, Invalid, Pooling};
 use crate::view::View;
 
 #[pyfunction]
@@ -42,15 +42,16 @@ pub fn roi_align<'py>(
     invalid: Arg<'_, 'py>,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
+    let (output, scale) = (extent(output_size)?, real("spatial_scale", spatial_scale)?);
     let op = RoiAlign {
-        output: extent(output_size)?,
-        spatial_scale: real("spatial_scale", spatial_scale)?,
         sampling_ratio: pair("sampling_ratio", sampling_ratio)?.into(),
         aligned: flag("aligned", aligned)?,
         mode: align_mode(mode)?,
         sample_points: self::sample_points(sample_points)?,
     };
-    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid, device)
+    let op = op.into();
+    let pooling = Pooling::one(&op, output, &scale);
+    forward(pooling, features, boxes, batch_indices, return_argmax, layout, out, invalid, device)
 }
 
 #[pyfunction]
@@ -68,17 +69,15 @@ pub fn roi_pool<'py>(
     invalid: Arg<'_, 'py>,
     device: Option<&Device>,
 ) -> PyResult<Py<PyAny>> {
-    let op = RoiPool {
-        output: extent(output_size)?,
-        spatial_scale: real("spatial_scale", spatial_scale)?,
-        mode: pool_mode(mode)?,
-        quantization: self::quantization(quantization)?,
-    };
-    forward(&op, features, boxes, batch_indices, return_argmax, layout, out, invalid, device)
+    let (output, scale) = (extent(output_size)?, real("spatial_scale", spatial_scale)?);
+    let op = RoiPool { mode: pool_mode(mode)?, quantization: self::quantization(quantization)? };
+    let op = op.into();
+    let pooling = Pooling::one(&op, output, &scale);
+    forward(pooling, features, boxes, batch_indices, return_argmax, layout, out, invalid, device)
 }
 
 fn forward<'py>(
-    op: &impl RoiOp,
+    pooling: Pooling<'_>,
     features: Arg<'_, 'py>,
     boxes: Arg<'_, 'py>,
     batch_indices: Option<Arg<'_, 'py>>,
@@ -90,30 +89,36 @@ fn forward<'py>(
 ) -> PyResult<Py<PyAny>> {
     let (layout, invalid) = (self::layout(layout)?, self::invalid(invalid)?);
     let return_argmax = flag("return_argmax", return_argmax)?;
-    if return_argmax && !op.reduce().has_argmax() {
+    if return_argmax && !pooling.op.reduce().has_argmax() {
         let message =
             "return_argmax must be False for mode=\"avg\", which has no argmax; or use mode=\"max\"";
         return Err(Error::Conflict(message.to_owned()).into());
     }
-    let pyramid = Pyramid::one(op);
     if let Some(maps) = gpu::on_device("features", slice::from_ref(features))? {
         let rois = (boxes, batch_indices);
-        return gpu::forward(pyramid, &maps, rois, return_argmax, layout, out.is_some(), invalid, device);
+        return gpu::forward(pooling, &maps, rois, return_argmax, layout, out.is_some(), invalid, device);
     }
     let array = Array4::new("features", features, layout)?;
     let settings = settings()?;
     let table = BoxTable::new(boxes, batch_indices, array.shape()[0])?;
-    let shape = run::output_shape(op, array.shape(), table.len())?;
+    let shape = pooling.output_shape(&[array.shape()], table.len())?;
     let inputs = [features, boxes, batch_indices.unwrap_or(boxes)];
     let out = Output::values(&array, &inputs, shape, out)?;
     let argmax = return_argmax.then(|| Output::argmax(&array, shape)).transpose()?;
     let rois = table.read()?;
     if let Some(device) = device {
         let (py, maps) = (features.py(), slice::from_ref(&array));
-        gpu::forward_once(py, device, pyramid, maps, &rois, &out, argmax.as_ref(), invalid)?;
+        gpu::forward_once(py, device, pooling, maps, &rois, &out, argmax.as_ref(), invalid)?;
     } else {
-        let call =
-            Forward { py: features.py(), op, rois, out: &out, argmax: argmax.as_ref(), invalid, settings };
+        let call = Forward {
+            py: features.py(),
+            pooling,
+            rois,
+            out: &out,
+            argmax: argmax.as_ref(),
+            invalid,
+            settings,
+        };
         with_features(&array, call)?;
     }
     Ok(match argmax {
@@ -122,27 +127,26 @@ fn forward<'py>(
     })
 }
 
-struct Forward<'a, 'py, O> {
+struct Forward<'a, 'py> {
     py: Python<'py>,
-    op: &'a O,
-    rois: AnyBoxes,
+    pooling: Pooling<'a>,
+    rois: Boxes,
     out: &'a Output<'py>,
     argmax: Option<&'a Output<'py>>,
     invalid: Invalid,
     settings: Settings<'a>,
 }
 
-impl<'py, O: RoiOp> WithFeatures<'py> for Forward<'_, 'py, O> {
+impl<'py> WithFeatures<'py> for Forward<'_, 'py> {
     type Output = ();
 
     fn run<E: Element>(self, features: View<'_, E>) -> PyResult<()> {
-        let Self { py, op, rois, out, argmax, invalid, settings } = self;
+        let Self { py, pooling, rois, out, argmax, invalid, settings } = self;
         // SAFETY: `Output` made or checked the arrays for this type of features.
         let (out, argmax) = unsafe { (out.view::<E::Output>(), argmax.map(|argmax| argmax.view::<i64>())) };
         let argmax = argmax.as_ref();
-        interruptible(py, settings, |settings| match rois {
-            AnyBoxes::F32(boxes) => run::forward(op, &features, &boxes, &out, argmax, invalid, settings),
-            AnyBoxes::F64(boxes) => run::forward(op, &features, &boxes, &out, argmax, invalid, settings),
+        interruptible(py, settings, |settings| {
+            run::forward(pooling, &[features], &rois, &out, argmax, invalid, settings)
         })?;
         Ok(())
     }

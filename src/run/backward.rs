@@ -1,8 +1,8 @@
 //! The backward pass: check → plan → the same taps, transposed.
 
-use super::{Boxes, Invalid, Pyramid, check_shape, wide};
+use super::{Boxes, Invalid, Planner, Pooling, check_shape, wide};
 use crate::cpu;
-use crate::element::{Element, Real};
+use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::ops::RoiOp;
 use crate::taps::Reduce;
@@ -16,29 +16,30 @@ use crate::view::{View, ViewMut};
 /// # Errors
 /// As for [`forward`](super::forward); also if `argmax` is missing, superfluous or out of range for a bin.
 #[allow(clippy::too_many_arguments, reason = "what one call of the backward pass is made of")]
-pub fn backward<E: Element, B: Real>(
-    pyramid: Pyramid<'_, impl RoiOp>,
+pub fn backward<E: Element>(
+    pooling: Pooling<'_>,
     grad_output: &View<'_, E>,
     argmax: Option<&View<'_, i64>>,
-    boxes: &Boxes<B>,
+    boxes: &Boxes,
     out: &[ViewMut<'_, E>],
     accumulate: bool,
     invalid: Invalid,
     settings: cpu::Settings<'_>,
 ) -> Result<()> {
-    let shapes: Vec<_> = out.iter().map(ViewMut::shape).collect();
-    check_backward(pyramid, &shapes, grad_output.shape(), argmax, boxes, invalid, settings)?;
-    if shapes[0][0] == 0 || shapes[0][1] == 0 {
+    let maps: Vec<_> = out.iter().map(ViewMut::shape).collect();
+    let grads = grad_output.shape();
+    let planner = checked(pooling, &maps, grads, argmax, boxes, invalid, settings)?;
+    if maps[0][0] == 0 || maps[0][1] == 0 {
         return Ok(());
     }
-    let passes: Vec<_> = pyramid.passes(&shapes, boxes, 0..boxes.corners.len()).collect();
+    let passes: Vec<_> = planner.passes(0..boxes.len()).collect();
     if passes.len() > 1 && size_of::<E>() < size_of::<E::Compute>() {
-        let plans = passes.into_iter().map(|rows| pyramid.plan(&shapes, boxes, rows, invalid, settings));
+        let plans = passes.into_iter().map(|rows| planner.plan::<_, false>(rows));
         return wide::backward(plans, grad_output, argmax, out, accumulate, settings);
     }
     let mut accumulate = accumulate;
     for rows in passes {
-        let plan = pyramid.plan(&shapes, boxes, rows, invalid, settings)?;
+        let plan = planner.plan::<_, false>(rows)?;
         cpu::scatter(&plan, grad_output, argmax, out, accumulate, settings)?;
         accumulate = true;
     }
@@ -49,39 +50,53 @@ pub fn backward<E: Element, B: Real>(
 ///
 /// # Errors
 /// As for [`backward`].
-pub fn check_backward<B: Real>(
-    pyramid: Pyramid<'_, impl RoiOp>,
+pub fn check_backward(
+    pooling: Pooling<'_>,
     maps: &[[usize; 4]],
     grads: [usize; 4],
     argmax: Option<&View<'_, i64>>,
-    boxes: &Boxes<B>,
+    boxes: &Boxes,
     invalid: Invalid,
     settings: cpu::Settings<'_>,
 ) -> Result<()> {
-    let count = boxes.corners.len();
-    check_incoming(&pyramid, maps, count, grads, argmax.map(View::shape))?;
-    pyramid.check_boxes(maps, boxes, invalid)?;
-    let Some(argmax) = argmax.filter(|argmax| !argmax.shape().contains(&0)) else { return Ok(()) };
-    let widths: Vec<_> = maps.iter().map(|[.., width]| *width).collect();
-    pyramid.passes(maps, boxes, 0..count).try_for_each(|rows| {
-        // Weights do not matter here.
-        let plan = pyramid.plan::<B, f32>(maps, boxes, rows, invalid, settings)?;
-        cpu::check_argmax(&plan, argmax, &widths, settings)
-    })
+    checked(pooling, maps, grads, argmax, boxes, invalid, settings).map(|_| ())
+}
+
+/// The planner of a backward pass, if its arguments are valid.
+fn checked<'a>(
+    pooling: Pooling<'a>,
+    maps: &'a [[usize; 4]],
+    grads: [usize; 4],
+    argmax: Option<&View<'_, i64>>,
+    boxes: &'a Boxes,
+    invalid: Invalid,
+    settings: cpu::Settings<'a>,
+) -> Result<Planner<'a>> {
+    check_incoming(pooling, maps, boxes.len(), grads, argmax.map(View::shape))?;
+    let planner = Planner::new(pooling, maps, boxes, invalid, settings)?;
+    if let Some(argmax) = argmax.filter(|argmax| !argmax.shape().contains(&0)) {
+        let widths: Vec<_> = maps.iter().map(|[.., width]| *width).collect();
+        for rows in planner.passes(0..boxes.len()) {
+            // Weights do not matter here.
+            let plan = planner.plan::<f32, false>(rows)?;
+            cpu::check_argmax(&plan, argmax, &widths, settings)?;
+        }
+    }
+    Ok(planner)
 }
 
 /// Refuses gradients, and an argmax, that do not belong to such maps and so many boxes.
 pub(super) fn check_incoming(
-    pyramid: &Pyramid<'_, impl RoiOp>,
+    pooling: Pooling<'_>,
     maps: &[[usize; 4]],
     boxes: usize,
     grads: [usize; 4],
     argmax: Option<[usize; 4]>,
 ) -> Result<()> {
-    let shape = pyramid.output_shape(maps, boxes)?;
+    let shape = pooling.output_shape(maps, boxes)?;
     check_shape("grad_output", shape, grads)?;
     argmax.map_or(Ok(()), |argmax| check_shape("argmax", shape, argmax))?;
-    let problem = match (pyramid.ops[0].reduce(), argmax) {
+    let problem = match (pooling.op.reduce(), argmax) {
         (Reduce::Sum, None) | (Reduce::MaxSample | Reduce::MaxCorner | Reduce::MaxWindow, Some(_)) => {
             return Ok(());
         }

@@ -3,37 +3,35 @@
 use std::ops::Range;
 
 use super::backward::check_incoming;
-use super::{Boxes, Invalid, Pyramid};
+use super::{Boxes, Invalid, Planner, Pooling};
 use crate::cpu;
-use crate::element::Real;
 use crate::error::{Error, Result};
 use crate::gpu::{self, Array, Dtype};
-use crate::ops::RoiOp;
 use crate::taps::Plan;
 
-/// Pools each box from one map of a pyramid on a device. The result stays on the device.
+/// Pools each box from one map on a device. The result stays on the device.
 ///
 /// # Errors
-/// As for [`forward_pyramid`](super::forward_pyramid), or if the device fails.
-pub fn forward_on_device<B: Real>(
-    pyramid: Pyramid<'_, impl RoiOp>,
+/// As for [`forward`](super::forward), or if the device fails.
+pub fn forward_on_device(
+    pooling: Pooling<'_>,
     features: &[&Array],
-    boxes: &Boxes<B>,
+    boxes: &Boxes,
     argmax: bool,
     invalid: Invalid,
     settings: cpu::Settings<'_>,
 ) -> Result<(Array, Option<Array>)> {
     let maps: Vec<_> = features.iter().map(|map| map.shape()).collect();
-    let shape = pyramid.output_shape(&maps, boxes.corners.len())?;
+    let shape = pooling.output_shape(&maps, boxes.len())?;
     check_together("features_list", features)?;
-    pyramid.check_boxes(&maps, boxes, invalid)?;
+    let planner = Planner::new(pooling, &maps, boxes, invalid, settings)?;
     let results = gpu::Results::new(features, shape, argmax)?;
-    for rows in results.rows().iter().flat_map(|rows| pyramid.passes(&maps, boxes, rows.clone())) {
+    for rows in results.rows().iter().flat_map(|rows| planner.passes(rows.clone())) {
         if features[0].dtype() == Dtype::F64 {
-            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, settings)?;
+            let plan = planner.plan::<f64, false>(rows.clone())?;
             gather(&plan, features, &results, &rows, settings)?;
         } else {
-            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, settings)?;
+            let plan = planner.plan::<f32, false>(rows.clone())?;
             gather(&plan, features, &results, &rows, settings)?;
         }
     }
@@ -63,18 +61,18 @@ fn gather<T: gpu::Weight>(
 /// # Errors
 /// As for [`backward`](super::backward), or if the device fails.
 #[allow(clippy::too_many_arguments, reason = "what one call of the backward pass is made of")]
-pub fn backward_on_device<B: Real>(
-    pyramid: Pyramid<'_, impl RoiOp>,
+pub fn backward_on_device(
+    pooling: Pooling<'_>,
     grads: &Array,
     argmax: Option<&Array>,
-    boxes: &Boxes<B>,
+    boxes: &Boxes,
     out: &[&Array],
     accumulate: bool,
     invalid: Invalid,
     settings: cpu::Settings<'_>,
 ) -> Result<()> {
     let maps: Vec<_> = out.iter().map(|map| map.shape()).collect();
-    check_incoming(&pyramid, &maps, boxes.corners.len(), grads.shape(), argmax.map(Array::shape))?;
+    check_incoming(pooling, &maps, boxes.len(), grads.shape(), argmax.map(Array::shape))?;
     let values: Vec<_> = [grads].into_iter().chain(out.iter().copied()).collect();
     check_together("out", &values)?;
     if let Some(argmax) = argmax {
@@ -84,7 +82,7 @@ pub fn backward_on_device<B: Real>(
             return Err(Error::Dtype { name: "argmax", got, hint });
         }
     }
-    pyramid.check_boxes(&maps, boxes, invalid)?;
+    let planner = Planner::new(pooling, &maps, boxes, invalid, settings)?;
     let incoming = gpu::Incoming { grads, argmax };
     let mut scatter = gpu::Scatter::new(incoming, out, accumulate);
     // Without boxes there is still a gradient to be written, of zeros.
@@ -92,14 +90,14 @@ pub fn backward_on_device<B: Real>(
     if together.is_empty() {
         together.push(0..0);
     }
-    let mut passes = together.into_iter().flat_map(|rows| pyramid.passes(&maps, boxes, rows)).peekable();
+    let mut passes = together.into_iter().flat_map(|rows| planner.passes(rows)).peekable();
     while let Some(rows) = passes.next() {
         let is_last = passes.peek().is_none();
         if grads.dtype() == Dtype::F64 {
-            let plan = pyramid.plan::<B, f64>(&maps, boxes, rows.clone(), invalid, settings)?;
+            let plan = planner.plan::<f64, false>(rows.clone())?;
             scatter.add(&plan, &rows, is_last, settings)?;
         } else {
-            let plan = pyramid.plan::<B, f32>(&maps, boxes, rows.clone(), invalid, settings)?;
+            let plan = planner.plan::<f32, false>(rows.clone())?;
             scatter.add(&plan, &rows, is_last, settings)?;
         }
     }

@@ -45,7 +45,7 @@ impl<'a, T> AxisTaps<'a, T> {
 
     /// Whether the plan has slopes, for the gradient of boxes.
     pub fn have_slopes(&self) -> bool {
-        self.table.has_slopes
+        !self.table.slopes.is_empty()
     }
 
     /// Start of the entries of each of these bins in the table, and the end of the last.

@@ -146,18 +146,18 @@ mod tests {
     #[test]
     fn boxes_of_an_image_are_found_in_full_and_in_other_tables() {
         let output = Extent { height: 1, width: 1 };
-        let axis = |mut taps: AxisWriter<'_, f32>| {
-            taps.merge(0, 0.0, 1.0);
-            taps.end_merged(1.0);
+        let axis = |mut taps: AxisWriter<'_, f32, false>| {
+            taps.weight(0, 1.0, [0.0; 2]);
+            taps.end_bin(0);
             taps.finish()
         };
         for boxes in [0, 1, 3, BOXES_PER_TABLE, BOXES_PER_TABLE + 1, 3 * BOXES_PER_TABLE - 1] {
             let rows: Vec<_> = (0..boxes).collect();
             let table = |rows: &[usize]| {
-                let mut table = Table::new(Reduce::Sum, false, rows.len(), output, Table::default()).unwrap();
+                let mut table = Table::new(Reduce::Sum, rows.len(), output, Table::default()).unwrap();
                 // Two images, of which the first one has a third of the boxes.
                 for &row in rows {
-                    table.push(16, row, 0, usize::from(3 * row >= boxes), axis, axis).unwrap();
+                    table.push(16, row, 0, usize::from(3 * row >= boxes), |_, taps| axis(taps)).unwrap();
                 }
                 table
             };

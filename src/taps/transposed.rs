@@ -21,11 +21,13 @@ struct Span {
 pub struct Transposed<T> {
     /// The pixels that are read, ascending on each axis.
     pixels: Vec<u32>,
-    /// Where the readers of each pixel start; one more than pixels per axis.
+    /// Where the entries of each pixel start; one more than pixels per axis.
     offsets: Vec<usize>,
+    /// The bin of each entry.
     bins: Vec<u32>,
-    weights: Vec<T>,
-    /// Beside `weights`, if the plan has slopes.
+    /// The weight of each entry.
+    values: Vec<T>,
+    /// Beside `values`, if the plan has slopes.
     slopes: Vec<[T; 2]>,
     /// y and x of each box.
     rois: Vec<[Span; 2]>,
@@ -34,7 +36,7 @@ pub struct Transposed<T> {
 impl<T: Real> Transposed<T> {
     /// Transposes the taps of the boxes `rois` of a plan with [`Reduce::Sum`](super::Reduce::Sum).
     ///
-    /// If no column of a box has more than `most_unrolled` readers, its columns are padded to the same number of readers.
+    /// If each column of a box is read by at most `most_unrolled` bins, its columns are padded to the same number of entries.
     ///
     /// # Errors
     /// If there is no memory for them.
@@ -43,7 +45,7 @@ impl<T: Real> Transposed<T> {
             pixels: Vec::new(),
             offsets: Vec::new(),
             bins: Vec::new(),
-            weights: Vec::new(),
+            values: Vec::new(),
             slopes: Vec::new(),
             rois: Vec::with_capacity(rois.len()),
         };
@@ -56,13 +58,13 @@ impl<T: Real> Transposed<T> {
         Ok(table)
     }
 
-    /// The readers of a box along y and x.
+    /// The transposed taps of a box along y and x.
     pub fn roi(&self, at: usize) -> [TransposedTaps<'_, T>; 2] {
         self.rois[at].each_ref().map(|span| TransposedTaps {
             pixels: &self.pixels[span.pixels.clone()],
             offsets: &self.offsets[span.offsets..][..=span.pixels.len()],
             bins: &self.bins,
-            weights: &self.weights,
+            values: &self.values,
             slopes: &self.slopes,
             bins_per_pixel: span.bins_per_pixel,
         })
@@ -70,11 +72,11 @@ impl<T: Real> Transposed<T> {
 
     /// Sorts the taps of an axis by their pixels. `next` is only memory.
     fn push(&mut self, taps: &AxisTaps<'_, T>, most_unrolled: usize, next: &mut Vec<usize>) -> Result<Span> {
-        const READERS: &str = "taps, by their pixels";
+        const ENTRIES: &str = "taps, by their pixels";
         let support = taps.support();
-        // First the number of each pixel's readers, then where its next reader goes.
+        // First the number of bins that read each pixel, then where the pixel's next entry goes.
         next.clear();
-        reserve_more(next, support.len(), READERS)?;
+        reserve_more(next, support.len(), ENTRIES)?;
         next.resize(support.len(), 0);
         for bin in taps.nonempty_bins() {
             let pixels = taps.indices(bin..bin + 1);
@@ -86,17 +88,17 @@ impl<T: Real> Transposed<T> {
         let all_weigh =
             !taps.have_slopes() || taps.values(taps.nonempty_bins()).iter().all(|&w| w != T::ZERO);
         let bins_per_pixel = if most <= most_unrolled && all_weigh { most } else { 0 };
-        let room = |readers: usize| if bins_per_pixel > 0 { bins_per_pixel } else { readers };
-        let (mut pixels, mut readers) = (0, 0);
+        let room = |bins: usize| if bins_per_pixel > 0 { bins_per_pixel } else { bins };
+        let (mut pixels, mut entries) = (0, 0);
         for &count in next.iter().filter(|&&count| count > 0) {
             pixels += 1;
-            readers += room(count);
+            entries += room(count);
         }
-        reserve_more(&mut self.pixels, pixels, READERS)?;
-        reserve_more(&mut self.offsets, pixels + 1, READERS)?;
-        reserve_more(&mut self.bins, readers, READERS)?;
-        reserve_more(&mut self.weights, readers, READERS)?;
-        reserve_more(&mut self.slopes, if taps.have_slopes() { readers } else { 0 }, READERS)?;
+        reserve_more(&mut self.pixels, pixels, ENTRIES)?;
+        reserve_more(&mut self.offsets, pixels + 1, ENTRIES)?;
+        reserve_more(&mut self.bins, entries, ENTRIES)?;
+        reserve_more(&mut self.values, entries, ENTRIES)?;
+        reserve_more(&mut self.slopes, if taps.have_slopes() { entries } else { 0 }, ENTRIES)?;
         let (first, offsets) = (self.pixels.len(), self.offsets.len());
         let mut end = self.bins.len();
         for (pixel, next) in support.clone().zip(&mut *next) {
@@ -110,19 +112,21 @@ impl<T: Real> Transposed<T> {
         }
         self.offsets.push(end);
         self.bins.resize(end, 0);
-        self.weights.resize(end, T::ZERO);
-        self.slopes.resize(if taps.have_slopes() { end } else { 0 }, [T::ZERO; 2]);
+        self.values.resize(end, T::ZERO);
+        if taps.have_slopes() {
+            self.slopes.resize(end, [T::ZERO; 2]);
+        }
         for bin in taps.nonempty_bins() {
             let (pixels, weights) = (taps.indices(bin..bin + 1), taps.values(bin..bin + 1));
             for (i, (&pixel, &weight)) in pixels.iter().zip(weights).enumerate() {
                 let next = &mut next[pixel as usize - support.start];
                 if i > 0 && pixels[i - 1] == pixel {
                     // A tap that was halved to fill its bin up is whole again.
-                    self.weights[*next - 1] += weight;
+                    self.values[*next - 1] += weight;
                     continue;
                 }
                 self.bins[*next] = bin as u32;
-                self.weights[*next] = weight;
+                self.values[*next] = weight;
                 if taps.have_slopes() {
                     self.slopes[*next] = taps.slopes(bin..bin + 1)[i];
                 }
@@ -136,27 +140,27 @@ impl<T: Real> Transposed<T> {
         Ok(span)
     }
 
-    /// Gives each pixel as many readers as the others have, by halving its last one: exact, and without giving
-    /// it one that it does not have, whose gradient may be NaN.
+    /// Pads each pixel to the same number of entries by repeating its last one with half the weight. As for
+    /// [bins](super::AxisWriter), that is exact and reads no gradient that the pixel has no weight for, which may be NaN.
     fn pad(&mut self, span: &Span, first_pixel: usize, next: &[usize]) {
         let half = T::from_f64(0.5);
         for (i, &pixel) in self.pixels[span.pixels.clone()].iter().enumerate() {
             for at in next[pixel as usize - first_pixel]..self.offsets[span.offsets + i + 1] {
                 self.bins[at] = self.bins[at - 1];
-                self.weights[at - 1] = self.weights[at - 1] * half;
-                self.weights[at] = self.weights[at - 1];
+                self.values[at - 1] = self.values[at - 1] * half;
+                self.values[at] = self.values[at - 1];
             }
         }
     }
 }
 
-/// The pixels of one axis of one box, and the bins that read each of them (its readers).
+/// The pixels of one axis of one box, with the bins that read each of them.
 #[derive(Debug, Clone, Copy)]
 pub struct TransposedTaps<'a, T> {
     pixels: &'a [u32],
     offsets: &'a [usize],
     bins: &'a [u32],
-    weights: &'a [T],
+    values: &'a [T],
     slopes: &'a [[T; 2]],
     bins_per_pixel: usize,
 }
@@ -174,24 +178,24 @@ impl<'a, T> TransposedTaps<'a, T> {
         self.pixels
     }
 
-    /// The readers of all pixels: their bins and weights, pixel by pixel.
+    /// The entries of all pixels, pixel by pixel: bins and weights.
     pub fn all(&self) -> (&'a [u32], &'a [T]) {
         self.between(0, self.pixels.len())
     }
 
-    /// Derivatives of the weights of [`Self::all`] for both ends of the box. A reader that was repeated as padding has
-    /// slopes once.
+    /// Derivatives of the weights of [`Self::all`] for both ends of the box. An entry that was repeated as padding has slopes
+    /// once.
     pub fn slopes(&self) -> &'a [[T; 2]] {
         &self.slopes[self.offsets[0]..self.offsets[self.pixels.len()]]
     }
 
-    /// The readers of the pixel at this index of [`Self::pixels`].
+    /// The entries of the pixel at this index of [`Self::pixels`].
     #[inline]
     pub fn of(&self, pixel: usize) -> (&'a [u32], &'a [T]) {
         self.between(pixel, pixel + 1)
     }
 
-    /// The number of readers per pixel, if all pixels have the same number and it is small enough to unroll; otherwise 0.
+    /// The number of entries per pixel, if all pixels have the same number and it is small enough to unroll; otherwise 0.
     pub fn bins_per_pixel(&self) -> usize {
         self.bins_per_pixel
     }
@@ -207,7 +211,7 @@ impl<'a, T> TransposedTaps<'a, T> {
     #[inline]
     fn between(&self, first: usize, end: usize) -> (&'a [u32], &'a [T]) {
         let range = self.offsets[first]..self.offsets[end];
-        (&self.bins[range.clone()], &self.weights[range])
+        (&self.bins[range.clone()], &self.values[range])
     }
 }
 
@@ -220,17 +224,15 @@ mod tests {
     #[test]
     fn each_pixel_finds_the_bins_that_read_it() {
         let output = Extent { height: 3, width: 3 };
-        let mut table = Table::<f64>::new(Reduce::Sum, false, 1, output, Table::default()).unwrap();
-        let axis = |mut taps: AxisWriter<'_, f64>| {
-            taps.merge(2, 0.25, 1.0);
-            taps.end_merged(1.0);
-            taps.end_merged(1.0);
-            taps.merge(3, 0.0, 1.0);
-            taps.merge(5, 0.5, 1.0);
-            taps.end_merged(1.0);
+        let mut table = Table::<f64>::new(Reduce::Sum, 1, output, Table::default()).unwrap();
+        let axis = |mut taps: AxisWriter<'_, f64, false>| {
+            for bin in [[(2, 0.75), (3, 0.25)].as_slice(), &[], &[(3, 1.0), (5, 0.5), (6, 0.5)]] {
+                bin.iter().for_each(|&(pixel, value)| taps.weight(pixel, value, [0.0; 2]));
+                taps.end_bin(0);
+            }
             taps.finish()
         };
-        table.push(16, 0, 0, 0, axis, axis).unwrap();
+        table.push(16, 0, 0, 0, |_, taps| axis(taps)).unwrap();
         let plan = Plan::new(Reduce::Sum, output, vec![table]);
         let transposed = Transposed::new(&plan, 0..1, 2).unwrap();
         let [y, x] = transposed.roi(0);

@@ -1,85 +1,93 @@
-//! The writer that operators fill a table with, bin by bin. It merges the taps of a bin that share a pixel.
+//! The sink that operators write a table through, bin by bin. It merges the taps of a bin that share a pixel.
 
 use std::ops::Range;
 
 use super::{AxisSpan, MOST_UNROLLED_TAPS, Reduce, Table};
 use crate::element::Real;
+use crate::geometry::bilinear;
 
-/// Writes the entries of one axis of one box, bin by bin.
-pub struct AxisWriter<'a, T> {
-    pub(super) table: &'a mut Table<T>,
+/// The weight of a pixel in a bin, and its derivatives for the first and the second end of the box.
+type Tap = [f64; 3];
+
+/// Stands for a pixel where there is none. Far enough from every pixel that no difference of the two looks small, even
+/// one that wraps around.
+const NONE: u32 = 1 << 31;
+
+/// Writes the entries of one axis of one box, bin by bin. With `SLOPES` it keeps the derivatives of the weights for the
+/// ends of the box; without, all code for them is gone.
+pub struct AxisWriter<'a, T, const SLOPES: bool> {
+    table: &'a mut Table<T>,
+    reduce: Reduce,
     offsets: usize,
     samples: i64,
-    /// The lower pixel that taps are being merged at, its weight, and the weight of the next pixel.
-    pending: Option<(u32, f64, f64)>,
+    scale: f64,
+    /// Taps of `first`, `first + 1` and `first + 2`, to which samples may still add. Sums are not scaled yet.
+    open: [Tap; 3],
+    first: u32,
 }
 
-impl<'a, T: Real> AxisWriter<'a, T> {
+impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
+    /// Pixels that a sample adds to: on a pixel's centre also those before and behind it, whose weights are 0 but have
+    /// slopes.
+    const OPEN: u32 = if SLOPES { 3 } else { 2 };
+
     pub(super) fn new(table: &'a mut Table<T>) -> Self {
-        let offsets = table.offsets.len();
+        let (reduce, offsets) = (table.reduce, table.offsets.len());
         table.offsets.push(table.indices.len());
-        Self { table, offsets, samples: 0, pending: None }
+        Self { table, reduce, offsets, samples: 0, scale: 1.0, open: [[0.0; 3]; 3], first: NONE }
     }
 
-    /// Sets the number of samples per bin, including samples off the map.
+    /// Sets the number of samples per bin, including samples off the map. In a mean each counts one part of so many.
     pub fn set_samples(&mut self, samples: i64) {
         self.samples = samples;
+        self.scale = 1.0 / samples.max(1) as f64;
     }
 
-    /// `Sum`: adds a sample at `pixel + fraction`. Samples of a bin must ascend.
+    /// `Sum`: adds to the weight of a pixel, and to the derivatives of the weight for both ends of the box. The pixels of a
+    /// bin must ascend.
     #[inline(always)]
-    pub fn merge(&mut self, pixel: u32, fraction: f64, scale: f64) {
-        let (lower, upper) = (1.0 - fraction, fraction);
-        self.pending = match self.pending {
-            Some((at, a, b)) if at == pixel => Some((at, a + lower, b + upper)),
-            Some((at, a, b)) if at + 1 == pixel => {
-                self.tap(at, a * scale);
-                Some((pixel, b + lower, upper))
-            }
-            Some((at, a, b)) => {
-                self.tap(at, a * scale);
-                self.tap(at + 1, b * scale);
-                Some((pixel, lower, upper))
-            }
-            None => Some((pixel, lower, upper)),
-        };
+    pub fn weight(&mut self, pixel: u32, value: f64, slopes: [f64; 2]) {
+        self.close_below(pixel);
+        self.add(0, value, slopes);
     }
 
-    /// `Sum`: ends a bin.
+    /// Adds a bilinear sample. For `Sum`, the positions in a bin must ascend. `slopes` gives the derivatives of the position
+    /// for both ends of the box.
+    ///
+    /// Needs `-1 <= position <= extent`, the number of pixels.
     #[inline(always)]
-    pub fn end_merged(&mut self, scale: f64) {
-        if let Some((at, a, b)) = self.pending.take() {
-            self.tap(at, a * scale);
-            self.tap(at + 1, b * scale);
+    pub fn sample<B: Real>(&mut self, position: B, extent: usize, slopes: impl FnOnce() -> [f64; 2]) {
+        if self.reduce != Reduce::Sum {
+            return self.candidate(bilinear::split(position, extent));
         }
-        self.table.offsets.push(self.table.indices.len());
+        if SLOPES {
+            let (slopes, (first, taps)) = (slopes(), bilinear::with_slopes(position, extent));
+            self.close_below(first);
+            for (at, [value, slope]) in taps.into_iter().enumerate() {
+                self.add(at, value, slopes.map(|end| end * slope));
+            }
+        } else {
+            let (pixel, fraction) = bilinear::split(position, extent);
+            self.close_below(pixel);
+            self.add(0, 1.0 - fraction, [0.0; 2]);
+            self.add(1, fraction, [0.0; 2]);
+        }
     }
 
-    /// `MaxSample` and `MaxCorner`: adds a sample at `pixel + fraction`.
-    #[inline(always)]
-    pub fn sample(&mut self, pixel: u32, fraction: f64) {
-        // A pixel without weight must not be read, for it may be NaN: an interpolated sample takes its one
-        // pixel as two equal halves, a corner of weight 0 is recognised by the kernel.
-        let (upper, weights) = match (fraction == 0.0, self.table.reduce) {
-            (true, Reduce::MaxSample) => (pixel, [0.5, 0.5]),
-            (true, _) => (pixel, [1.0, 0.0]),
-            (false, _) => (pixel + 1, [1.0 - fraction, fraction]),
-        };
-        self.table.indices.extend([pixel, upper]);
-        self.table.values.extend(weights.map(T::from_f64));
-    }
-
-    /// `MaxSample` and `MaxCorner`: ends a bin whose first sample on the map has the index `first`.
-    pub fn end_samples(&mut self, first: i64) {
-        self.table.first_samples.resize(self.table.offsets.len() - 1, 0);
-        self.table.first_samples.push(first);
-        self.table.offsets.push(self.table.indices.len());
-    }
-
-    /// `MaxWindow`: adds a bin with these pixels.
+    /// `MaxWindow`: the pixels of a bin.
     pub fn window(&mut self, pixels: Range<u32>) {
         if !pixels.is_empty() {
             self.table.indices.extend([pixels.start, pixels.end - 1]);
+        }
+    }
+
+    /// Ends a bin. If it is made of samples, `first_sample` is the index of the first one on the map.
+    #[inline(always)]
+    pub fn end_bin(&mut self, first_sample: i64) {
+        self.close_below(NONE);
+        if matches!(self.reduce, Reduce::MaxSample | Reduce::MaxCorner) {
+            self.table.first_samples.resize(self.table.offsets.len() - 1, 0);
+            self.table.first_samples.push(first_sample);
         }
         self.table.offsets.push(self.table.indices.len());
     }
@@ -93,15 +101,13 @@ impl<'a, T: Real> AxisWriter<'a, T> {
         let end = (first..bins).rfind(|&bin| count(bin) > 0).map_or(first, |bin| bin + 1);
         let most = (first..end).map(count).max().unwrap_or(0);
         let least = (first..end).map(count).min().unwrap_or(0);
-        let all_on_map = match self.table.reduce {
+        let all_on_map = match self.reduce {
             Reduce::Sum | Reduce::MaxWindow => 2,
             Reduce::MaxSample | Reduce::MaxCorner => 2 * self.samples,
         };
         // Only slopes bring taps without weight.
-        let all_weigh =
-            self.table.slopes.is_empty() || self.table.values[from..].iter().all(|&weight| weight != T::ZERO);
-        let unrolled =
-            self.table.reduce == Reduce::Sum && least > 0 && most <= MOST_UNROLLED_TAPS && all_weigh;
+        let all_weigh = !SLOPES || self.table.values[from..].iter().all(|&weight| weight != T::ZERO);
+        let unrolled = self.reduce == Reduce::Sum && least > 0 && most <= MOST_UNROLLED_TAPS && all_weigh;
         let (mut low, mut high) = (u32::MAX, 0);
         for &pixel in &self.table.indices[from..] {
             low = low.min(pixel);
@@ -122,42 +128,152 @@ impl<'a, T: Real> AxisWriter<'a, T> {
         }
     }
 
+    /// `MaxSample` and `MaxCorner`: adds a sample at `pixel + fraction`.
     #[inline(always)]
-    fn tap(&mut self, pixel: u32, weight: f64) {
-        if weight != 0.0 {
-            self.table.indices.push(pixel);
-            self.table.values.push(T::from_f64(weight));
+    fn candidate(&mut self, (pixel, fraction): (u32, f64)) {
+        // A pixel without weight must not be read, for it may be NaN: an interpolated sample takes its one
+        // pixel as two equal halves, a corner of weight 0 is recognised by the kernel.
+        let (upper, weights) = match (fraction == 0.0, self.reduce) {
+            (true, Reduce::MaxSample) => (pixel, [0.5, 0.5]),
+            (true, _) => (pixel, [1.0, 0.0]),
+            (false, _) => (pixel + 1, [1.0 - fraction, fraction]),
+        };
+        self.table.indices.extend([pixel, upper]);
+        self.table.values.extend(weights.map(T::from_f64));
+    }
+
+    /// Adds to one of the open taps.
+    #[inline(always)]
+    fn add(&mut self, at: usize, value: f64, [low, high]: [f64; 2]) {
+        let tap = &mut self.open[at];
+        tap[0] += value;
+        if SLOPES {
+            tap[1] += low;
+            tap[2] += high;
         }
     }
 
-    /// Gives each nonempty bin `count` taps by halving the weight of its last one. Halving is exact and repeats a pixel
-    /// that has weight, so that NaN and infinity pass as before. Its slopes stay with the first half.
+    /// Writes the open taps of pixels below `first`, so that it becomes the first open one.
+    #[inline(always)]
+    fn close_below(&mut self, first: u32) {
+        for _ in 0..first.wrapping_sub(self.first).min(Self::OPEN) {
+            let [closed, second, third] = self.open;
+            self.open = [second, third, [0.0; 3]];
+            let [weight, low, high] = closed.map(|sum| sum * self.scale);
+            if weight != 0.0 || SLOPES && [low, high] != [0.0; 2] {
+                self.table.indices.push(self.first);
+                self.table.values.push(T::from_f64(weight));
+                if SLOPES {
+                    self.table.slopes.push([low, high].map(T::from_f64));
+                }
+            }
+            self.first = self.first.wrapping_add(1);
+        }
+        self.first = first;
+    }
+
+    /// Pads the nonempty bins to `count` taps each, so that kernels can unroll their loops over taps.
+    ///
+    /// A tap of weight 0 would do if all pixels were finite, but `0 * NaN` is NaN: a bin must not read pixels that it has no
+    /// weight for. So the last tap of a bin is repeated with half its weight, as often as needed: `w` becomes `w/2, w/2`, then
+    /// `w/2, w/4, w/4`. Halving is exact, so the weights of a pixel still add up to the same number. Slopes are not halved:
+    /// they stay with the first of the repeated taps.
     fn pad(&mut self, nonempty_bins: Range<usize>, count: usize) {
-        let Table { offsets, indices: pixels, values: weights, slopes, .. } = &mut *self.table;
+        let Table { offsets, indices, values, slopes, .. } = &mut *self.table;
         let offsets = &mut offsets[self.offsets..];
         let from = offsets[nonempty_bins.start];
-        pixels.resize(from + nonempty_bins.len() * count, 0);
-        weights.resize(pixels.len(), T::default());
-        let sloped = !slopes.is_empty();
-        slopes.resize(if sloped { pixels.len() } else { 0 }, [T::ZERO; 2]);
+        indices.resize(from + nonempty_bins.len() * count, 0);
+        values.resize(indices.len(), T::ZERO);
+        if SLOPES {
+            slopes.resize(indices.len(), [T::ZERO; 2]);
+        }
         let half = T::from_f64(0.5);
         for bin in nonempty_bins.clone().rev() {
             let (old, new) = (offsets[bin]..offsets[bin + 1], from + (bin - nonempty_bins.start) * count);
-            pixels.copy_within(old.clone(), new);
-            weights.copy_within(old.clone(), new);
-            if sloped {
-                slopes.copy_within(old.clone(), new);
-                slopes[new + old.len()..new + count].fill([T::ZERO; 2]);
+            let padding = new + old.len()..new + count;
+            indices.copy_within(old.clone(), new);
+            values.copy_within(old.clone(), new);
+            if SLOPES {
+                slopes.copy_within(old, new);
+                slopes[padding.clone()].fill([T::ZERO; 2]);
             }
-            for at in new + old.len()..new + count {
-                pixels[at] = pixels[at - 1];
-                weights[at - 1] = weights[at - 1] * half;
-                weights[at] = weights[at - 1];
+            for at in padding {
+                indices[at] = indices[at - 1];
+                values[at - 1] = values[at - 1] * half;
+                values[at] = values[at - 1];
             }
         }
         // Backwards above, so that no bin's offsets change before they are read.
-        for (i, bound) in offsets[nonempty_bins.start..].iter_mut().enumerate() {
-            *bound = from + i.min(nonempty_bins.len()) * count;
+        for (i, offset) in offsets[nonempty_bins.start..].iter_mut().enumerate() {
+            *offset = from + i.min(nonempty_bins.len()) * count;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Extent;
+    use crate::taps::Plan;
+
+    /// A plan of one box whose axes are both written by `axis`.
+    fn plan<const SLOPES: bool>(axis: impl Fn(AxisWriter<'_, f64, SLOPES>) -> AxisSpan) -> Plan<f64> {
+        let output = Extent { height: 2, width: 2 };
+        let mut table = Table::new(Reduce::Sum, 1, output, Table::default()).unwrap();
+        table.push(16, 0, 0, 0, |_, taps| axis(taps)).unwrap();
+        Plan::new(Reduce::Sum, output, vec![table])
+    }
+
+    #[test]
+    fn samples_of_a_bin_share_their_pixels() {
+        let plan = plan::<true>(|mut taps| {
+            taps.set_samples(2);
+            taps.sample(2.25, 7, || [4.0, 0.0]);
+            taps.sample(3.5, 7, || [2.0, 2.0]);
+            taps.end_bin(0);
+            // On a centre: half of the slope before it, half of the slope behind.
+            taps.sample(4.0, 7, || [4.0, 16.0]);
+            taps.sample(6.5, 7, || [9.0, 9.0]);
+            taps.end_bin(0);
+            taps.finish()
+        });
+        let (_, y, _) = plan.roi(0);
+        assert_eq!(y.indices(0..2), [2, 3, 4, 3, 4, 5, 6]);
+        assert_eq!(y.values(0..2), [0.375, 0.375, 0.25, 0.0, 0.5, 0.0, 0.5]);
+        assert_eq!(
+            y.slopes(0..2),
+            [[-2.0, 0.0], [1.0, -1.0], [1.0, 1.0], [-1.0, -4.0], [0.0, 0.0], [1.0, 4.0], [0.0, 0.0]]
+        );
+        assert_eq!((y.taps_per_bin(), y.support()), (0, 2..7));
+    }
+
+    #[test]
+    fn weights_of_a_pixel_add_up() {
+        let plan = plan::<false>(|mut taps| {
+            for (pixel, value) in [(0, 0.25), (0, 0.5), (1, 1.0), (9, 0.0), (9, 2.0)] {
+                taps.weight(pixel, value, [0.0; 2]);
+            }
+            taps.end_bin(0);
+            taps.end_bin(0);
+            taps.finish()
+        });
+        let (_, y, _) = plan.roi(0);
+        assert_eq!((y.indices(0..1), y.values(0..1)), ([0, 1, 9].as_slice(), [0.75, 1.0, 2.0].as_slice()));
+        assert_eq!((y.nonempty_bins(), y.support()), (0..1, 0..10));
+    }
+
+    #[test]
+    fn padding_keeps_slopes_with_the_first_half() {
+        let plan = plan::<true>(|mut taps| {
+            taps.sample(-0.5, 5, || [1.0; 2]);
+            taps.end_bin(0);
+            taps.sample(0.5, 5, || [1.0; 2]);
+            taps.end_bin(0);
+            taps.finish()
+        });
+        let (_, y, _) = plan.roi(0);
+        assert_eq!((y.taps_per_bin(), y.indices(0..2)), (2, [0, 0, 0, 1].as_slice()));
+        assert_eq!(y.values(0..2), [0.5; 4]);
+        assert_eq!(y.slopes(0..2), [[0.0; 2], [0.0; 2], [-1.0; 2], [1.0; 2]]);
     }
 }

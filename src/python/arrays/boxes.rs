@@ -9,13 +9,7 @@ use pyo3::prelude::*;
 use super::{data, unsupported, untyped};
 use crate::element::Real;
 use crate::error::{Error, Result, reserve, tuple};
-use crate::run::Boxes;
-
-/// The boxes of a call in either dtype.
-pub enum AnyBoxes {
-    F32(Boxes<f32>),
-    F64(Boxes<f64>),
-}
+use crate::run::{Boxes, BoxesOf};
 
 /// A table of boxes that was checked and not yet copied: a result that does not fit in memory should be refused
 /// before its boxes, which may be a repeated row without memory, fill it.
@@ -71,16 +65,14 @@ impl<'py> BoxTable<'py> {
     }
 
     /// Copies the boxes.
-    pub fn read(&self) -> PyResult<AnyBoxes> {
+    pub fn read(&self) -> PyResult<Boxes> {
         // SAFETY: `new` looked at the dtype.
-        unsafe {
-            Ok(if self.is_f32 { AnyBoxes::F32(self.read_as()?) } else { AnyBoxes::F64(self.read_as()?) })
-        }
+        unsafe { Ok(if self.is_f32 { Boxes::F32(self.read_as()?) } else { Boxes::F64(self.read_as()?) }) }
     }
 
     /// # Safety
     /// `B` must be the array's type.
-    unsafe fn read_as<B: Real>(&self) -> PyResult<Boxes<B>> {
+    unsafe fn read_as<B: Real>(&self) -> PyResult<BoxesOf<B>> {
         let [row_stride, column_stride] = self.strides;
         // SAFETY: the indices are inside the shape.
         let at = |row: usize, column: usize| unsafe {
@@ -97,7 +89,7 @@ impl<'py> BoxTable<'py> {
             None if with_image => collect(self.len(), |row| at(row, 0).to_f64())?,
             None => collect(self.len(), |_| 0.0)?,
         };
-        Ok(Boxes { corners, images })
+        Ok(BoxesOf { corners, images })
     }
 }
 

@@ -7,11 +7,10 @@ use pyo3::prelude::*;
 use super::{Device, DeviceArray, download, layout_name, send, upload};
 use crate::error::{Error, Result, tuple};
 use crate::gpu;
-use crate::ops::RoiOp;
-use crate::python::arrays::{AnyBoxes, Array4, BoxTable, Indices4, Layout, Output};
+use crate::python::arrays::{Array4, BoxTable, Indices4, Layout, Output};
 use crate::python::interrupt::interruptible;
 use crate::python::process::settings;
-use crate::run::{self, Invalid, Pyramid};
+use crate::run::{self, Boxes, Invalid, Pooling};
 
 /// The arrays, if they lie on a device.
 pub fn on_device<'py>(
@@ -59,7 +58,7 @@ impl DeviceArray {
 
 /// Pools maps that lie on a device; the result stays there.
 pub fn forward<'py>(
-    pyramid: Pyramid<'_, impl RoiOp>,
+    pooling: Pooling<'_>,
     maps: &[Bound<'py, DeviceArray>],
     (boxes, batch_indices): (&Bound<'py, PyAny>, Option<&Bound<'py, PyAny>>),
     return_argmax: bool,
@@ -77,7 +76,7 @@ pub fn forward<'py>(
     maps.iter().try_for_each(|map| map.get().check(layout, device))?;
     let maps: Vec<_> = maps.iter().map(|map| &*map.get().array).collect();
     let rois = BoxTable::new(boxes, batch_indices, maps[0].shape()[0])?.read()?;
-    let (values, argmax) = run_forward(py, pyramid, &maps, &rois, return_argmax, invalid)?;
+    let (values, argmax) = run_forward(py, pooling, &maps, &rois, return_argmax, invalid)?;
     let array = |array| DeviceArray { array: Arc::new(array), layout };
     Ok(match argmax {
         Some(argmax) => (array(values), array(argmax)).into_pyobject(py)?.into_any().unbind(),
@@ -89,9 +88,9 @@ pub fn forward<'py>(
 pub fn forward_once(
     py: Python<'_>,
     device: &Device,
-    pyramid: Pyramid<'_, impl RoiOp>,
+    pooling: Pooling<'_>,
     maps: &[Array4<'_>],
-    rois: &AnyBoxes,
+    rois: &Boxes,
     out: &Output<'_>,
     argmax: Option<&Output<'_>>,
     invalid: Invalid,
@@ -99,31 +98,30 @@ pub fn forward_once(
     let maps = maps.iter().map(|map| upload(py, &device.0, map)).collect::<PyResult<Vec<_>>>()?;
     let maps: Vec<_> = maps.iter().collect();
     let return_argmax = argmax.is_some();
-    let (values, sources) = run_forward(py, pyramid, &maps, rois, return_argmax, invalid)?;
+    let (values, sources) = run_forward(py, pooling, &maps, rois, return_argmax, invalid)?;
     download(py, &values, out)?;
     sources.iter().zip(argmax).try_for_each(|(sources, argmax)| download(py, sources, argmax))
 }
 
 fn run_forward(
     py: Python<'_>,
-    pyramid: Pyramid<'_, impl RoiOp>,
+    pooling: Pooling<'_>,
     maps: &[&gpu::Array],
-    rois: &AnyBoxes,
+    rois: &Boxes,
     argmax: bool,
     invalid: Invalid,
 ) -> PyResult<(gpu::Array, Option<gpu::Array>)> {
-    interruptible(py, settings()?, |settings| match rois {
-        AnyBoxes::F32(boxes) => run::forward_on_device(pyramid, maps, boxes, argmax, invalid, settings),
-        AnyBoxes::F64(boxes) => run::forward_on_device(pyramid, maps, boxes, argmax, invalid, settings),
+    interruptible(py, settings()?, |settings| {
+        run::forward_on_device(pooling, maps, rois, argmax, invalid, settings)
     })
 }
 
 /// Gradients for maps of these shapes from gradients that lie on a device, where the result stays.
 pub fn backward<'py>(
-    pyramid: Pyramid<'_, impl RoiOp>,
+    pooling: Pooling<'_>,
     grads: &Bound<'py, DeviceArray>,
     argmax: Option<&Bound<'py, PyAny>>,
-    rois: &AnyBoxes,
+    rois: &Boxes,
     shapes: &[[usize; 4]],
     accumulate: bool,
     outs: &[Option<&Bound<'py, PyAny>>],
@@ -140,7 +138,7 @@ pub fn backward<'py>(
             Arc::clone(&argmax.get().array)
         } else {
             let argmax = Indices4::new("argmax", argmax, layout)?;
-            check(py, pyramid, shapes, grads.array.shape(), Some(&argmax), rois, invalid)?;
+            check(py, pooling, shapes, grads.array.shape(), Some(&argmax), rois, invalid)?;
             Arc::new(send(py, &grads.array.device(), argmax.view())?)
         }),
     };
@@ -157,7 +155,7 @@ pub fn backward<'py>(
         });
     }
     let maps: Vec<_> = results.iter().map(|map| &*map.get().array).collect();
-    run_backward(py, pyramid, &grads.array, argmax.as_deref(), rois, &maps, accumulate, invalid)?;
+    run_backward(py, pooling, &grads.array, argmax.as_deref(), rois, &maps, accumulate, invalid)?;
     Ok(results.into_iter().map(|map| map.into_any().unbind()).collect())
 }
 
@@ -191,16 +189,16 @@ fn given<'py>(
 pub fn backward_once(
     py: Python<'_>,
     device: &Device,
-    pyramid: Pyramid<'_, impl RoiOp>,
+    pooling: Pooling<'_>,
     grads: &Array4<'_>,
     argmax: Option<&Indices4<'_>>,
-    rois: &AnyBoxes,
+    rois: &Boxes,
     outs: &[Output<'_>],
     accumulate: bool,
     invalid: Invalid,
 ) -> PyResult<()> {
     let shapes: Vec<_> = outs.iter().map(Output::shape).collect();
-    check(py, pyramid, &shapes, grads.shape(), argmax, rois, invalid)?;
+    check(py, pooling, &shapes, grads.shape(), argmax, rois, invalid)?;
     let grads = upload(py, &device.0, grads)?;
     let argmax = argmax.map(|argmax| send(py, &device.0, argmax.view())).transpose()?;
     let room = |out: &Output<'_>| {
@@ -211,44 +209,38 @@ pub fn backward_once(
     };
     let maps = outs.iter().map(room).collect::<PyResult<Vec<_>>>()?;
     let references: Vec<_> = maps.iter().collect();
-    run_backward(py, pyramid, &grads, argmax.as_ref(), rois, &references, accumulate, invalid)?;
+    run_backward(py, pooling, &grads, argmax.as_ref(), rois, &references, accumulate, invalid)?;
     maps.iter().zip(outs).try_for_each(|(map, out)| download(py, map, out))
 }
 
 /// Looks at what comes in while it is on the host.
 fn check(
     py: Python<'_>,
-    pyramid: Pyramid<'_, impl RoiOp>,
+    pooling: Pooling<'_>,
     shapes: &[[usize; 4]],
     grads: [usize; 4],
     argmax: Option<&Indices4<'_>>,
-    rois: &AnyBoxes,
+    rois: &Boxes,
     invalid: Invalid,
 ) -> PyResult<()> {
     let argmax = argmax.map(Indices4::view);
     let argmax = argmax.as_ref();
-    interruptible(py, settings()?, |settings| match rois {
-        AnyBoxes::F32(boxes) => run::check_backward(pyramid, shapes, grads, argmax, boxes, invalid, settings),
-        AnyBoxes::F64(boxes) => run::check_backward(pyramid, shapes, grads, argmax, boxes, invalid, settings),
+    interruptible(py, settings()?, |settings| {
+        run::check_backward(pooling, shapes, grads, argmax, rois, invalid, settings)
     })
 }
 
 fn run_backward(
     py: Python<'_>,
-    pyramid: Pyramid<'_, impl RoiOp>,
+    pooling: Pooling<'_>,
     grads: &gpu::Array,
     argmax: Option<&gpu::Array>,
-    rois: &AnyBoxes,
+    rois: &Boxes,
     maps: &[&gpu::Array],
     accumulate: bool,
     invalid: Invalid,
 ) -> PyResult<()> {
-    interruptible(py, settings()?, |settings| match rois {
-        AnyBoxes::F32(boxes) => {
-            run::backward_on_device(pyramid, grads, argmax, boxes, maps, accumulate, invalid, settings)
-        }
-        AnyBoxes::F64(boxes) => {
-            run::backward_on_device(pyramid, grads, argmax, boxes, maps, accumulate, invalid, settings)
-        }
+    interruptible(py, settings()?, |settings| {
+        run::backward_on_device(pooling, grads, argmax, rois, maps, accumulate, invalid, settings)
     })
 }
