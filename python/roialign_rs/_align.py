@@ -118,8 +118,8 @@ def roi_align(
         Value of a bin: the mean of its samples ("avg"), their maximum ("max", as in mmcv and OpenVINO), or the maximum
         of all products of weight and cell ("onnx_max", as in the reference implementation of ONNX).
     sample_points : {"center", "interior"}, default "center"
-        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all
-        libraries) or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
+        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all libraries)
+        or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
     return_argmax : bool, default False
         Also return the sample that each maximum came from, which `roi_align_backward` needs. Not for ``mode="avg"``.
     batch_indices : (K,) array of int, optional

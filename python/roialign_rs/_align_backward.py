@@ -91,8 +91,8 @@ def roi_align_backward(
         Value of a bin, as in the call of `roi_align`: mean of the samples, maximum of the samples, or maximum of all
         products of weight and cell.
     sample_points : {"center", "interior"}, default "center"
-        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all
-        libraries) or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
+        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all libraries)
+        or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
     argmax : array of int64, with the shape of ``grad_output``, optional
         The ``argmax`` that `roi_align` returned. Required for the modes "max" and "onnx_max", refused for "avg".
     accumulate : bool, default False

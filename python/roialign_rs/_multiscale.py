@@ -96,7 +96,7 @@ def multiscale_roi_align(
     canonical_level : int, default 4
         Level of the map for boxes of ``canonical_size``. The stride of level l is ``2**l``.
     rule : {"detectron2", "torchvision"}, default "detectron2"
-        The library whose rounding is used for boxes near the boundary of two levels; see `assign_stages`.
+        The library whose rounding is used for boxes near the boundary of two levels; see `roialign_rs.assign_stages`.
     stages : (K,) array of int, optional
         Index of the map of each box, from 0. It replaces the rule.
     batch_indices : (K,) array of int, optional

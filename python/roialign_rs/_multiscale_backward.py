@@ -97,7 +97,7 @@ def multiscale_roi_align_backward(
     canonical_level : int, default 4
         Level of the map for boxes of ``canonical_size``. The stride of level l is ``2**l``.
     rule : {"detectron2", "torchvision"}, default "detectron2"
-        The library whose rounding is used for boxes near the boundary of two levels; see `assign_stages`.
+        The library whose rounding is used for boxes near the boundary of two levels; see `roialign_rs.assign_stages`.
     stages : (K,) array of int, optional
         Index of the map of each box, from 0. It replaces the rule.
     accumulate : bool, default False
@@ -112,8 +112,8 @@ def multiscale_roi_align_backward(
         memory with each other or an input. By default new arrays are returned.
     invalid : {"raise", "zero", "nan"}, default "raise"
         What to do with a box that has a NaN or infinite coordinate, a batch index of no image or a negative area, which
-        fits no map: raise a ValueError that names the row, or skip the box, so that it contributes
-        no gradient ("zero" and "nan").
+        fits no map: raise a ValueError that names the row, or skip the box, so that it contributes no gradient ("zero"
+        and "nan").
     device : gpu.Device, optional
         GPU to compute on (experimental): arrays are uploaded and the results are downloaded. Leave it out if
         ``grad_output`` is a `gpu.DeviceArray`. The results are then such arrays too, and so must those of ``out`` be.

@@ -59,8 +59,8 @@ def roi_align(
         Value of a bin: the mean of its samples ("avg"), their maximum ("max", as in mmcv and OpenVINO), or the maximum
         of all products of weight and cell ("onnx_max", as in the reference implementation of ONNX).
     sample_points : {"center", "interior"}, default "center"
-        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all
-        libraries) or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
+        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all libraries)
+        or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
     batch_indices : (K,) array of int, optional
         Image of each box, from 0, for boxes of shape (K, 4). Not needed if N = 1.
     layout : {"NCHW", "NHWC"}, default "NCHW"
