@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import (
-    Boxes,
-    Pair,
-    boxes as as_boxes,
-    device as as_device,
-    features as as_features,
-    indices,
-    sequence,
-    shape,
-)
+from roialign_rs._args import Boxes, Pair, sequence, shape
+from roialign_rs._call import as_levels, backward
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -156,23 +148,18 @@ def multiscale_roi_align_backward(
     >>> [float(gradient.sum()) for gradient in gradients]
     [0.0, 1.0]
     """
-    shapes = [shape(f"input_shapes[{i}]", sides) for i, sides in enumerate(sequence("input_shapes", input_shapes))]
-    table, batch_indices = as_boxes(boxes, batch_indices, shapes[0][0] if shapes else 0)
-    return _core.multiscale_roi_align_backward(
-        as_features(grad_output, "grad_output"),
-        table,
+    return backward(
+        _core.RoiAlign(sampling_ratio, aligned, "avg", "center"),
+        grad_output,
+        boxes,
         batch_indices,
-        shapes,
+        [shape(f"input_shapes[{i}]", sides) for i, sides in enumerate(sequence("input_shapes", input_shapes))],
         spatial_scales,
-        sampling_ratio,
-        aligned,
-        canonical_size,
-        canonical_level,
-        rule,
-        None if stages is None else indices("stages", stages),
+        as_levels(canonical_size, canonical_level, rule, stages),
+        None,
         accumulate,
         layout,
         None if out is None else sequence("out", out),
         invalid,
-        as_device(device),
+        device,
     )
