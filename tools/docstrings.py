@@ -63,14 +63,16 @@ def filled(lines: list[str], entries: Entries) -> list[str]:
         at += 1
         words = line.strip()
         shared = entries.get(key(words)) if line.startswith(margin) and not line.startswith(deeper) else None
-        if shared:
+        start = " ".join(words.split()[:3])
+        paragraph = entries.get(start, ("", ""))[1]
+        if start and paragraph.startswith(start) and not result[-1].strip(" -"):
+            while lines[at].strip() not in ("", '"""'):
+                at += 1
+            result += wrapped(paragraph, margin)
+        elif shared:
             while lines[at].startswith(deeper):
                 at += 1
             result += [margin + shared[0], *wrapped(shared[1], deeper)]
-        elif (shared := entries.get(" ".join(words.split()[:3]))) and not result[-1].strip():
-            while lines[at].strip() not in ("", '"""'):  # a paragraph
-                at += 1
-            result += wrapped(shared[1], margin)
         else:
             result.append(line)
     return result
