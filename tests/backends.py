@@ -6,10 +6,6 @@ from functools import cache
 from typing import Any
 
 import roialign_rs as ra
-from roialign_rs import _core
-
-HAS_GPU_PATH = hasattr(_core.Device, "info")
-"""Whether the extension was built with the feature "gpu"."""
 
 
 @cache

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,9 @@ def test_the_index_leads_to_every_page():
     pages = {path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in (ROOT / "docs").glob("*.md")}
     pages |= {f"operators/{path.stem}" for path in (ROOT / "docs" / "operators").glob("*.md")}
     assert pages - {"index"} <= lines
+
+
+def test_docstrings_agree_in_what_they_share():
+    tool = ROOT / "tools" / "docstrings.py"
+    found = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, f"run `make format`; what is shared stands in tools/docstrings.txt\n{found.stderr}"

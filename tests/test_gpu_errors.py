@@ -11,7 +11,6 @@ from subprocesses import python
 import roialign_rs as ra
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the driver is looked for in Linux's way")
-WITH_GPU_PATH = pytest.mark.skipif(not backends.HAS_GPU_PATH, reason="built without it")
 
 
 def opened():
@@ -113,14 +112,12 @@ def test_a_block_that_fails_closes_its_device():
         ({"max_binding_bytes": "1"}, "max_binding_bytes must be an integer, got '1'"),
     ],
 )
-@WITH_GPU_PATH
 def test_arguments_of_a_wrong_kind(arguments, message):
     with pytest.raises(TypeError, match=message):
         ra.gpu.Device(**arguments)
 
 
 @pytest.mark.parametrize("name", ["max_workgroups", "max_binding_bytes"])
-@WITH_GPU_PATH
 def test_limits_below_zero(name):
     with pytest.raises(ValueError, match=f"{name} must be positive, got -5"):
         ra.gpu.Device(**{name: -5})
@@ -175,7 +172,6 @@ print(ra.roi_align([[[[1.0]]]], [[0, 0, 1, 1]], 1).item())
 
 
 @ON_LINUX
-@WITH_GPU_PATH
 def test_a_machine_without_a_loader_is_told_what_to_install(tmp_path):
     (tmp_path / "libvulkan.so.1").write_bytes(b"")
     found, error, pooled = python(WHAT_IS_FOUND, LD_LIBRARY_PATH=str(tmp_path)).split("\n")
@@ -187,7 +183,6 @@ def test_a_machine_without_a_loader_is_told_what_to_install(tmp_path):
 
 
 @ON_LINUX
-@WITH_GPU_PATH
 @pytest.mark.skipif(not backends.has_vulkan_loader(), reason="no Vulkan loader (libvulkan.so.1) here")
 def test_a_machine_with_a_loader_but_no_driver_is_told_what_to_install():
     nowhere = {"VK_DRIVER_FILES": "/nowhere.json", "VK_ICD_FILENAMES": "/nowhere.json"}
@@ -244,11 +239,3 @@ print(ra.roi_align(device.features(features), [[0, 0, 9, 9]], 1).numpy().min())
 """
     )
     assert printed == "True\n1.0"
-
-
-@pytest.mark.skipif(backends.HAS_GPU_PATH, reason="built with it")
-def test_a_build_without_a_gpu_path_says_so():
-    assert ra.gpu.devices() == []
-    message = 'this build of roialign_rs has no GPU path; build it with the Cargo feature "gpu"'
-    with pytest.raises(ra.GpuError, match=message):
-        ra.gpu.Device()

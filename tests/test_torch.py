@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 from subprocesses import python
-from torch_support import assert_same, draw, gradients, split, torch, torchvision
+from torch_support import assert_same, draw, gradients, split, torch, torchvision, watch_kernels
 
 import roialign_rs.torch
 from roialign_rs.torch import MultiScaleRoIAlign, RoIAlign, RoIPool, _kernels, roi_align, roi_pool
@@ -145,7 +145,7 @@ def test_gradcheck_of_boxes(form):
 def test_frozen_features_cost_no_gradient(monkeypatch):
     features, boxes = draw()
     boxes.requires_grad_()
-    monkeypatch.delattr(_kernels, "roi_align_backward")
+    monkeypatch.delattr(_kernels, "backward")
     roi_align(features, boxes, 3, box_grad=True).sum().backward()
     assert boxes.grad.shape == boxes.shape
     assert not boxes.grad[:, 0].any()
@@ -175,14 +175,12 @@ def test_nothing_is_copied(monkeypatch, name, dtype, memory_format):
     features, boxes = draw(dtype, boxes_dtype=torch.float32)
     features = features.contiguous(memory_format=memory_format)
     seen = []
-    function = getattr(_kernels.ra, name)
 
-    def spy(array, table, *args, **kwargs):
-        result = function(array, table, *args, **kwargs)
-        seen.append([one.__array_interface__["data"][0] for one in (array, table, result)])
-        return result
+    def see(_, arguments, result):
+        arrays = (*arguments["maps"], arguments["boxes"], result)
+        seen.append([one.__array_interface__["data"][0] for one in arrays])
 
-    monkeypatch.setattr(_kernels.ra, name, spy)
+    watch_kernels(monkeypatch, see)
     with torch.no_grad():
         pooled = {"roi_align": roi_align, "roi_pool": roi_pool}[name](features, boxes, 3)
     assert pooled.is_contiguous()

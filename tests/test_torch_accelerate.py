@@ -1,32 +1,22 @@
 """accelerate(): torchvision's operators use these kernels while anybody wants it, and only then."""
 
 import copy
-import functools
 import threading
 
 import pytest
 from subprocesses import python
 from test_torch_multiscale import IMAGES, NAMES, boxes as pyramid_boxes, pyramid
-from torch_support import assert_same, draw, gradients, torch, torchvision
+from torch_support import assert_same, draw, gradients, torch, torchvision, watch_kernels
 from torchvision.ops import roi_align as imported_earlier, roi_pool as pool_imported_earlier
 
-from roialign_rs.torch import _accelerate, _kernels, accelerate
+from roialign_rs.torch import _accelerate, accelerate
 
 
 @pytest.fixture
 def calls(monkeypatch):
     """Names of the kernels that ran."""
     seen = []
-
-    def spy(name, function, *args, **kwargs):
-        seen.append(name)
-        return function(*args, **kwargs)
-
-    names = [
-        f"{name}{suffix}" for name in ("roi_align", "roi_pool", "multiscale_roi_align") for suffix in ("", "_backward")
-    ]
-    for name in names:
-        monkeypatch.setattr(_kernels.ra, name, functools.partial(spy, name, getattr(_kernels.ra, name)))
+    watch_kernels(monkeypatch, lambda name, *_: seen.append(name))
     return seen
 
 

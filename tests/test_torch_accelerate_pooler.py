@@ -4,24 +4,17 @@ import threading
 
 import pytest
 from test_torch_multiscale import IMAGES, NAMES, boxes, pyramid
-from torch_support import assert_same, gradients, torch, torchvision
+from torch_support import assert_same, gradients, torch, torchvision, watch_kernels
 from torchvision.ops import MultiScaleRoIAlign as ImportedEarlier
 
-from roialign_rs.torch import _kernels, _pooler, accelerate
+from roialign_rs.torch import _pooler, accelerate
 
 
 @pytest.fixture
 def pyramids(monkeypatch):
     """One entry for each call of the pyramid's kernels: of the forward pass, of the backward pass."""
     seen = []
-    for name in ("multiscale_roi_align", "multiscale_roi_align_backward"):
-        function = getattr(_kernels.ra, name)
-
-        def spy(*args, name=name, function=function, **kwargs):
-            seen.append(name)
-            return function(*args, **kwargs)
-
-        monkeypatch.setattr(_kernels.ra, name, spy)
+    watch_kernels(monkeypatch, lambda name, *_: seen.append(name) if name.startswith("multiscale") else None)
     return seen
 
 

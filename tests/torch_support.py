@@ -1,8 +1,13 @@
 """Inputs and comparisons for the tests of roialign_rs.torch. Where torch is missing, whoever imports this is skipped."""
 
+import inspect
+import re
+
 import numpy as np
 import pytest
 from checks import assert_within, largest_finite
+
+from roialign_rs import _call
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'roialign_rs[torch]'")
 torchvision = pytest.importorskip("torchvision", reason="torchvision is not installed")
@@ -45,3 +50,19 @@ def gradients(function, features, *others):
     result = function(*leaves)
     weights = torch.from_numpy(np.random.default_rng(7).normal(size=tuple(result.shape))).to(result.dtype)
     return result.detach(), *torch.autograd.grad((result * weights).sum(), leaves, allow_unused=True)
+
+
+def watch_kernels(monkeypatch, see):
+    """Call ``see(name, arguments, result)`` after each call of the core, with a name such as "roi_align_backward"."""
+    for direction, suffix in (("forward", ""), ("backward", "_backward"), ("box_gradient", "_box_gradient")):
+        function = getattr(_call, direction)
+
+        def spy(*args, function=function, suffix=suffix):
+            result = function(*args)
+            arguments = inspect.signature(function).bind(*args).arguments
+            pyramid = "" if arguments["levels"] is None else "multiscale_"
+            name = re.sub(r"\B(?=[A-Z])", "_", repr(args[0]).partition("(")[0]).lower()
+            see(pyramid + name + suffix, arguments, result)
+            return result
+
+        monkeypatch.setattr(_call, direction, spy)

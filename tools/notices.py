@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 NOTICES = ROOT / "THIRD-PARTY-NOTICES.txt"
-FEATURES = "python,gpu"
+FEATURES = "python"
 SYSTEMS = (
     "aarch64-apple-darwin",
     "aarch64-unknown-linux-gnu",

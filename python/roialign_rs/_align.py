@@ -1,4 +1,4 @@
-"""RoI Align. Like every operator here, the function prepares its arguments and calls the Rust core once."""
+"""RoI Align."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, boxes as as_boxes, device as as_device, features as as_features
+from roialign_rs._args import Boxes, Pair, features as as_features
+from roialign_rs._call import forward
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -118,8 +119,8 @@ def roi_align(
         Value of a bin: the mean of its samples ("avg"), their maximum ("max", as in mmcv and OpenVINO), or the maximum
         of all products of weight and cell ("onnx_max", as in the reference implementation of ONNX).
     sample_points : {"center", "interior"}, default "center"
-        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all
-        libraries) or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
+        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all libraries)
+        or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
     return_argmax : bool, default False
         Also return the sample that each maximum came from, which `roi_align_backward` needs. Not for ``mode="avg"``.
     batch_indices : (K,) array of int, optional
@@ -204,21 +205,18 @@ def roi_align(
     array([[[[ 9., 10.],
              [14., 15.]]]], dtype=float32)
     """
-    features = as_features(features)
-    table, batch_indices = as_boxes(boxes, batch_indices, len(features) if features.ndim else 0)
-    return _core.roi_align(
-        features,
-        table,
+    pooled: Pooled = forward(
+        _core.RoiAlign(sampling_ratio, aligned, mode, sample_points),
+        [as_features(features)],
+        boxes,
         batch_indices,
         output_size,
-        spatial_scale,
-        sampling_ratio,
-        aligned,
-        mode,
-        sample_points,
+        [spatial_scale],
+        None,
         return_argmax,
         layout,
         out,
         invalid,
-        as_device(device),
+        device,
     )
+    return pooled

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import (
-    Boxes,
-    Pair,
-    argmax as as_argmax,
-    boxes as as_boxes,
-    device as as_device,
-    features as as_features,
-    shape,
-)
+from roialign_rs._args import Boxes, Pair, shape
+from roialign_rs._call import backward
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -91,8 +84,8 @@ def roi_align_backward(
         Value of a bin, as in the call of `roi_align`: mean of the samples, maximum of the samples, or maximum of all
         products of weight and cell.
     sample_points : {"center", "interior"}, default "center"
-        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all
-        libraries) or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
+        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all libraries)
+        or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
     argmax : array of int64, with the shape of ``grad_output``, optional
         The ``argmax`` that `roi_align` returned. Required for the modes "max" and "onnx_max", refused for "avg".
     accumulate : bool, default False
@@ -157,22 +150,19 @@ def roi_align_backward(
              [0.  , 0.25, 0.25, 0.  ],
              [0.  , 0.  , 0.  , 0.  ]]]])
     """
-    input_shape = shape("input_shape", input_shape)
-    table, batch_indices = as_boxes(boxes, batch_indices, input_shape[0])
-    return _core.roi_align_backward(
-        as_features(grad_output, "grad_output"),
-        table,
+    (gradient,) = backward(
+        _core.RoiAlign(sampling_ratio, aligned, mode, sample_points),
+        grad_output,
+        boxes,
         batch_indices,
-        input_shape,
-        spatial_scale,
-        sampling_ratio,
-        aligned,
-        mode,
-        sample_points,
-        as_argmax(argmax),
+        [shape("input_shape", input_shape)],
+        [spatial_scale],
+        None,
+        argmax,
         accumulate,
         layout,
-        out,
+        None if out is None else [out],
         invalid,
-        as_device(device),
+        device,
     )
+    return gradient

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, boxes as as_boxes, features as as_features
+from roialign_rs._args import Boxes, Pair, features as as_features
+from roialign_rs._call import box_gradient
 
 if TYPE_CHECKING:
     from roialign_rs._options import Invalid, Layout
@@ -113,16 +114,14 @@ def roi_align_box_gradient(
     >>> ra.roi_align_box_gradient(np.ones((1, 1, 1, 1)), ramp, box, sampling_ratio=2)
     array([[0.5, 3. , 0.5, 3. ]])
     """
-    maps = as_features(features)
-    table, batch_indices = as_boxes(boxes, batch_indices, len(maps) if maps.ndim else 0)
-    return _core.roi_align_box_gradient(
-        as_features(grad_output, "grad_output"),
-        maps,
-        table,
+    return box_gradient(
+        _core.RoiAlign(sampling_ratio, aligned, "avg", "center"),
+        grad_output,
+        [as_features(features)],
+        boxes,
         batch_indices,
-        spatial_scale,
-        sampling_ratio,
-        aligned,
+        [spatial_scale],
+        None,
         layout,
         out,
         invalid,

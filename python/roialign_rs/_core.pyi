@@ -8,25 +8,24 @@ __all__ = [
     "Device",
     "DeviceArray",
     "GpuError",
+    "Operator",
+    "RoiAlign",
+    "RoiPool",
     "__version__",
     "assign_stages",
+    "backward",
     "bfloat16_from_dlpack",
+    "box_gradient",
     "devices",
     "flag",
+    "forward",
     "get_num_threads",
     "integer",
     "limit_threads",
-    "multiscale_roi_align",
-    "multiscale_roi_align_backward",
     "pair",
     "pool_axis",
     "real",
     "release_memory",
-    "roi_align",
-    "roi_align_backward",
-    "roi_align_box_gradient",
-    "roi_pool",
-    "roi_pool_backward",
     "sample_axis",
     "set_num_threads",
     "simd_level",
@@ -36,9 +35,13 @@ __version__: str
 
 _Info: TypeAlias = tuple[str, str, str, str, bool]
 _Array: TypeAlias = NDArray[Any] | DeviceArray
+_Levels: TypeAlias = tuple[float, int, str, NDArray[np.int64] | None]
 _Pooled: TypeAlias = _Array | tuple[NDArray[Any], NDArray[np.int64]] | tuple[DeviceArray, DeviceArray]
 
 class GpuError(RuntimeError): ...
+
+@final
+class Operator: ...
 
 @final
 class Device:
@@ -76,115 +79,49 @@ class DeviceArray:
 
 def devices() -> list[_Info]: ...
 def bfloat16_from_dlpack(capsule: Any, dtype: np.dtype[Any]) -> NDArray[Any]: ...
-def roi_align(
-    features: NDArray[Any] | DeviceArray,
-    boxes: NDArray[Any],
-    batch_indices: NDArray[np.int64] | None,
-    output_size: Any,
-    spatial_scale: float,
-    sampling_ratio: Any,
-    aligned: bool,
-    mode: str,
-    sample_points: str,
-    return_argmax: bool,
-    layout: str,
-    out: NDArray[Any] | None,
-    invalid: str,
-    device: Device | None,
-) -> _Pooled: ...
-def roi_pool(
-    features: NDArray[Any] | DeviceArray,
-    boxes: NDArray[Any],
-    batch_indices: NDArray[np.int64] | None,
-    output_size: Any,
-    spatial_scale: float,
-    mode: str,
-    quantization: str,
-    return_argmax: bool,
-    layout: str,
-    out: NDArray[Any] | None,
-    invalid: str,
-    device: Device | None,
-) -> _Pooled: ...
-def roi_align_backward(
-    grad_output: NDArray[Any] | DeviceArray,
-    boxes: NDArray[Any],
-    batch_indices: NDArray[np.int64] | None,
-    input_shape: tuple[int, int, int, int],
-    spatial_scale: float,
-    sampling_ratio: Any,
-    aligned: bool,
-    mode: str,
-    sample_points: str,
-    argmax: NDArray[np.int64] | DeviceArray | None,
-    accumulate: bool,
-    layout: str,
-    out: NDArray[Any] | DeviceArray | None,
-    invalid: str,
-    device: Device | None,
-) -> _Array: ...
-def roi_align_box_gradient(
-    grad_output: NDArray[Any] | DeviceArray,
-    features: NDArray[Any] | DeviceArray,
-    boxes: NDArray[Any],
-    batch_indices: NDArray[np.int64] | None,
-    spatial_scale: float,
-    sampling_ratio: Any,
-    aligned: bool,
-    layout: str,
-    out: NDArray[Any] | None,
-    invalid: str,
-) -> NDArray[Any]: ...
-def roi_pool_backward(
-    grad_output: NDArray[Any] | DeviceArray,
-    boxes: NDArray[Any],
-    batch_indices: NDArray[np.int64] | None,
-    input_shape: tuple[int, int, int, int],
-    argmax: NDArray[np.int64] | DeviceArray | None,
-    spatial_scale: float,
-    mode: str,
-    quantization: str,
-    accumulate: bool,
-    layout: str,
-    out: NDArray[Any] | DeviceArray | None,
-    invalid: str,
-    device: Device | None,
-) -> _Array: ...
-def multiscale_roi_align(
-    features_list: list[NDArray[Any] | DeviceArray],
+def RoiAlign(sampling_ratio: Any, aligned: bool, mode: str, sample_points: str) -> Operator: ...  # noqa: N802
+def RoiPool(mode: str, quantization: str) -> Operator: ...  # noqa: N802
+def forward(
+    op: Operator,
+    maps: list[_Array],
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     output_size: Any,
     spatial_scales: Sequence[float],
-    sampling_ratio: Any,
-    aligned: bool,
-    canonical_size: float,
-    canonical_level: int,
-    rule: str,
-    stages: NDArray[np.int64] | None,
+    levels: _Levels | None,
+    return_argmax: bool,
     layout: str,
     out: NDArray[Any] | None,
     invalid: str,
     device: Device | None,
-) -> _Array: ...
-def multiscale_roi_align_backward(
-    grad_output: NDArray[Any] | DeviceArray,
+) -> _Pooled: ...
+def backward(
+    op: Operator,
+    grad_output: _Array,
     boxes: NDArray[Any],
     batch_indices: NDArray[np.int64] | None,
     input_shapes: list[tuple[int, int, int, int]],
     spatial_scales: Sequence[float],
-    sampling_ratio: Any,
-    aligned: bool,
-    canonical_size: float,
-    canonical_level: int,
-    rule: str,
-    stages: NDArray[np.int64] | None,
+    levels: _Levels | None,
+    argmax: NDArray[np.int64] | DeviceArray | None,
     accumulate: bool,
     layout: str,
-    out: list[NDArray[Any] | DeviceArray] | None,
+    outs: list[_Array] | None,
     invalid: str,
     device: Device | None,
 ) -> list[NDArray[Any]] | list[DeviceArray]: ...
+def box_gradient(
+    op: Operator,
+    grad_output: _Array,
+    maps: list[_Array],
+    boxes: NDArray[Any],
+    batch_indices: NDArray[np.int64] | None,
+    spatial_scales: Sequence[float],
+    levels: _Levels | None,
+    layout: str,
+    out: NDArray[Any] | None,
+    invalid: str,
+) -> NDArray[Any]: ...
 def assign_stages(
     boxes: NDArray[Any],
     num_stages: int,

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any, overload
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import (
-    Boxes,
-    Pair,
-    boxes as as_boxes,
-    device as as_device,
-    features as as_features,
-    indices,
-    sequence,
-)
+from roialign_rs._args import Boxes, Pair
+from roialign_rs._call import as_levels, as_maps, forward
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -96,7 +89,7 @@ def multiscale_roi_align(
     canonical_level : int, default 4
         Level of the map for boxes of ``canonical_size``. The stride of level l is ``2**l``.
     rule : {"detectron2", "torchvision"}, default "detectron2"
-        The library whose rounding is used for boxes near the boundary of two levels; see `assign_stages`.
+        The library whose rounding is used for boxes near the boundary of two levels; see `roialign_rs.assign_stages`.
     stages : (K,) array of int, optional
         Index of the map of each box, from 0. It replaces the rule.
     batch_indices : (K,) array of int, optional
@@ -169,25 +162,18 @@ def multiscale_roi_align(
     >>> ra.multiscale_roi_align(maps, boxes, 1, spatial_scales=[1 / 4, 1 / 8, 1 / 16]).ravel()
     array([64., 16.], dtype=float32)
     """
-    maps = [
-        as_features(features, f"features_list[{i}]")
-        for i, features in enumerate(sequence("features_list", features_list))
-    ]
-    table, batch_indices = as_boxes(boxes, batch_indices, len(maps[0]) if maps and maps[0].ndim else 0)
-    return _core.multiscale_roi_align(
-        maps,
-        table,
+    pooled: NDArray[Any] | DeviceArray = forward(
+        _core.RoiAlign(sampling_ratio, aligned, "avg", "center"),
+        as_maps(features_list),
+        boxes,
         batch_indices,
         output_size,
         spatial_scales,
-        sampling_ratio,
-        aligned,
-        canonical_size,
-        canonical_level,
-        rule,
-        None if stages is None else indices("stages", stages),
+        as_levels(canonical_size, canonical_level, rule, stages),
+        False,
         layout,
         out,
         invalid,
-        as_device(device),
+        device,
     )
+    return pooled

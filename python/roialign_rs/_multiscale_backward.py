@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import (
-    Boxes,
-    Pair,
-    boxes as as_boxes,
-    device as as_device,
-    features as as_features,
-    indices,
-    sequence,
-    shape,
-)
+from roialign_rs._args import Boxes, Pair, sequence, shape
+from roialign_rs._call import as_levels, backward
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -97,7 +89,7 @@ def multiscale_roi_align_backward(
     canonical_level : int, default 4
         Level of the map for boxes of ``canonical_size``. The stride of level l is ``2**l``.
     rule : {"detectron2", "torchvision"}, default "detectron2"
-        The library whose rounding is used for boxes near the boundary of two levels; see `assign_stages`.
+        The library whose rounding is used for boxes near the boundary of two levels; see `roialign_rs.assign_stages`.
     stages : (K,) array of int, optional
         Index of the map of each box, from 0. It replaces the rule.
     accumulate : bool, default False
@@ -112,8 +104,8 @@ def multiscale_roi_align_backward(
         memory with each other or an input. By default new arrays are returned.
     invalid : {"raise", "zero", "nan"}, default "raise"
         What to do with a box that has a NaN or infinite coordinate, a batch index of no image or a negative area, which
-        fits no map: raise a ValueError that names the row, or skip the box, so that it contributes
-        no gradient ("zero" and "nan").
+        fits no map: raise a ValueError that names the row, or skip the box, so that it contributes no gradient ("zero"
+        and "nan").
     device : gpu.Device, optional
         GPU to compute on (experimental): arrays are uploaded and the results are downloaded. Leave it out if
         ``grad_output`` is a `gpu.DeviceArray`. The results are then such arrays too, and so must those of ``out`` be.
@@ -156,23 +148,18 @@ def multiscale_roi_align_backward(
     >>> [float(gradient.sum()) for gradient in gradients]
     [0.0, 1.0]
     """
-    shapes = [shape(f"input_shapes[{i}]", sides) for i, sides in enumerate(sequence("input_shapes", input_shapes))]
-    table, batch_indices = as_boxes(boxes, batch_indices, shapes[0][0] if shapes else 0)
-    return _core.multiscale_roi_align_backward(
-        as_features(grad_output, "grad_output"),
-        table,
+    return backward(
+        _core.RoiAlign(sampling_ratio, aligned, "avg", "center"),
+        grad_output,
+        boxes,
         batch_indices,
-        shapes,
+        [shape(f"input_shapes[{i}]", sides) for i, sides in enumerate(sequence("input_shapes", input_shapes))],
         spatial_scales,
-        sampling_ratio,
-        aligned,
-        canonical_size,
-        canonical_level,
-        rule,
-        None if stages is None else indices("stages", stages),
+        as_levels(canonical_size, canonical_level, rule, stages),
+        None,
         accumulate,
         layout,
         None if out is None else sequence("out", out),
         invalid,
-        as_device(device),
+        device,
     )

@@ -1,4 +1,4 @@
-"""RoI pooling. Like every operator here, the function prepares its arguments and calls the Rust core once."""
+"""RoI pooling."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import Boxes, Pair, boxes as as_boxes, device as as_device, features as as_features
+from roialign_rs._args import Boxes, Pair, features as as_features
+from roialign_rs._call import forward
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -191,19 +192,18 @@ def roi_pool(
     array([[[[12., 13.],
              [17., 18.]]]], dtype=float32)
     """
-    features = as_features(features)
-    table, batch_indices = as_boxes(boxes, batch_indices, len(features) if features.ndim else 0)
-    return _core.roi_pool(
-        features,
-        table,
+    pooled: Pooled = forward(
+        _core.RoiPool(mode, quantization),
+        [as_features(features)],
+        boxes,
         batch_indices,
         output_size,
-        spatial_scale,
-        mode,
-        quantization,
+        [spatial_scale],
+        None,
         return_argmax,
         layout,
         out,
         invalid,
-        as_device(device),
+        device,
     )
+    return pooled

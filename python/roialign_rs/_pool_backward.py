@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from numpy.typing import ArrayLike, NDArray
 
 from roialign_rs import _core
-from roialign_rs._args import (
-    Boxes,
-    argmax as as_argmax,
-    boxes as as_boxes,
-    device as as_device,
-    features as as_features,
-    shape,
-)
+from roialign_rs._args import Boxes, shape
+from roialign_rs._call import backward
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -142,20 +136,19 @@ def roi_pool_backward(
              [0., 1., 1.],
              [0., 1., 1.]]]])
     """
-    input_shape = shape("input_shape", input_shape)
-    table, batch_indices = as_boxes(boxes, batch_indices, input_shape[0])
-    return _core.roi_pool_backward(
-        as_features(grad_output, "grad_output"),
-        table,
+    (gradient,) = backward(
+        _core.RoiPool(mode, quantization),
+        grad_output,
+        boxes,
         batch_indices,
-        input_shape,
-        as_argmax(argmax),
-        spatial_scale,
-        mode,
-        quantization,
+        [shape("input_shape", input_shape)],
+        [spatial_scale],
+        None,
+        argmax,
         accumulate,
         layout,
-        out,
+        None if out is None else [out],
         invalid,
-        as_device(device),
+        device,
     )
+    return gradient

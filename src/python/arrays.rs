@@ -3,9 +3,9 @@
 #![allow(unsafe_code, reason = "views of memory that NumPy owns")]
 
 mod boxes;
+mod device;
 mod output;
 
-use half::{bf16, f16};
 use numpy::prelude::*;
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::intern;
@@ -13,11 +13,11 @@ use pyo3::prelude::*;
 
 use crate::element::Element;
 use crate::error::{Error, tuple};
-use crate::python::gpu::DeviceArray;
-use crate::python::scalars::wrong_kind;
+use crate::python::scalars::{Arg, choose, wrong_kind};
 use crate::view::View;
 
 pub use boxes::{BoxTable, integers};
+pub use device::{DeviceArray, on_device};
 pub use output::{BoxOutput, Output};
 
 /// Order of an array's axes.
@@ -28,6 +28,18 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// The layout that the caller names.
+    pub fn named(value: Arg<'_, '_>) -> PyResult<Self> {
+        choose("layout", value, &[("NCHW", Self::Nchw), ("NHWC", Self::Nhwc)], "\"NCHW\" or \"NHWC\"")
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nchw => "NCHW",
+            Self::Nhwc => "NHWC",
+        }
+    }
+
     /// From the array's order to (image, channel, row, column).
     pub fn logical<T: Copy>(self, [a, b, c, d]: [T; 4]) -> [T; 4] {
         match self {
@@ -206,25 +218,34 @@ impl<'py> Indices4<'py> {
     }
 }
 
-/// Work that is done for features of any element type.
-pub trait WithFeatures<'py> {
-    type Output;
-    fn run<E: Element>(self, features: View<'_, E>) -> PyResult<Self::Output>;
-}
-
-/// Calls `work` with the features as what they are.
-pub fn with_features<'py, W: WithFeatures<'py>>(features: &Array4<'py>, work: W) -> PyResult<W::Output> {
-    // SAFETY: each arm names the type that the dtype stands for.
-    unsafe {
-        match features.dtype {
-            Dtype::U8 => work.run(features.view::<u8>()),
-            Dtype::F16 => work.run(features.view::<f16>()),
-            Dtype::Bf16 => work.run(features.view::<bf16>()),
-            Dtype::F32 => work.run(features.view::<f32>()),
-            Dtype::F64 => work.run(features.view::<f64>()),
+/// Evaluates an expression in which `$element` is the type that a dtype stands for.
+macro_rules! for_dtype {
+    ($dtype:expr, $element:ident => $code:expr) => {
+        match $dtype {
+            $crate::python::arrays::Dtype::U8 => {
+                type $element = u8;
+                $code
+            }
+            $crate::python::arrays::Dtype::F16 => {
+                type $element = half::f16;
+                $code
+            }
+            $crate::python::arrays::Dtype::Bf16 => {
+                type $element = half::bf16;
+                $code
+            }
+            $crate::python::arrays::Dtype::F32 => {
+                type $element = f32;
+                $code
+            }
+            $crate::python::arrays::Dtype::F64 => {
+                type $element = f64;
+                $code
+            }
         }
-    }
+    };
 }
+pub(in crate::python) use for_dtype;
 
 fn untyped<'py>(name: &'static str, array: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
     array.cast::<PyUntypedArray>().cloned().map_err(|_| {

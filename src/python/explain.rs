@@ -9,7 +9,8 @@ use pyo3::prelude::*;
 use crate::geometry::grid::Grid;
 use crate::geometry::{Axis, Extent, Side, bilinear};
 use crate::ops::{Mode, RoiAlign};
-use crate::python::scalars::{Arg, quantization, sample_points};
+use crate::python::operators::{quantization, sample_points};
+use crate::python::scalars::Arg;
 use crate::run::Pooling;
 
 type Samples<'py> = (Bound<'py, PyArray2<f64>>, Bound<'py, PyArray3<i64>>, Bound<'py, PyArray3<f64>>);

@@ -15,13 +15,12 @@ use pyo3::types::PyString;
 
 use crate::error::{Error, Result};
 use crate::gpu::{self, Dtype, Options};
-use crate::python::arrays::{self, Array4, Layout, Output};
+use crate::python::arrays::{Array4, DeviceArray, Layout, Output, for_dtype};
 use crate::python::interrupt::interruptible;
-use crate::python::process::settings;
-use crate::python::scalars::{self, Arg, flag, integer, wrong_kind};
+use crate::python::scalars::{Arg, flag, integer, wrong_kind};
 use crate::view::{View, ViewMut};
 
-pub use calls::{backward, backward_once, forward, forward_once, on_device};
+pub use calls::Call;
 
 /// What `devices` tells of an adapter.
 type Info = (String, &'static str, &'static str, String, bool);
@@ -38,7 +37,7 @@ pub fn devices(py: Python<'_>) -> Result<Vec<Info>> {
 
 /// An open device.
 #[pyclass(frozen, module = "roialign_rs._core")]
-pub struct Device(gpu::Device);
+pub struct Device(pub gpu::Device);
 
 #[pymethods]
 impl Device {
@@ -68,7 +67,7 @@ impl Device {
     }
 
     fn features(&self, py: Python<'_>, array: Arg<'_, '_>, layout: Arg<'_, '_>) -> PyResult<DeviceArray> {
-        let layout = scalars::layout(layout)?;
+        let layout = Layout::named(layout)?;
         let array = Array4::new("features", array, layout)?;
         Ok(DeviceArray { array: Arc::new(upload(py, &self.0, &array)?), layout })
     }
@@ -82,7 +81,7 @@ impl Device {
     }
 
     fn synchronize(&self, py: Python<'_>) -> PyResult<()> {
-        interruptible(py, settings()?, |settings| self.0.synchronize(settings))
+        interruptible(py, |settings| self.0.synchronize(settings))
     }
 
     fn start_timer(&self, py: Python<'_>) -> Result<()> {
@@ -102,13 +101,6 @@ impl Device {
     }
 }
 
-fn layout_name(layout: Layout) -> &'static str {
-    match layout {
-        Layout::Nchw => "NCHW",
-        Layout::Nhwc => "NHWC",
-    }
-}
-
 /// A limit that is lower than the device's own.
 fn limit(name: &'static str, most: Option<Arg<'_, '_>>) -> PyResult<Option<u64>> {
     let Some(most) = most else { return Ok(None) };
@@ -117,17 +109,6 @@ fn limit(name: &'static str, most: Option<Arg<'_, '_>>) -> PyResult<Option<u64>>
         Ok(most) => Ok(Some(most)),
         Err(_) => Err(Error::Value { name, expected: "positive", got: most.to_string() }.into()),
     }
-}
-
-/// An array in the memory of a GPU: features, a result or a gradient.
-///
-/// `Device.features` creates one from a NumPy array. Operators accept it as features, and return their results as a
-/// `DeviceArray` on the same device. Download it with `numpy` or ``numpy.asarray``. The GPU path is experimental: it has
-/// been tested on Mesa's software Vulkan driver lavapipe alone, not on a hardware GPU.
-#[pyclass(frozen, module = "roialign_rs._core")]
-pub struct DeviceArray {
-    array: Arc<gpu::Array>,
-    layout: Layout,
 }
 
 #[pymethods]
@@ -161,7 +142,7 @@ impl DeviceArray {
     /// Order of the axes: "NCHW" or "NHWC".
     #[getter]
     fn layout(&self) -> &'static str {
-        layout_name(self.layout)
+        self.layout.name()
     }
 
     fn __len__(&self) -> usize {
@@ -221,29 +202,21 @@ impl DeviceArray {
 }
 
 fn send<E: gpu::Transfer>(py: Python<'_>, device: &gpu::Device, view: View<'_, E>) -> PyResult<gpu::Array> {
-    interruptible(py, settings()?, |settings| device.upload(&view, settings))
+    interruptible(py, |settings| device.upload(&view, settings))
 }
 
 /// Uploads an array as what it is.
 fn upload(py: Python<'_>, device: &gpu::Device, array: &Array4<'_>) -> PyResult<gpu::Array> {
     // A call of several parts, each too short to be interrupted, is interrupted between them.
     py.check_signals()?;
-    // SAFETY: each arm names the type that the dtype stands for.
-    unsafe {
-        match array.dtype {
-            arrays::Dtype::U8 => send(py, device, array.view::<u8>()),
-            arrays::Dtype::F16 => send(py, device, array.view::<f16>()),
-            arrays::Dtype::Bf16 => send(py, device, array.view::<bf16>()),
-            arrays::Dtype::F32 => send(py, device, array.view::<f32>()),
-            arrays::Dtype::F64 => send(py, device, array.view::<f64>()),
-        }
-    }
+    // SAFETY: `E` is the type that the dtype stands for.
+    for_dtype!(array.dtype, E => send(py, device, unsafe { array.view::<E>() }))
 }
 
 /// Downloads an array into one that was made for its dtype.
 fn download(py: Python<'_>, array: &gpu::Array, out: &Output<'_>) -> PyResult<()> {
     fn fetch<E: gpu::Transfer>(py: Python<'_>, array: &gpu::Array, view: &ViewMut<'_, E>) -> PyResult<()> {
-        interruptible(py, settings()?, |settings| array.download(view, settings))
+        interruptible(py, |settings| array.download(view, settings))
     }
     py.check_signals()?;
     // SAFETY: each arm names the type that the dtype stands for.

@@ -8,14 +8,15 @@ use pyo3::prelude::*;
 
 use crate::cpu::{Answer, Interrupt, Settings};
 use crate::error::Result;
+use crate::python::process::settings;
 
 /// Runs `call` with the GIL released. On the main thread, an exception from a signal handler (Ctrl-C: `KeyboardInterrupt`)
 /// ends it.
 pub fn interruptible<R: Send>(
     py: Python<'_>,
-    settings: Settings<'_>,
     call: impl Send + FnOnce(Settings<'_>) -> Result<R>,
 ) -> PyResult<R> {
+    let settings = settings()?;
     if !is_main_thread(py)? {
         return Ok(py.detach(|| call(settings))?);
     }

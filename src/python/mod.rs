@@ -1,19 +1,17 @@
 //! The extension module `roialign_rs._core`: signatures and conversions, no logic.
 
 mod arrays;
-mod backward;
-mod box_gradient;
+mod call;
 mod dlpack;
 mod errors;
 mod explain;
-#[cfg_attr(not(feature = "gpu"), path = "no_gpu.rs")]
 mod gpu;
 mod interrupt;
-mod multiscale;
-mod ops;
+mod operators;
 mod process;
 mod recycle;
 mod scalars;
+mod stages;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
@@ -21,9 +19,9 @@ mod _core {
     use pyo3::{Bound, PyResult};
 
     #[pymodule_export]
-    use super::backward::{roi_align_backward, roi_pool_backward};
+    use super::arrays::DeviceArray;
     #[pymodule_export]
-    use super::box_gradient::roi_align_box_gradient;
+    use super::call::{backward, box_gradient, forward};
     #[pymodule_export]
     use super::dlpack::bfloat16_from_dlpack;
     #[pymodule_export]
@@ -31,15 +29,15 @@ mod _core {
     #[pymodule_export]
     use super::explain::{pool_axis, sample_axis};
     #[pymodule_export]
-    use super::gpu::{Device, DeviceArray, devices};
+    use super::gpu::{Device, devices};
     #[pymodule_export]
-    use super::multiscale::{assign_stages, multiscale_roi_align, multiscale_roi_align_backward};
-    #[pymodule_export]
-    use super::ops::{roi_align, roi_pool};
+    use super::operators::{Operator, roi_align, roi_pool};
     #[pymodule_export]
     use super::process::{get_num_threads, limit_threads, release_memory, set_num_threads, simd_level};
     #[pymodule_export]
     use super::scalars::{flag, integer, pair, real};
+    #[pymodule_export]
+    use super::stages::assign_stages;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

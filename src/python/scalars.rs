@@ -11,9 +11,6 @@ use pyo3::types::PyString;
 
 use crate::error::{Error, Result, tuple};
 use crate::geometry::Extent;
-use crate::geometry::grid::SamplePoints;
-use crate::ops::{Mode, PoolMode, Quantization};
-use crate::python::arrays::Layout;
 use crate::run::Invalid;
 
 /// An argument as it comes.
@@ -60,12 +57,6 @@ pub fn real(name: &str, value: Arg<'_, '_>) -> PyResult<f64> {
         }
         Ok(if value.lt(0)? { f64::NEG_INFINITY } else { f64::INFINITY })
     })
-}
-
-/// Real numbers, one after the other.
-pub fn reals(name: &str, values: Arg<'_, '_>) -> PyResult<Vec<f64>> {
-    let items = values.try_iter().map_err(|_| wrong_kind(name, "a sequence of numbers", values))?;
-    items.map(|item| real(name, &item?)).collect()
 }
 
 /// An integer of any size, clamped to the range of `i64`.
@@ -130,34 +121,6 @@ pub fn choose<T: Copy>(
         None => Err(Error::Value { name, expected, got: format!("{word:?}") }),
     };
     Ok(found?)
-}
-
-pub fn sample_points(value: Arg<'_, '_>) -> PyResult<SamplePoints> {
-    let choices = [("center", SamplePoints::Center), ("interior", SamplePoints::Interior)];
-    choose("sample_points", value, &choices, "\"center\" or \"interior\"")
-}
-
-pub fn align_mode(value: Arg<'_, '_>) -> PyResult<Mode> {
-    let choices = [("avg", Mode::Avg), ("max", Mode::Max), ("onnx_max", Mode::OnnxMax)];
-    choose("mode", value, &choices, "\"avg\", \"max\" or \"onnx_max\"")
-}
-
-pub fn pool_mode(value: Arg<'_, '_>) -> PyResult<PoolMode> {
-    choose("mode", value, &[("max", PoolMode::Max), ("avg", PoolMode::Avg)], "\"max\" or \"avg\"")
-}
-
-pub fn quantization(value: Arg<'_, '_>) -> PyResult<Quantization> {
-    let choices = [
-        ("caffe", Quantization::Caffe),
-        ("mmcv", Quantization::Mmcv),
-        ("floor", Quantization::Floor),
-        ("truncate", Quantization::Truncate),
-    ];
-    choose("quantization", value, &choices, "\"caffe\", \"mmcv\", \"floor\" or \"truncate\"")
-}
-
-pub fn layout(value: Arg<'_, '_>) -> PyResult<Layout> {
-    choose("layout", value, &[("NCHW", Layout::Nchw), ("NHWC", Layout::Nhwc)], "\"NCHW\" or \"NHWC\"")
 }
 
 pub fn invalid(value: Arg<'_, '_>) -> PyResult<Invalid> {

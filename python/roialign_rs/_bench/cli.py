@@ -9,7 +9,7 @@ from pathlib import Path
 
 import roialign_rs as ra
 from roialign_rs._bench import machine, pages, table
-from roialign_rs._bench.compare import COPY, OPERATORS, OURS, Comparison, compare, title
+from roialign_rs._bench.compare import COMPARED, COPY, OURS, Comparison, compare, title
 from roialign_rs._bench.peers import PACKAGES, Peer, installed
 from roialign_rs._bench.problem import Operator
 from roialign_rs._bench.workloads import Workload, load
@@ -67,7 +67,7 @@ def choose(rows: str | None) -> Problems:
     ids = ["1", "2", "3", "4", "5", "6"] if rows is None else rows.split(",")
     if unknown := [name for name in ids if name not in workloads]:
         raise ValueError(f"--rows: no row {', '.join(unknown)}; there are {', '.join(workloads)}")
-    return [(workloads[name], op) for op in OPERATORS for name in ids if rows or op == "avg" or name in ("1", "5")]
+    return [(workloads[name], op) for op in COMPARED for name in ids if rows or op == "avg" or name in ("1", "5")]
 
 
 def measure(problems: Problems, peers: list[Peer], repeats: int, header: list[str]) -> list[Comparison]:

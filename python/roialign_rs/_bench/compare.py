@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from roialign_rs._bench.peers import Peer
-from roialign_rs._bench.problem import Array, Operator, Problem, check, ours
+from roialign_rs._bench.problem import OPERATORS, Array, Operator, Problem, check, ours
 from roialign_rs._bench.timing import Sampler, interleave, wall
 from roialign_rs._bench.workloads import Workload
 
 OURS, COPY = "roialign_rs", "copy"
-OPERATORS: dict[Operator, str] = {"avg": "roi_align", "roi_pool": "roi_pool", "backward": "roi_align_backward"}
-"""What is compared, and how users know it."""
+COMPARED: tuple[Operator, ...] = ("avg", "roi_pool", "backward")
+"""The operators of the comparison."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,15 @@ class Comparison:
     refused: Mapping[str, str]
 
 
+def name(op: Operator) -> str:
+    """How users know an operator."""
+    function: str = OPERATORS[op].function.__name__
+    return function
+
+
 def title(workload: Workload, op: Operator) -> str:
     """What a line of the table is called."""
-    return f"{workload.id} {OPERATORS[op]}, {workload.label}"
+    return f"{workload.id} {name(op)}, {workload.label}"
 
 
 def compare(workload: Workload, op: Operator, peers: Sequence[Peer], repeats: int) -> Comparison:
@@ -42,7 +48,7 @@ def compare(workload: Workload, op: Operator, peers: Sequence[Peer], repeats: in
     others, refused = agreeing(peers, problem, ours(problem))
     copy = copying(problem.features.nbytes + int(np.prod(problem.pooled_shape)) * problem.features.itemsize)
     seconds = interleave({OURS: wall(lambda: ours(problem)), COPY: copy, **others}, repeats)
-    return Comparison(title(workload, op), OPERATORS[op], seconds.pop(OURS), seconds.pop(COPY), seconds, refused)
+    return Comparison(title(workload, op), name(op), seconds.pop(OURS), seconds.pop(COPY), seconds, refused)
 
 
 def agreeing(peers: Sequence[Peer], problem: Problem, expected: Array) -> tuple[dict[str, Sampler], dict[str, str]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -13,8 +14,31 @@ import roialign_rs as ra
 from roialign_rs._bench.workloads import Workload
 
 Array: TypeAlias = NDArray[Any]
-Operator: TypeAlias = Literal["avg", "max", "onnx_max", "roi_pool", "backward"]
-"""Modes of ``roi_align``; ``roi_pool`` with its defaults; the gradient of ``roi_align``'s mean for the features."""
+Operator: TypeAlias = str
+"""A key of `OPERATORS`."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """How we are asked for an operator."""
+
+    function: Callable[..., Any]
+    #: Options beside those that every row has.
+    options: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether the row's sampling ratio is an option.
+    samples: bool = True
+    #: Whether it takes a gradient of what is pooled and the shape of the features, instead of features and size.
+    is_backward: bool = False
+
+
+OPERATORS: dict[Operator, Call] = {
+    "avg": Call(ra.roi_align),
+    "max": Call(ra.roi_align, {"mode": "max"}),
+    "onnx_max": Call(ra.roi_align, {"mode": "onnx_max"}),
+    "roi_pool": Call(ra.roi_pool, samples=False),
+    "backward": Call(ra.roi_align_backward, is_backward=True),
+}
+"""What can be timed."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +62,18 @@ class Problem:
 
     @cached_property
     def grads(self) -> Array:
-        """A gradient of what is pooled, for "backward"."""
+        """A gradient of what is pooled, for backward passes."""
         return np.random.default_rng(0).standard_normal(self.pooled_shape, np.float32).astype(self.features.dtype)
+
+    @cached_property
+    def call(self) -> Callable[..., Any]:
+        """Our function with all arguments but layout and output, so that a short call is timed without its arguments."""
+        call, row = OPERATORS[self.op], self.row
+        options = {"spatial_scale": row.spatial_scale, **call.options}
+        if call.samples:
+            options["sampling_ratio"] = row.sampling_ratio
+        given, size = (self.grads, self.features.shape) if call.is_backward else (self.features, row.output_size)
+        return partial(call.function, given, self.boxes, size, **options)
 
     def output(self) -> Array:
         """Memory for what is pooled, touched, and wrong wherever nothing is written."""
@@ -48,17 +82,7 @@ class Problem:
 
 def ours(problem: Problem, *, layout: Literal["NCHW", "NHWC"] = "NCHW", out: Array | None = None) -> Array:
     """Solve it with this package; features must be in the layout."""
-    features, boxes, size = problem.features, problem.boxes, problem.row.output_size
-    options: dict[str, Any] = {"spatial_scale": problem.row.spatial_scale, "layout": layout, "out": out}
-    if problem.op != "roi_pool":
-        options["sampling_ratio"] = problem.row.sampling_ratio
-    result: Array
-    if problem.op == "backward":
-        result = ra.roi_align_backward(problem.grads, boxes, features.shape, **options)
-    elif problem.op == "roi_pool":
-        result = ra.roi_pool(features, boxes, size, **options)
-    else:
-        result = ra.roi_align(features, boxes, size, mode=problem.op, **options)
+    result: Array = problem.call(layout=layout, out=out)
     return result
 
 

@@ -7,13 +7,12 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-import roialign_rs as ra
+from roialign_rs import _core
 from roialign_rs._args import Pair
-from roialign_rs._core import pair
+from roialign_rs._core import flag, pair
 from roialign_rs.jax._boxes import image_count, table
-from roialign_rs.jax._operators import Operator, apply
+from roialign_rs.jax._operators import Call, apply
 
 Layout = Literal["NCHW", "NHWC"]
 
@@ -59,8 +58,8 @@ def roi_align(
         Value of a bin: the mean of its samples ("avg"), their maximum ("max", as in mmcv and OpenVINO), or the maximum
         of all products of weight and cell ("onnx_max", as in the reference implementation of ONNX).
     sample_points : {"center", "interior"}, default "center"
-        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all
-        libraries) or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
+        Position of sample i of n in a bin, as a fraction of its side: ``(i + 1/2) / n`` ("center", as in all libraries)
+        or ``(i + 1) / (n + 1)`` ("interior", as in many drawings).
     batch_indices : (K,) array of int, optional
         Image of each box, from 0, for boxes of shape (K, 4). Not needed if N = 1.
     layout : {"NCHW", "NHWC"}, default "NCHW"
@@ -105,26 +104,13 @@ def roi_align(
     Array([[[[ 6.,  7.],
              [11., 12.]]]], dtype=float32)
     """
-    if not (isinstance(box_grad, (int, np.integer, np.bool_)) and box_grad in (0, 1)):
-        raise TypeError(f"box_grad must be True or False, got {box_grad!r}")
+    box_grad = flag("box_grad", box_grad)
     if box_grad and (mode != "avg" or sample_points != "center"):
         raise ValueError('box_grad must be False unless mode="avg" and sample_points="center"')
     features = jnp.asarray(features)
-    pool = Operator(
-        ra.roi_align,
-        ra.roi_align_backward,
-        pair("output_size", output_size),
-        layout,
-        (
-            ("spatial_scale", spatial_scale),
-            ("sampling_ratio", pair("sampling_ratio", sampling_ratio)),
-            ("aligned", aligned),
-            ("mode", mode),
-            ("sample_points", sample_points),
-        ),
-        has_argmax=mode != "avg",
-        box_grad=bool(box_grad),
-    )
+    op = _core.RoiAlign(sampling_ratio, aligned, mode, sample_points)
+    size, scales = pair("output_size", output_size), (spatial_scale,)
+    pool = Call(op, size, scales, None, layout, has_argmax=mode != "avg", box_grad=box_grad)
     return apply(pool, (features,), table(boxes, batch_indices, image_count(features)))
 
 
@@ -200,12 +186,6 @@ def roi_pool(
              [17., 18.]]]], dtype=float32)
     """
     features = jnp.asarray(features)
-    pool = Operator(
-        ra.roi_pool,
-        ra.roi_pool_backward,
-        pair("output_size", output_size),
-        layout,
-        (("spatial_scale", spatial_scale), ("mode", mode), ("quantization", quantization)),
-        has_argmax=mode == "max",
-    )
+    op = _core.RoiPool(mode, quantization)
+    pool = Call(op, pair("output_size", output_size), (spatial_scale,), None, layout, has_argmax=mode == "max")
     return apply(pool, (features,), table(boxes, batch_indices, image_count(features)))

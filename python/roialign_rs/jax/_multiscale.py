@@ -8,12 +8,13 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-import roialign_rs as ra
+from roialign_rs import _core
 from roialign_rs._args import Pair, sequence
+from roialign_rs._call import as_levels
 from roialign_rs._core import pair
 from roialign_rs.jax._boxes import image_count, table
 from roialign_rs.jax._functions import Layout
-from roialign_rs.jax._operators import Operator, apply
+from roialign_rs.jax._operators import Call, apply
 
 
 def multiscale_roi_align(
@@ -100,19 +101,7 @@ def multiscale_roi_align(
     ((1, 8, 7, 7), 1.0)
     """
     maps = tuple(jnp.asarray(one) for one in sequence("features_list", features_list))
-    pool = Operator(
-        ra.multiscale_roi_align,
-        ra.multiscale_roi_align_backward,
-        pair("output_size", output_size),
-        layout,
-        (
-            ("spatial_scales", tuple(sequence("spatial_scales", spatial_scales))),
-            ("sampling_ratio", pair("sampling_ratio", sampling_ratio)),
-            ("aligned", aligned),
-            ("canonical_size", canonical_size),
-            ("canonical_level", canonical_level),
-            ("rule", rule),
-        ),
-        pyramid=True,
-    )
+    op = _core.RoiAlign(sampling_ratio, aligned, "avg", "center")
+    size, scales = pair("output_size", output_size), tuple(sequence("spatial_scales", spatial_scales))
+    pool = Call(op, size, scales, as_levels(canonical_size, canonical_level, rule, None), layout)
     return apply(pool, maps, table(boxes, batch_indices, image_count(maps[0]) if maps else 0))

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, library
 
+from roialign_rs import _core
 from roialign_rs.torch import _kernels, _pooler
 
 _lock = threading.Lock()
@@ -197,27 +198,35 @@ def _fits(features: Tensor, rois: Tensor, size: Sequence[int]) -> bool:
     return same and features.dim() == 4 and rois.dim() == 2 and rois.size(1) == 5 and min(size) > 0
 
 
-def _roi_align_backward(
-    grad: Tensor, rois: Tensor, spatial_scale: float, _height: int, _width: int, *rest: Any
-) -> Tensor:
-    *input_shape, sampling_ratio, aligned = rest
-    return _kernels.roi_align_backward(grad, rois, input_shape, spatial_scale, sampling_ratio, aligned)
+def _roi_align(
+    features: Tensor, rois: Tensor, scale: float, height: int, width: int, sampling_ratio: int, aligned: bool
+) -> Any:
+    op = _core.RoiAlign(sampling_ratio, aligned, "avg", "center")
+    return _kernels.forward(op, [features], rois, (height, width), [scale])
 
 
-def _roi_pool(features: Tensor, rois: Tensor, spatial_scale: float, height: int, width: int) -> tuple[Tensor, Tensor]:
-    pooled, argmax = _kernels.roi_pool(features, rois, spatial_scale, height, width)
+def _roi_align_backward(grad: Tensor, rois: Tensor, scale: float, _height: int, _width: int, *rest: Any) -> Tensor:
+    *shape, sampling_ratio, aligned = rest
+    op = _core.RoiAlign(sampling_ratio, aligned, "avg", "center")
+    return _kernels.backward(op, grad, rois, [shape], [scale])[0]
+
+
+def _roi_pool(features: Tensor, rois: Tensor, scale: float, height: int, width: int) -> tuple[Tensor, Tensor]:
+    op = _core.RoiPool("max", "caffe")
+    pooled, argmax = _kernels.forward(op, [features], rois, (height, width), [scale], None, True)
     return pooled, argmax.to(torch.int32)
 
 
 def _roi_pool_backward(
-    grad: Tensor, rois: Tensor, argmax: Tensor, spatial_scale: float, _height: int, _width: int, *input_shape: int
+    grad: Tensor, rois: Tensor, argmax: Tensor, scale: float, _height: int, _width: int, *shape: int
 ) -> Tensor:
-    return _kernels.roi_pool_backward(grad, argmax.to(torch.int64), rois, input_shape, spatial_scale)
+    op = _core.RoiPool("max", "caffe")
+    return _kernels.backward(op, grad, rois, [shape], [scale], None, argmax.to(torch.int64))[0]
 
 
 _POOLER = "_multiscale_roi_align"
 _KERNELS: dict[str, Callable[..., Any]] = {
-    "roi_align": _kernels.roi_align,
+    "roi_align": _roi_align,
     "_roi_align_backward": _roi_align_backward,
     "roi_pool": _roi_pool,
     "_roi_pool_backward": _roi_pool_backward,

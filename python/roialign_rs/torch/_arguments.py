@@ -71,9 +71,37 @@ def as_boxes(boxes: Tensor | Sequence[Tensor]) -> Tensor:
         check_dense(f"boxes[{i}]", part)
         if part.dim() != 2 or part.size(1) != 4:
             raise ValueError(f"boxes[{i}]: expected shape (K, 4), got {tuple(part.shape)}")
-    # 16 bits hold no image's number above 2048 (float16) or 256 (bfloat16).
-    wide = [part if part.dtype.itemsize > 2 else part.float() for part in boxes]
-    return torch.cat([torch.nn.functional.pad(part, (1, 0), value=float(i)) for i, part in enumerate(wide)])
+    parts = [_widened(part) for part in boxes]
+    return torch.cat([torch.nn.functional.pad(part, (1, 0), value=float(i)) for i, part in enumerate(parts)])
+
+
+def as_rois(boxes: Tensor | Sequence[Tensor], batch_indices: Tensor | None, images: int) -> Tensor:
+    """Convert the forms of boxes that `roialign_rs` takes, as tensors, to one (K, 5) tensor with the batch index first."""
+    if not isinstance(boxes, Tensor) or boxes.dim() != 2 or boxes.size(1) != 4:
+        if batch_indices is not None:
+            raise ValueError("batch_indices can only be given with boxes of shape (K, 4); leave it out")
+        if isinstance(boxes, (list, tuple)) and len(boxes) != images:
+            raise ValueError(f"boxes: expected a list of one tensor for each of {images} images, got {len(boxes)}")
+        return as_boxes(boxes)
+    check_dense("boxes", boxes)
+    if batch_indices is None:
+        if images != 1:
+            raise ValueError(
+                f"batch_indices is needed for boxes of shape (K, 4) and {images} images; pass it, or boxes of shape (K, 5) "
+                "with the batch index first, or a list of one tensor for each image"
+            )
+        batch_indices = boxes.new_zeros(boxes.size(0), dtype=torch.int64)
+    if not isinstance(batch_indices, Tensor) or batch_indices.is_floating_point():
+        raise TypeError(f"batch_indices must be a tensor of integers, got {batch_indices!r}")
+    if batch_indices.shape != boxes.shape[:1]:
+        raise ValueError(f"batch_indices: expected shape ({boxes.size(0)},), got {tuple(batch_indices.shape)}")
+    wide = _widened(boxes)
+    return torch.cat([batch_indices.to(wide.dtype)[:, None], wide], dim=1)
+
+
+def _widened(boxes: Tensor) -> Tensor:
+    """Return boxes in a dtype that holds the number of any image: 16 bits end at 2048 (float16) or 256 (bfloat16)."""
+    return boxes if boxes.dtype.itemsize > 2 else boxes.float()
 
 
 def check_names(name: str, value: Any) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.fx
 from torch import Tensor
 
-from roialign_rs.torch import _align, _pool, _scripted
+from roialign_rs.torch import _operators, _scripted
 from roialign_rs.torch._arguments import as_boxes, as_flag, as_integer, as_number, as_size, check_cells, check_input
 
 
@@ -96,19 +97,18 @@ def roi_align(
               [14., 15.]]]])
     """
     check_input("input", input)
-    rois = as_boxes(boxes)
-    check_cells("input", input, rois)
-    height, width = as_size(output_size)
-    return _align.roi_align(
+    pooled: Tensor = _pool(
+        _operators.roi_align,
+        "input",
         input,
-        rois,
-        as_number("spatial_scale", spatial_scale),
-        height,
-        width,
+        as_boxes(boxes),
+        output_size,
+        spatial_scale,
         as_integer("sampling_ratio", sampling_ratio),
         as_flag("aligned", aligned),
         as_flag("box_grad", box_grad),
     )
+    return pooled
 
 
 @torch.fx.wrap
@@ -174,16 +174,24 @@ def roi_pool(
     tensor([[[[12., 13.],
               [17., 18.]]]])
     """
-    check_input("input", input)
-    rois = as_boxes(boxes)
-    check_cells("input", input, rois)
     if as_flag("box_grad", box_grad):
         raise ValueError("box_grad must be False: roi_pool rounds boxes, so they have no gradient; use roi_align")
-    height, width = as_size(output_size)
-    # The places of the maxima are twice as many bytes as the maxima, and of use to the backward pass only.
+    check_input("input", input)
+    # The argmax takes twice as many bytes as the maxima, and only the backward pass needs it.
     with_argmax = torch.is_grad_enabled() and input.requires_grad
-    scale = as_number("spatial_scale", spatial_scale)
-    return _pool.roi_pool(input, rois, scale, height, width, with_argmax)[0]
+    pooled: Tensor = _pool(
+        _operators.roi_pool, "input", input, as_boxes(boxes), output_size, spatial_scale, with_argmax
+    )[0]
+    return pooled
+
+
+def _pool(
+    op: Any, name: str, features: Tensor, boxes: Tensor, output_size: Any, spatial_scale: Any, *options: Any
+) -> Any:
+    """Check the arguments that all operators have, and call the operator. ``name`` is that of the features."""
+    check_cells(name, features, boxes)
+    height, width = as_size(output_size)
+    return op(features, boxes, as_number("spatial_scale", spatial_scale), height, width, *options)
 
 
 roi_align.__prepare_scriptable__ = lambda: _scripted.roi_align

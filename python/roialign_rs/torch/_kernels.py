@@ -1,90 +1,77 @@
-"""The functions of this package on CPU tensors, with torchvision's order of arguments and without autograd."""
+"""Any operator of the core on CPU tensors with (K, 5) boxes, without autograd.
+
+`maps` are one map or those of a pyramid, in which ``stages`` has the map of each box.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import torch
 from torch import Tensor
 
 import roialign_rs as ra
+from roialign_rs import _call
+from roialign_rs._core import Operator
 from roialign_rs.torch._memory import as_array, as_tensor
 from roialign_rs.torch._threads import follow_torch
 
 
 @follow_torch
-def roi_align(
-    features: Tensor, boxes: Tensor, spatial_scale: float, height: int, width: int, sampling_ratio: int, aligned: bool
-) -> Tensor:
-    """Pool (K, 5) boxes."""
-    pooled = ra.roi_align(
-        as_array(features),
-        as_array(boxes),
-        (height, width),
-        spatial_scale=spatial_scale,
-        sampling_ratio=sampling_ratio,
-        aligned=aligned,
+def forward(
+    op: Operator,
+    maps: Sequence[Tensor],
+    boxes: Tensor,
+    size: tuple[int, int],
+    scales: Sequence[float],
+    stages: Tensor | None = None,
+    with_argmax: bool = False,
+) -> Any:
+    """Pool boxes: the result, or (result, argmax as int64)."""
+    arrays, table, levels = [as_array(one) for one in maps], as_array(boxes), _levels(stages)
+    pooled = _call.forward(
+        op, arrays, table, None, size, list(scales), levels, with_argmax, "NCHW", None, "raise", None
     )
-    return as_tensor(pooled)
+    return tuple(as_tensor(one) for one in pooled) if with_argmax else as_tensor(pooled)
 
 
 @follow_torch
-def roi_align_backward(
-    grad: Tensor, boxes: Tensor, input_shape: Sequence[int], spatial_scale: float, sampling_ratio: int, aligned: bool
-) -> Tensor:
-    """Gradient for the features."""
-    gradient = ra.roi_align_backward(
-        as_array(grad),
-        as_array(boxes),
-        tuple(input_shape),
-        spatial_scale=spatial_scale,
-        sampling_ratio=sampling_ratio,
-        aligned=aligned,
+def backward(
+    op: Operator,
+    grad: Tensor,
+    boxes: Tensor,
+    shapes: Sequence[Sequence[int]],
+    scales: Sequence[float],
+    stages: Tensor | None = None,
+    argmax: Tensor | None = None,
+) -> list[Tensor]:
+    """Gradient for each map."""
+    sides = [(images, channels, height, width) for images, channels, height, width in shapes]
+    places = None if argmax is None else as_array(argmax)
+    array, table, levels = as_array(grad), as_array(boxes), _levels(stages)
+    gradients: Any = _call.backward(
+        op, array, table, None, sides, list(scales), levels, places, False, "NCHW", None, "raise", None
     )
-    return as_tensor(gradient)
+    return [as_tensor(gradient) for gradient in gradients]
 
 
 @follow_torch
-def roi_align_box_gradient(
-    grad: Tensor, features: Tensor, boxes: Tensor, spatial_scale: float, sampling_ratio: int, aligned: bool
+def box_gradient(
+    op: Operator,
+    grad: Tensor,
+    maps: Sequence[Tensor],
+    boxes: Tensor,
+    scales: Sequence[float],
+    stages: Tensor | None = None,
 ) -> Tensor:
-    """Gradient for (K, 5) boxes, with 0 for the batch index."""
-    gradient = ra.roi_align_box_gradient(
-        as_array(grad),
-        as_array(features),
-        as_array(boxes),
-        spatial_scale=spatial_scale,
-        sampling_ratio=sampling_ratio,
-        aligned=aligned,
-    )
+    """Gradient for the boxes, with 0 for the batch index."""
+    arrays, table, levels = [as_array(one) for one in maps], as_array(boxes), _levels(stages)
+    gradient = _call.box_gradient(op, as_array(grad), arrays, table, None, list(scales), levels, "NCHW", None, "raise")
     return as_tensor(gradient).to(boxes.dtype)
 
 
-@follow_torch
-def roi_pool(
-    features: Tensor, boxes: Tensor, spatial_scale: float, height: int, width: int, with_argmax: bool = True
-) -> tuple[Tensor, Tensor]:
-    """Pool (K, 5) boxes. Also return the argmax as int64, or an empty tensor."""
-    args = (as_array(features), as_array(boxes), (height, width))
-    if not with_argmax:
-        return as_tensor(ra.roi_pool(*args, spatial_scale=spatial_scale)), torch.empty(0, dtype=torch.int64)
-    pooled, argmax = ra.roi_pool(*args, spatial_scale=spatial_scale, return_argmax=True)
-    return as_tensor(pooled), as_tensor(argmax)
-
-
-@follow_torch
-def roi_pool_backward(
-    grad: Tensor, argmax: Tensor, boxes: Tensor, input_shape: Sequence[int], spatial_scale: float
-) -> Tensor:
-    """Gradient for the features."""
-    gradient = ra.roi_pool_backward(
-        as_array(grad),
-        argmax=as_array(argmax),
-        boxes=as_array(boxes),
-        input_shape=tuple(input_shape),
-        spatial_scale=spatial_scale,
-    )
-    return as_tensor(gradient)
+def _levels(stages: Tensor | None) -> _call.Levels | None:
+    return None if stages is None else _call.as_levels(224, 4, "torchvision", as_array(stages))
 
 
 def assign_stages(
@@ -100,48 +87,3 @@ def assign_stages(
         rule="torchvision",
     )
     return as_tensor(stages)
-
-
-@follow_torch
-def multiscale_roi_align(
-    features: Sequence[Tensor],
-    boxes: Tensor,
-    stages: Tensor,
-    spatial_scales: Sequence[float],
-    height: int,
-    width: int,
-    sampling_ratio: int,
-) -> Tensor:
-    """Pool each (K, 5) box from its map."""
-    pooled = ra.multiscale_roi_align(
-        [as_array(one) for one in features],
-        as_array(boxes),
-        (height, width),
-        spatial_scales=tuple(spatial_scales),
-        sampling_ratio=sampling_ratio,
-        aligned=False,
-        stages=as_array(stages),
-    )
-    return as_tensor(pooled)
-
-
-@follow_torch
-def multiscale_roi_align_backward(
-    grad: Tensor,
-    boxes: Tensor,
-    stages: Tensor,
-    input_shapes: Sequence[tuple[int, ...]],
-    spatial_scales: Sequence[float],
-    sampling_ratio: int,
-) -> list[Tensor]:
-    """Gradient for each map."""
-    gradients = ra.multiscale_roi_align_backward(
-        as_array(grad),
-        as_array(boxes),
-        input_shapes,
-        spatial_scales=tuple(spatial_scales),
-        sampling_ratio=sampling_ratio,
-        aligned=False,
-        stages=as_array(stages),
-    )
-    return [as_tensor(gradient) for gradient in gradients]

@@ -17,7 +17,6 @@ use crate::view::ViewMut;
 /// A result: allocated here, or given by the caller.
 pub struct Output<'py> {
     pub array: Bound<'py, PyUntypedArray>,
-    #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "only devices read a result"))]
     layout: Layout,
     memory: Strided,
 }
@@ -53,13 +52,11 @@ impl<'py> Output<'py> {
     }
 
     /// (images, channels, rows, columns).
-    #[cfg(feature = "gpu")]
     pub fn shape(&self) -> [usize; 4] {
         self.memory.shape
     }
 
     /// The same array as something to read.
-    #[cfg(feature = "gpu")]
     pub fn as_input(&self) -> PyResult<Array4<'py>> {
         Array4::new("out", &self.array, self.layout)
     }
