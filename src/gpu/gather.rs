@@ -68,14 +68,14 @@ pub(crate) fn gather<T: Weight>(
         // Boxes are sorted by map and image; invalid ones count as map 0, image 0.
         let first = plan.position(source.stages.start, source.images.start);
         let end = plan.position(source.stages.end - 1, source.images.end);
-        let (mut spread, mut alone) = (Group::default(), Group::default());
+        let (mut large, mut small) = (Group::default(), Group::default());
         for at in first..end {
             let [rows, columns] = most_taps(plan, at);
-            let group = if rows * columns > MOST_TAPS_ALONE { &mut spread } else { &mut alone };
+            let group = if rows * columns > LARGE_BIN { &mut large } else { &mut small };
             group.boxes.push(at);
             group.most_taps = [group.most_taps[0].max(rows), group.most_taps[1].max(columns)];
         }
-        for (spread, group) in [(true, &spread), (false, &alone)] {
+        for (is_large, group) in [(true, &large), (false, &small)] {
             let mut left = &group.boxes[..];
             while !left.is_empty() {
                 let most_taps = context.most_work() / quads;
@@ -84,7 +84,7 @@ pub(crate) fn gather<T: Weight>(
                 let pass = Pass {
                     packed: &packed,
                     most_taps: group.most_taps,
-                    spread,
+                    is_large,
                     maps,
                     items: source.items,
                     target,
@@ -128,15 +128,15 @@ fn sources(maps: &[&Array], most_maps: usize) -> Vec<Source> {
     sources
 }
 
-/// Bins of more taps than this are spread over a workgroup.
-const MOST_TAPS_ALONE: usize = 4096;
+/// Taps of a bin above which a workgroup computes it instead of one invocation.
+const LARGE_BIN: usize = 4096;
 
 /// Some boxes of one part of the features and one of the results.
 struct Pass<'a, T> {
     packed: &'a Packed<T>,
     /// Rows and columns of the largest bin.
     most_taps: [usize; 2],
-    spread: bool,
+    is_large: bool,
     /// The maps that the boxes are on.
     maps: &'a [&'a Array],
     /// Which of their images.
@@ -153,21 +153,25 @@ impl<T: Weight> Pass<'_, T> {
         let bins = (plan.output.height * plan.output.width) as u32;
         let table = context.table(bytemuck::cast_slice(&packed.words))?;
         let weights = context.table(bytemuck::cast_slice(&packed.weights))?;
+        let unused = context.table(&[])?;
         for (at, channels) in results.values.grid().channels.iter().enumerate() {
             let of_channels = self.maps[0].channels_with(channels.start);
             let sources: Vec<_> = self.maps.iter().map(|map| map.part(self.items, of_channels)).collect();
             let target = results.values.part(self.target, at);
             let argmax = results.argmax.as_ref().map(|argmax| argmax.part(self.target, at));
-            let shader = Shader::new(kernel, storage, target.quads(), self.spread).with_maps(sources.len());
+            let new = if self.is_large { Shader::of_large_bins } else { Shader::new };
+            let shader = new(kernel, storage, target.quads()).with_maps(sources.len());
             let mut buffers = vec![&table, &weights, target.buffer];
-            buffers.extend(argmax.as_ref().map(|argmax| argmax.buffer));
+            if kernel != Kernel::Sum {
+                buffers.push(argmax.as_ref().map_or(&unused, |argmax| argmax.buffer));
+            }
             buffers.extend(sources.iter().map(|source| source.buffer));
             // Bindings that no box names.
             buffers.resize(shader.bindings().len(), sources[0].buffer);
             let [rows, columns] = self.most_taps;
             // A bin that is made alone takes at most 47,000 rounds, whichever bins are made in lockstep with it.
             let rounds = nested_rounds(rows.div_ceil(shader.lanes() as usize), columns);
-            if self.spread && context.info.kind == "cpu" && rounds > context.most_rounds() {
+            if self.is_large && context.info.kind == "cpu" && rounds > context.most_rounds() {
                 return Err(Error::Gpu(format!(
                     "{} cannot compute bins of {rows} x {columns} taps; use more bins, or use the CPU",
                     context.info.name

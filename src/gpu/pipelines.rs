@@ -48,7 +48,7 @@ impl Pipelines {
             label: None,
             layout: Some(&layout),
             module: &module,
-            entry_point: None,
+            entry_point: Some(shader.entry_point()),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &shader.constants(),
                 zero_initialize_workgroup_memory: false,

@@ -171,15 +171,12 @@ impl<T: Weight> Step<'_, T> {
             // Without boxes nothing comes in either, and the shader reads none of it.
             let source = grads.part_with(self.row, channels.start);
             let chosen = argmax.and_then(|argmax| argmax.part_with(self.row, channels.start));
-            let empty = context.table(&[])?;
+            let (empty, no_sums) = (context.table(&[])?, context.table(&[])?);
             let buffer = |part: &Option<Part<'_>>| part.as_ref().map_or(&empty, |part| part.buffer).clone();
             let mut buffers = vec![table.clone(), weights.clone(), target.buffer.clone()];
-            buffers.extend(argmax.map(|_| buffer(&chosen)));
-            buffers.push(buffer(&source));
-            if grads.dtype().storage() == Storage::Half {
-                let wide = self.wide.map(|wide| wide.part(self.images, out.channels_with(channels.start)));
-                buffers.push(buffer(&wide));
-            }
+            buffers.extend([buffer(&chosen), buffer(&source)]);
+            let wide = self.wide.map(|wide| wide.part(self.images, out.channels_with(channels.start)));
+            buffers.push(wide.map_or(&no_sums, |wide| wide.buffer).clone());
             let place = |part: &Option<Part<'_>>| match part {
                 Some(part) => [quads(part).wrapping_sub(first), part.quads()],
                 None => [0; 2],
@@ -193,7 +190,7 @@ impl<T: Weight> Step<'_, T> {
                 _ => 0,
             };
             let dispatch = Dispatch {
-                shader: Shader::new(kernel, grads.dtype().storage(), target.quads(), false),
+                shader: Shader::new(kernel, grads.dtype().storage(), target.quads()),
                 buffers: &buffers.iter().collect::<Vec<_>>(),
                 items: 0..(target.items.len() * height * width) as u32,
                 quads: first..first + channels.len().div_ceil(QUAD) as u32,

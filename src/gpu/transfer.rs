@@ -129,7 +129,7 @@ impl Array {
         let per_item = if kernel == Kernel::ToPlanes { pixels.div_ceil(2) } else { pixels };
         let quads = chunk.channels.len().div_ceil(QUAD) as u32;
         let dispatch = Dispatch {
-            shader: Shader::new(kernel, self.dtype().storage(), quads, false),
+            shader: Shader::new(kernel, self.dtype().storage(), quads),
             buffers: &[planes, part.buffer],
             items: 0..(chunk.items.len() * per_item) as u32,
             quads: 0..quads,
