@@ -1,4 +1,4 @@
-//! The forward pass: an invocation, or a workgroup for bins of many taps, makes four channels of one bin.
+//! The forward pass: an invocation computes four channels of one bin; a workgroup computes a bin of many taps.
 
 use std::ops::Range;
 
@@ -15,18 +15,18 @@ use crate::taps::Plan;
 /// What a forward pass writes.
 #[derive(Debug)]
 pub(crate) struct Results {
-    /// The values.
+    /// The pooled values.
     pub values: Array,
-    /// Where each came from, if wanted.
+    /// The argmax of each value, if it is wanted.
     pub argmax: Option<Array>,
 }
 
 impl Results {
-    /// Room for results of pooling these maps.
+    /// Allocates results of this shape for these maps.
     pub fn new(maps: &[&Array], shape: [usize; 4], argmax: bool) -> Result<Self> {
         let features = maps[0];
         let context = &features.context;
-        // Both are cut alike, so that a shader finds them at the same places.
+        // Values and argmax are cut alike, so that one index is for both.
         let largest = if argmax { Dtype::I64 } else { features.dtype() };
         let bytes = largest.storage().sum_bytes();
         let grid = Grid::new(
@@ -39,7 +39,7 @@ impl Results {
         Ok(Self { values: Array::new(context, shape, features.dtype(), grid)?, argmax })
     }
 
-    /// Rows that lie together; a plan must not reach over them.
+    /// Ranges of rows that are not cut. The boxes of a plan must be within one of them.
     pub fn rows(&self) -> &[Range<usize>] {
         &self.values.grid().items
     }
@@ -65,7 +65,7 @@ pub(crate) fn gather<T: Weight>(
             images: source.images.clone(),
             rows: results.rows()[target].clone(),
         };
-        // Boxes are sorted by map and image; invalid ones count as map 0, image 0.
+        // A plan is sorted by map and image. Invalid boxes are at map 0, image 0.
         let first = plan.position(source.stages.start, source.images.start);
         let end = plan.position(source.stages.end - 1, source.images.end);
         let (mut large, mut small) = (Group::default(), Group::default());
@@ -97,23 +97,23 @@ pub(crate) fn gather<T: Weight>(
     context.end_call()
 }
 
-/// Boxes that are pooled alike, as the plan counts them.
+/// Positions in the plan of boxes with small bins, or with large ones.
 #[derive(Default)]
 struct Group {
     boxes: Vec<usize>,
-    /// Rows and columns of the largest bin.
+    /// The most taps of a bin along y, and along x.
     most_taps: [usize; 2],
 }
 
-/// What one dispatch reads.
+/// The maps and images of one dispatch.
 struct Source {
     stages: Range<usize>,
-    /// Which part of the images, and which images these are.
+    /// The part of each map, and the images in it.
     items: usize,
     images: Range<usize>,
 }
 
-/// Maps that lie in one piece are read together, as many as the device allows; others part by part.
+/// Consecutive maps that are not cut are read together, as many as the device allows. Others are read part by part.
 fn sources(maps: &[&Array], most_maps: usize) -> Vec<Source> {
     let is_whole = |map: &Array| map.grid().items.len() == 1 && map.grid().channels.len() == 1;
     let mut sources = Vec::new();
@@ -131,17 +131,17 @@ fn sources(maps: &[&Array], most_maps: usize) -> Vec<Source> {
 /// Taps of a bin above which a workgroup computes it instead of one invocation.
 const LARGE_BIN: usize = 4096;
 
-/// Some boxes of one part of the features and one of the results.
+/// One dispatch: some boxes, one part of the features, and one part of the results.
 struct Pass<'a, T> {
     packed: &'a Packed<T>,
-    /// Rows and columns of the largest bin.
+    /// The most taps of a bin along y, and along x.
     most_taps: [usize; 2],
     is_large: bool,
-    /// The maps that the boxes are on.
+    /// The maps of the boxes.
     maps: &'a [&'a Array],
-    /// Which of their images.
+    /// Which part of the images.
     items: usize,
-    /// Which rows of the results.
+    /// Which part of the rows of the results.
     target: usize,
 }
 
@@ -166,10 +166,10 @@ impl<T: Weight> Pass<'_, T> {
                 buffers.push(argmax.as_ref().map_or(&unused, |argmax| argmax.buffer));
             }
             buffers.extend(sources.iter().map(|source| source.buffer));
-            // Bindings that no box names.
+            // The number of bindings is a power of two. No box is on these maps.
             buffers.resize(shader.bindings().len(), sources[0].buffer);
             let [rows, columns] = self.most_taps;
-            // A bin that is made alone takes at most 47,000 rounds, whichever bins are made in lockstep with it.
+            // Small bins take at most 47,000 rounds, even if bins of other shapes run in lockstep with them.
             let rounds = nested_rounds(rows.div_ceil(shader.lanes() as usize), columns);
             if self.is_large && context.info.kind == "cpu" && rounds > context.most_rounds() {
                 return Err(Error::Gpu(format!(

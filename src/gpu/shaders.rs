@@ -1,8 +1,8 @@
 //! The shaders: the text of each, its entry point, its bindings, and the constants that are filled in when it is
 //! compiled.
 //!
-//! A module consists of two to seven files. The first says how elements are stored. Kernels of one module are entry
-//! points.
+//! The text is a file that says how elements are stored, and after it the files of the forward pass, of the backward pass
+//! or of the copies to and from the host. Each of these three texts has an entry point for each of its kernels.
 
 use std::fmt::Write;
 
