@@ -153,6 +153,7 @@ impl<T: Weight> Pass<'_, T> {
         let bins = (plan.output.height * plan.output.width) as u32;
         let table = context.table(bytemuck::cast_slice(&packed.words))?;
         let weights = context.table(bytemuck::cast_slice(&packed.weights))?;
+        // Bound as the argmax if none is wanted.
         let unused = context.table(&[])?;
         for (at, channels) in results.values.grid().channels.iter().enumerate() {
             let of_channels = self.maps[0].channels_with(channels.start);
