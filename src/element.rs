@@ -5,8 +5,8 @@ use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 use half::{bf16, f16};
 
-/// Applies `f` to each value. Unlike `array::map` it is sure to be inlined, and so compiled for its caller's
-/// instruction set.
+/// Applies `f` to each value. Unlike `array::map` it is always inlined, and so compiled for the instruction set of its
+/// caller.
 #[inline(always)]
 pub(crate) fn each<A: Copy, B: Copy + Default, const N: usize>(values: [A; N], f: impl Fn(A) -> B) -> [B; N] {
     let mut results = [B::default(); N];
@@ -16,7 +16,7 @@ pub(crate) fn each<A: Copy, B: Copy + Default, const N: usize>(values: [A; N], f
     results
 }
 
-/// Conversions that an instruction set may do in hardware.
+/// Conversions that some instruction sets have in hardware.
 pub trait Conversions {
     /// Half floats, as bits, to `f32`.
     #[inline(always)]
@@ -75,14 +75,14 @@ element!(u8, f32, f32, C, |values: [u8; N]| each(values, f32::from), |values: [f
     |value| value.round() as u8
 ));
 
-/// A bfloat16 is the upper half of a float. The `half` crate branches on NaN, which keeps loops from being
-/// vectorised.
+/// A bfloat16 is the upper half of an `f32`. The `half` crate branches on NaN, so loops over it are not vectorised.
 #[inline(always)]
 fn widen_bf16(value: bf16) -> f32 {
     f32::from_bits(u32::from(value.to_bits()) << 16)
 }
 
-/// Rounds to nearest even by adding half of the last place that stays; NaN keeps its sign and becomes quiet.
+/// Rounds to nearest even: adds half a unit of the last kept bit, and 1 less than that if the bit is 0, so that ties go to
+/// even. NaN keeps its sign and becomes quiet.
 #[inline(always)]
 fn narrow_bf16(value: f32) -> bf16 {
     let bits = value.to_bits();
@@ -91,7 +91,7 @@ fn narrow_bf16(value: f32) -> bf16 {
     bf16::from_bits((kept >> 16) as u16)
 }
 
-/// A type of arithmetic: `f32` or `f64`. Boxes and weights have one of them.
+/// A type of arithmetic: `f32` or `f64`. Boxes and weights have one of these types.
 pub trait Real:
     Element<Compute = Self, Output = Self>
     + Default
@@ -213,8 +213,8 @@ mod tests {
     fn bfloat16_agrees_with_the_half_crate() {
         let special =
             [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE, 0.0, -0.0];
-        let spread = (0..1 << 16).map(|i| f32::from_bits(i * 65_521));
-        for value in spread.chain(special) {
+        let all_exponents = (0..1 << 16).map(|i| f32::from_bits(i * 65_521));
+        for value in all_exponents.chain(special) {
             let [ours] = bf16::narrow::<Portable, 1>([value]);
             assert_eq!(ours.to_bits(), bf16::from_f32(value).to_bits(), "{value}");
             let [widened, ..] = bf16::widen::<Portable, 1>([ours]);

@@ -172,7 +172,7 @@ pub enum Error {
         /// What to write instead.
         hint: &'static str,
     },
-    /// Boxes without batch indices, and more or fewer images than one.
+    /// Boxes have no batch indices, although there is not exactly one image.
     #[error(
         "batch_indices is needed for boxes of shape (K, 4) and {images} images; pass it, or boxes of shape (K, 5) with \
          the batch index first, or a list of one array for each image"
@@ -225,7 +225,7 @@ pub(crate) fn reserve_more<T>(items: &mut Vec<T>, count: usize, what: &'static s
     items.try_reserve(count).map_err(|_| Error::NoMemory { count, what })
 }
 
-/// A tuple as Python prints it.
+/// Formats a tuple as Python does.
 pub(crate) fn tuple<T: fmt::Display>(items: &[T]) -> String {
     let items: Vec<_> = items.iter().map(ToString::to_string).collect();
     match items.as_slice() {

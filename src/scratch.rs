@@ -1,4 +1,4 @@
-//! Memory that threads keep from task to task and from call to call, and its limit.
+//! Scratch memory: buffers that threads keep from task to task and from call to call, up to a limit.
 
 use std::any::Any;
 use std::mem;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 
-/// Memory that can be kept.
+/// A type of buffers that threads can keep.
 pub trait Scratch: Default + Any + Send {
     /// Bytes on the heap, used or not.
     fn bytes(&self) -> usize;
@@ -17,16 +17,17 @@ pub fn bytes_of<T>(items: &Vec<T>) -> usize {
     items.capacity() * size_of::<T>()
 }
 
-/// Bound on the idle scratch of all threads together. A value that would exceed it is freed at the end of its task.
+/// Most bytes of kept scratch, of all threads together. A value that would exceed it is freed at the end of its task.
 const MOST_KEPT: usize = 256 << 20;
 
-/// Bytes of idle scratch, and of what tasks have borrowed of it.
+/// Bytes of kept scratch, including values that tasks have borrowed with [`with`].
 static KEPT_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// The scratch of every running thread.
+/// The kept scratch of every running thread.
 static THREADS: Mutex<Vec<Weak<Mutex<Kept>>>> = Mutex::new(Vec::new());
 
-/// The list of threads, unless it stays locked: a child that was forked while it was locked finds it so for ever.
+/// Locks the list of threads. Gives up after some attempts: in a child that was forked while it was locked, it stays
+/// locked for ever.
 fn threads() -> Option<MutexGuard<'static, Vec<Weak<Mutex<Kept>>>>> {
     const PATIENCE: usize = 1000;
     (0..PATIENCE).find_map(|_| {
@@ -38,7 +39,7 @@ fn threads() -> Option<MutexGuard<'static, Vec<Weak<Mutex<Kept>>>>> {
     })
 }
 
-/// What one thread keeps: a value of each type.
+/// The values that one thread keeps, one of each type, with the bytes that count for each.
 #[derive(Default)]
 struct Kept(Vec<(Box<dyn Any + Send>, usize)>);
 
@@ -49,7 +50,7 @@ impl Kept {
         Some((value.downcast().ok()?, bytes))
     }
 
-    /// Gives all of it back; bytes that were kept.
+    /// Frees all values. Returns their bytes.
     fn clear(&mut self) -> usize {
         let kept = mem::take(&mut self.0).iter().map(|(_, bytes)| bytes).sum();
         KEPT_BYTES.fetch_sub(kept, Ordering::Relaxed);
@@ -64,7 +65,7 @@ impl Drop for Kept {
 }
 
 thread_local! {
-    /// Others lock it for a moment, to free what it holds: whoever finds it locked does without.
+    /// Another thread may lock it in [`release`]. If it is locked, its own thread uses fresh memory instead.
     static OWN: Arc<Mutex<Kept>> = new_thread();
 }
 
@@ -77,12 +78,12 @@ fn new_thread() -> Arc<Mutex<Kept>> {
     kept
 }
 
-/// Makes the thread-local slot now: on first use the C library aborts if it cannot allocate it.
+/// Initialises the thread-local variable. Doing so later, with no memory left, would abort the process.
 pub fn prepare() {
     OWN.with(|_| ());
 }
 
-/// Lends the thread's value of a type, made on first use.
+/// Lends the thread's value of a type, or a new one.
 pub fn with<S: Scratch, R>(use_it: impl FnOnce(&mut S) -> R) -> R {
     let (mut value, before) = taken::<S>().unwrap_or_default();
     let result = use_it(&mut value);
@@ -90,24 +91,24 @@ pub fn with<S: Scratch, R>(use_it: impl FnOnce(&mut S) -> R) -> R {
     result
 }
 
-/// Takes the thread's value of a type away.
+/// Takes the thread's value of a type, or a new one. It no longer counts.
 pub fn take<S: Scratch>() -> S {
     let Some((value, bytes)) = taken::<S>() else { return S::default() };
     KEPT_BYTES.fetch_sub(bytes, Ordering::Relaxed);
     *value
 }
 
-/// Keeps a value for this thread, or frees it where [`MOST_KEPT`] would be exceeded.
+/// Keeps a value for this thread, or frees it if [`MOST_KEPT`] would be exceeded.
 pub fn keep<S: Scratch>(value: S) {
     put_back(Box::new(value), 0);
 }
 
-/// A value, and its bytes as they are counted.
+/// The thread's value of a type, and the bytes that count for it.
 fn taken<S: Scratch>() -> Option<(Box<S>, usize)> {
     OWN.with(|own| own.try_lock().ok()?.take::<S>())
 }
 
-/// Keeps or frees a value of which so many bytes are counted.
+/// Keeps or frees a value for which `before` bytes count.
 fn put_back<S: Scratch>(value: Box<S>, before: usize) {
     let bytes = value.bytes();
     if bytes != before {
@@ -123,7 +124,7 @@ fn put_back<S: Scratch>(value: Box<S>, before: usize) {
     }
 }
 
-/// Frees all idle scratch; returns its bytes.
+/// Frees all scratch that no task has borrowed. Returns its bytes.
 #[cfg(any(test, feature = "python"))]
 pub fn release() -> usize {
     let threads: Vec<_> =
@@ -135,7 +136,7 @@ pub fn release() -> usize {
 mod tests {
     use super::*;
 
-    /// Says that it is so large.
+    /// Claims to have this many bytes.
     #[derive(Default)]
     struct Large(usize);
 
@@ -145,7 +146,7 @@ mod tests {
         }
     }
 
-    /// One test, for all tests of a process share what is released.
+    /// One test for all: `release` frees the scratch of every test of the process.
     #[test]
     fn scratch_is_kept_up_to_a_bound_and_released() {
         with(|large: &mut Large| large.0 = 10);

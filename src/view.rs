@@ -18,7 +18,7 @@ fn contiguous<E>(shape: [usize; 4]) -> [isize; 4] {
     strides
 }
 
-/// Channels come second here.
+/// Reorders NHWC to NCHW.
 fn from_channels_last<T: Copy>([images, rows, columns, channels]: [T; 4]) -> [T; 4] {
     [images, channels, rows, columns]
 }
@@ -106,7 +106,7 @@ impl<'a, E> View<'a, E> {
         (row == column * width as isize).then_some(Self { shape, ..*self })
     }
 
-    /// Where an element lies. Reading there is sound if `index` is inside the shape.
+    /// Address of an element. Reading it is sound if `index` is inside the shape.
     #[inline(always)]
     pub(crate) fn pointer(&self, index: [usize; 4]) -> *const u8 {
         debug_assert!(index.iter().zip(self.shape).all(|(&i, n)| i < n), "{index:?} in {:?}", self.shape);
@@ -115,12 +115,11 @@ impl<'a, E> View<'a, E> {
 }
 
 impl<E: Copy> View<'_, E> {
-    /// Copies the elements from `index` on along an axis.
+    /// Copies consecutive elements along an axis, from `index` on.
     pub(crate) fn read_run(&self, index: [usize; 4], axis: usize, run: &mut [E]) {
         assert_run(self.shape, index, axis, run.len());
         let (first, stride) = (self.base.wrapping_offset(offset(index, self.strides)), self.strides[axis]);
-        // SAFETY: the run lies inside the shape; elements may be anywhere in memory, so that they are copied as
-        // bytes or read unaligned.
+        // SAFETY: the run is inside the shape. Elements need not be aligned: they are copied as bytes or read unaligned.
         unsafe {
             if stride == size_of::<E>() as isize {
                 std::ptr::copy_nonoverlapping(first, run.as_mut_ptr().cast(), size_of_val(run));
@@ -134,11 +133,11 @@ impl<E: Copy> View<'_, E> {
 }
 
 impl<E: Copy> ViewMut<'_, E> {
-    /// Writes elements from `index` on along an axis. They must be of no other task.
+    /// Writes consecutive elements along an axis, from `index` on. No other task may write them.
     pub(crate) fn write_run(&self, index: [usize; 4], axis: usize, run: &[E]) {
         assert_run(self.shape, index, axis, run.len());
         let (first, stride) = (self.base.wrapping_offset(offset(index, self.strides)), self.strides[axis]);
-        // SAFETY: as in `read_run`; that nobody else writes there is what the type asks of tasks.
+        // SAFETY: as in `read_run`, and each element is written by one task alone, as the type requires.
         unsafe {
             if stride == size_of::<E>() as isize {
                 std::ptr::copy_nonoverlapping(run.as_ptr().cast(), first, size_of_val(run));
@@ -152,14 +151,14 @@ impl<E: Copy> ViewMut<'_, E> {
 }
 
 fn assert_run(shape: [usize; 4], mut index: [usize; 4], axis: usize, length: usize) {
-    assert!(length > 0, "an empty run lies nowhere");
+    assert!(length > 0, "a run has at least one element");
     index[axis] += length - 1;
     assert!(index.iter().zip(shape).all(|(&i, n)| i < n), "a run ends at {index:?} in {shape:?}");
 }
 
 /// A writable view of a 4-d array, shared between the threads of one call.
 ///
-/// Each element is written by one task alone. [`crate::cpu`] divides its work so, which makes the shared writes sound.
+/// Each element is written by one task alone. [`crate::cpu`] divides its work that way, which makes the shared writes sound.
 #[derive(Debug)]
 pub struct ViewMut<'a, E> {
     base: *mut u8,
@@ -212,13 +211,12 @@ impl<'a, E> ViewMut<'a, E> {
         Self { shape: from_channels_last(self.shape), strides: from_channels_last(self.strides), ..self }
     }
 
-    /// What was written, to be read by the only task that writes it.
+    /// A view for reading. A task may only read elements that no other task writes.
     pub(crate) fn written(&self) -> View<'_, E> {
         View { base: self.base, shape: self.shape, strides: self.strides, borrow: PhantomData }
     }
 
-    /// Where an element lies. Writing there is sound if `index` is inside the shape and no other task
-    /// writes it.
+    /// Address of an element. Writing it is sound if `index` is inside the shape and no other task writes it.
     #[inline(always)]
     pub(crate) fn pointer(&self, index: [usize; 4]) -> *mut u8 {
         debug_assert!(index.iter().zip(self.shape).all(|(&i, n)| i < n), "{index:?} in {:?}", self.shape);

@@ -1,10 +1,15 @@
 """Importing the package starts nothing and brings nothing along."""
 
+import ast
 import sys
 import sysconfig
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 from subprocesses import python
+
+import roialign_rs
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -68,3 +73,28 @@ del multiarray._ARRAY_API  # the table of functions
 print(roialign_rs.roi_align(numpy.ones((1, 1, 4, 4)), [[0, 0, 4, 4]], 1).item())
 """
     assert python(code) == "1.0"
+
+
+def imported(name: str, path: Path, modules: dict[str, Path]) -> set[str]:
+    """Find the modules of the package that a file imports: at its top, in functions, and for type checkers alone."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names if names <= modules.keys() else {node.module} | names
+    return found & modules.keys() - {name}
+
+
+def test_no_modules_import_each_other():
+    root = Path(roialign_rs.__file__).parent
+    modules = {
+        ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in root.rglob("*.py*")
+        if path.suffix in (".py", ".pyi")
+    }
+    assert "roialign_rs._explain" in modules
+    graph = {name: imported(name, path, modules) for name, path in modules.items()}
+    assert graph["roialign_rs._explain"] >= {"roialign_rs._align", "roialign_rs._explanation"}
+    TopologicalSorter(graph).prepare()  # raises a CycleError that names the circle

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from roialign_rs import _draw as draw
 from roialign_rs._axis import Floats, Ints
+from roialign_rs._footprint import Footprint
 from roialign_rs._rectangles import area, common, rectangle, size, without
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from roialign_rs._explanation import Explanation
 
 Places = dict[int, float]
 """Position of the values in their cells along one axis, by row or column, where it is not the usual one."""
@@ -27,7 +26,7 @@ _SMALL = 1 / 6
 _USUAL, _HIGH = 0.8, 0.25
 
 
-def draw_pooling(panel: Axes, e: Explanation) -> None:
+def draw_pooling(panel: Axes, e: Footprint) -> None:
     """Colour the cells that the two roundings of RoI pooling lose and gain."""
     height, width = e.map_size
     box, quantised, region = (rectangle(part) for part in (e.mapped_box, e.quantised_box, e.pooled_region))
@@ -63,7 +62,7 @@ def draw_pooling(panel: Axes, e: Explanation) -> None:
     )
 
 
-def draw_align(panel: Axes, e: Explanation) -> None:
+def draw_align(panel: Axes, e: Footprint) -> None:
     """Shade each cell by its weight in RoI Align, and connect the first sample with its four cells."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -101,7 +100,7 @@ def draw_align(panel: Axes, e: Explanation) -> None:
     )
 
 
-def _draw_bins(panel: Axes, e: Explanation) -> None:
+def _draw_bins(panel: Axes, e: Footprint) -> None:
     """Draw the box, its bins and their samples."""
     draw.outline(panel, e.bins.reshape(-1, 4), draw.BIN, linewidth=1.6)
     draw.outline(panel, [rectangle(e.mapped_box)], draw.BOX, linewidth=2.2)
@@ -122,7 +121,7 @@ def _draw_taps(panel: Axes, point: Floats, cells: Ints, weights: Floats, sides: 
             draw.write(panel, *place, f"{weight:.3f}", color=draw.POINT, fontweight="bold")
 
 
-def _enlarge(panel: Axes, e: Explanation, point: Floats) -> None:
+def _enlarge(panel: Axes, e: Footprint, point: Floats) -> None:
     """Draw a small box again, enlarged, in a corner away from the cells of its first sample."""
     (left, right), (bottom, top) = panel.get_xlim(), panel.get_ylim()
     corners = np.stack([e.bins[0, 0, :2], e.bins[-1, -1, 2:]])
@@ -138,7 +137,7 @@ def _enlarge(panel: Axes, e: Explanation, point: Floats) -> None:
     panel.indicate_inset_zoom(lens, edgecolor="#666666")
 
 
-def _point_size(panel: Axes, e: Explanation) -> float:
+def _point_size(panel: Axes, e: Footprint) -> float:
     """Return a marker size, in points, for which neighbouring samples do not overlap."""
     width, height = np.abs(e.bins[0, 0, 2:] - e.bins[0, 0, :2])
     ry, rx = e.sample_points.shape[2:4]
@@ -158,14 +157,14 @@ def _largest(features: NDArray[Any], bins: Ints) -> set[tuple[int, int]]:
     return cells
 
 
-def _depths(e: Explanation) -> Places:
+def _depths(e: Footprint) -> Places:
     """Return the rows whose values are written higher, because samples cover the usual place."""
     y = e.sample_points[e.tap_weights.any(axis=-1), 1]
     rows = np.unique(y[(y % 1 > 0.65) & (y >= 0) & (y < e.map_size[0])].astype(np.int64))
     return dict.fromkeys(rows.tolist(), _HIGH)
 
 
-def _sides(e: Explanation) -> Places:
+def _sides(e: Footprint) -> Places:
     """Return the columns whose numbers stand left or right, because the edge of a bin is in the middle."""
     edges = np.append(e.bins[0, :, 0], e.bins[0, -1, 2])
     middle = edges[np.abs(edges % 1 - 0.5) < 0.3]

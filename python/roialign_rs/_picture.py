@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from roialign_rs import _draw as draw, _plot as plot
 from roialign_rs._axis import Floats
+from roialign_rs._explanation import Explanation
 from roialign_rs._rectangles import Rectangle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from roialign_rs._explanation import Explanation
 
 _WIDTH = 6.2
 """Width of each of the three panels in inches."""

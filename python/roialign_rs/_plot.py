@@ -9,13 +9,12 @@ import numpy as np
 
 from roialign_rs import _draw as draw, _panels as panels
 from roialign_rs._args import shown
+from roialign_rs._footprint import Footprint
 from roialign_rs._rectangles import Rectangle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from roialign_rs._explanation import Explanation
 
 ABOVE, BELOW = 0.5, 1.3
 """Heights of the title and of the legend in inches."""
@@ -25,7 +24,7 @@ _REACH = 24
 """A box that misses the map by at most this many cells is shown together with the edge of the map."""
 
 
-def plot_explanation(e: Explanation, ax: Axes | Sequence[Axes] | None) -> Figure:
+def plot_explanation(e: Footprint, ax: Axes | Sequence[Axes] | None) -> Figure:
     """Draw both panels. See `Explanation.plot`."""
     plt = pyplot()
     from matplotlib.axes import Axes
@@ -67,13 +66,13 @@ def pyplot() -> Any:
     return plt
 
 
-def panel_height(e: Explanation, width: float) -> float:
+def panel_height(e: Footprint, width: float) -> float:
     """Return the height of a panel of this width, such that its cells are square."""
     left, top, right, bottom = window(e)
     return width * float(np.clip((bottom - top) / (right - left), 0.3, 1.6))
 
 
-def window(e: Explanation) -> Rectangle:
+def window(e: Footprint) -> Rectangle:
     """Return the part of the plane to show: the box, its roundings and a margin.
 
     Of the plane off the map it shows 2 cells. If the box misses the map by at most `_REACH` cells, it shows the box.
@@ -102,7 +101,7 @@ def _interval(ends: Any, extent: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _draw_map(panel: Axes, e: Explanation) -> None:
+def _draw_map(panel: Axes, e: Footprint) -> None:
     """Draw the empty cells, with y downwards and square cells."""
     from matplotlib.ticker import MaxNLocator
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from roialign_rs._axis import Cells, Ints
+from roialign_rs._footprint import Footprint
 from roialign_rs._rectangles import size
-
-if TYPE_CHECKING:
-    from roialign_rs._axis import Cells, Ints
-    from roialign_rs._explanation import Explanation
 
 _MOST_CELLS = 40
 """Maximum side, in cells, of a box that is drawn with one character per cell."""
 
 
-def report(e: Explanation) -> str:
+def report(e: Footprint) -> str:
     """Return the summary. See `Explanation.__str__`."""
     x1, y1, x2, y2 = e.box
     rows, columns, ry, rx = e.sample_points.shape[:4]
@@ -47,7 +45,7 @@ def report(e: Explanation) -> str:
     return "\n".join([*lines, _cells_of_the_box(e._touched), *_drawing(e), *_results(e)])
 
 
-def _outside(e: Explanation) -> list[str]:
+def _outside(e: Footprint) -> list[str]:
     """Return a line on the part of the box that is off the map, if there is one."""
     if e.is_outside:
         return ["  outside the map  the whole box"]
@@ -65,7 +63,7 @@ def _cells_of_the_box(cells: Cells) -> str:
     return f"  cells of the box {all_cells}, of which {without_point} hold no point and {without_weight} have no weight"
 
 
-def _drawing(e: Explanation) -> list[str]:
+def _drawing(e: Footprint) -> list[str]:
     """Draw both operators side by side, one character per cell."""
     columns, rows = (range(axis.touched.start, axis.touched.stop) for axis in (e._touched.x, e._touched.y))
     if not 0 < max(len(rows), len(columns)) <= _MOST_CELLS or min(len(rows), len(columns)) == 0:
@@ -91,7 +89,7 @@ def _drawing(e: Explanation) -> list[str]:
     return lines
 
 
-def _results(e: Explanation) -> list[str]:
+def _results(e: Footprint) -> list[str]:
     """Return tables of the results of both operators, if there are features."""
     if e.features is None:
         return []

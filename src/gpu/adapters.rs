@@ -1,4 +1,4 @@
-//! The adapters of this machine: their list, the choice of one, and the error if none fits.
+//! The adapters of this machine: the list, the choice of one, and the error if none fits.
 
 use std::fs;
 use std::process;
@@ -23,13 +23,13 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
-    /// Whether a user who asks for `name` means this adapter.
+    /// Whether `name` is part of this adapter's name, or "auto".
     fn is_called(&self, name: &str) -> bool {
         name == "auto" || self.name.to_lowercase().contains(&name.to_lowercase())
     }
 }
 
-/// What float64 takes: integers as wide tell NaN apart.
+/// The features that float64 needs. 64-bit integers are for the test for NaN.
 pub const FLOAT64: wgpu::Features = wgpu::Features::SHADER_F64.union(wgpu::Features::SHADER_INT64);
 
 /// The adapters of this machine. None of them is opened.
@@ -70,7 +70,7 @@ pub fn describe(adapter: &wgpu::Adapter) -> DeviceInfo {
     }
 }
 
-/// The best adapter that is allowed; the first one among equals.
+/// The best allowed adapter of this name, the first one among equals.
 pub fn choose(adapters: Vec<wgpu::Adapter>, name: &str, allow_cpu: bool) -> Result<wgpu::Adapter> {
     let infos: Vec<_> = adapters.iter().map(describe).collect();
     let rank = |info: &DeviceInfo| {
@@ -105,7 +105,7 @@ fn none_found(infos: &[DeviceInfo], name: &str) -> String {
         infos if infos.iter().all(|info| info.kind == "cpu") => format!(
             "{what}, only an adapter that computes on the CPU: {}; {INSTALL_DRIVER}{}",
             found.join(", "),
-            // Not for one that was refused for its name, which no option changes.
+            // allow_cpu=True does not help if the name excludes the adapter.
             if infos.iter().any(|info| info.is_called(name)) {
                 ", or pass allow_cpu=True to use it for tests"
             } else {
@@ -121,8 +121,7 @@ const INSTALL_DRIVER: &str = "install the GPU's Vulkan driver (AMD and Intel: ap
      the GL and Vulkan part of its driver, and on a machine without a display set VK_DRIVER_FILES to the path of \
      nvidia_icd.json)";
 
-/// Whether the dynamic linker can load the loader: like it, takes the first one that the path names, or else one that
-/// is known to the system.
+/// Whether the dynamic linker finds the loader: the first one on `LD_LIBRARY_PATH`, or else the one in the system's cache.
 fn has_vulkan_loader() -> bool {
     const LOADER: &str = "libvulkan.so.1";
     let path = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Arrays on the device: channel-last, four channels side by side, cut into parts that a binding can hold.
+//! Arrays on the device: channel-last, in quads of four channels, and cut into parts that fit into a binding.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -85,7 +85,7 @@ transfer!(f32, F32, f32, |v| v, |v| v);
 transfer!(f64, F64, f64, |v| v, |v| v);
 transfer!(i64, I64, i64, |v| v, |v| v);
 
-/// Channels that lie side by side in one vector of a shader.
+/// Channels of one vector of a shader.
 pub const QUAD: usize = 4;
 
 /// An array on a device.
@@ -98,7 +98,7 @@ pub struct Array {
     parts: Vec<Arc<Buffer>>,
 }
 
-/// How an array is cut: first between images (or rois), then between channels.
+/// How an array is cut into parts: between images (or rois), and between channels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Grid {
     pub items: Vec<Range<usize>>,
@@ -106,14 +106,13 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// Cuts an array so that a part takes at most `limit` bytes.
+    /// Cuts an array into parts of at most `limit` bytes.
     pub fn of(shape: [usize; 4], element: u64, limit: u64) -> Result<Self> {
         let channels = 0..shape[1];
         Self::new(shape, std::slice::from_ref(&channels), element, limit)
     }
 
-    /// Cuts an array so that a part takes at most `limit` bytes, and no part contains channels of two of
-    /// `within`.
+    /// Cuts an array into parts of at most `limit` bytes. The channels of a part are within one of the ranges `within`.
     pub fn new(shape: [usize; 4], within: &[Range<usize>], element: u64, limit: u64) -> Result<Self> {
         let [items, _, height, width] = shape;
         let quad = (height * width * QUAD) as u64 * element;
@@ -137,7 +136,7 @@ fn steps(range: Range<usize>, step: usize) -> impl Iterator<Item = Range<usize>>
     range.step_by(step).map(move |first| first..end.min(first.saturating_add(step)))
 }
 
-/// The coarsest ranges along an axis that no array cuts: they have the same length there.
+/// Cuts an axis, which has the same length in all arrays, wherever one of the arrays is cut.
 pub(super) fn common<'a>(
     arrays: &[&'a Array],
     axis: impl Fn(&'a Array) -> &'a Vec<Range<usize>>,
@@ -147,7 +146,7 @@ pub(super) fn common<'a>(
     cuts.iter().zip(cuts.iter().skip(1)).map(|(&start, &end)| start..end).collect()
 }
 
-/// One buffer of an array.
+/// A part of an array: one buffer.
 pub(super) struct Part<'a> {
     pub buffer: &'a Arc<Buffer>,
     pub items: Range<usize>,
@@ -155,7 +154,7 @@ pub(super) struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Quads of channels.
+    /// Number of quads of channels.
     pub fn quads(&self) -> u32 {
         self.channels.len().div_ceil(QUAD) as u32
     }
@@ -199,7 +198,7 @@ impl Array {
         Arc::ptr_eq(&self.context, &device.0)
     }
 
-    /// Images (or rois) that lie together.
+    /// The images (or rois) of each part.
     pub(crate) fn rows(&self) -> &[Range<usize>] {
         &self.grid.items
     }
@@ -216,7 +215,7 @@ impl Array {
         }
     }
 
-    /// Which range of channels one of them lies in.
+    /// Index of the range of channels that contains `channel`.
     pub(super) fn channels_with(&self, channel: usize) -> usize {
         self.grid.channels.partition_point(|range| range.end <= channel)
     }

@@ -1,4 +1,4 @@
-//! Device memory: pooled, so that a loop of calls allocates once, and staging buffers that the host can map.
+//! Device memory and staging buffers, which the host can map. Free ones are reused, so that a loop of calls allocates once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use crate::error::{Error, Result};
 use crate::gpu::context::{Context, Handles, lock};
 
-/// What a buffer is for.
+/// The use of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Use {
     /// Read and written by shaders.
     Storage,
-    /// Written by the host, copied from.
+    /// Written by the host, then copied to the device.
     Upload,
-    /// Copied to, read by the host.
+    /// Copied from the device, then read by the host.
     Download,
 }
 
@@ -29,10 +29,10 @@ impl Use {
     }
 }
 
-/// Memory that nobody uses at present is kept up to this much.
+/// Most bytes of free buffers that are kept.
 const MOST_FREE_BYTES: u64 = 512 << 20;
 
-/// Buffers that may be used again.
+/// The free buffers of a device.
 #[derive(Debug, Default)]
 pub struct Pool {
     free: Mutex<Free>,
@@ -44,7 +44,7 @@ struct Free {
     bytes: u64,
 }
 
-/// A buffer, given back to the pool when its last owner lets go of it.
+/// A buffer. When its last owner drops it, it is free for later calls.
 #[derive(Debug)]
 pub struct Buffer {
     raw: Option<Handles<wgpu::Buffer>>,
@@ -69,7 +69,7 @@ impl Drop for Buffer {
 }
 
 impl Context {
-    /// A buffer of at least so many bytes. Its contents are whatever they were before.
+    /// A buffer of at least this many bytes. Its contents are undefined.
     pub fn buffer(&self, purpose: Use, bytes: u64) -> Result<Arc<Buffer>> {
         let key = (purpose, size_class(bytes));
         let pool = Arc::clone(&self.pool);
@@ -87,7 +87,7 @@ impl Context {
         Ok(Arc::new(Buffer { raw: Some(Handles::new(raw)), key, pool }))
     }
 
-    /// A small table on the device.
+    /// A buffer with these bytes, for shaders to read.
     pub fn table(&self, bytes: &[u8]) -> Result<Arc<Buffer>> {
         let buffer = self.buffer(Use::Storage, bytes.len() as u64)?;
         if !bytes.is_empty() {
@@ -123,7 +123,7 @@ impl Context {
     }
 }
 
-/// Rounds up by at most an eighth, so that buffers of about the same size serve each other.
+/// Rounds up by at most an eighth, so that calls of similar sizes share buffers.
 fn size_class(bytes: u64) -> u64 {
     let bytes = bytes.max(256);
     let step = 1 << (bytes.ilog2() - 3);

@@ -1,24 +1,24 @@
-//! The pieces that arrays travel in between host and device.
+//! Chunks: the pieces in which an array is copied between host and device.
 
 use std::ops::Range;
 
 use crate::gpu::array::{Part, QUAD};
 
-/// Large enough to hide what a chunk costs, small enough that the first one is soon under way.
+/// Most bytes of a chunk: large enough to hide the overhead of each, small enough that the first copy starts early.
 const CHUNK_BYTES: u64 = 8 << 20;
 
-/// What one staging buffer holds.
+/// The part of an array that one staging buffer holds.
 pub struct Chunk {
     pub items: Range<usize>,
     pub channels: Range<usize>,
     pub rows: Range<usize>,
     pub width: usize,
-    /// Whether it holds pixels with all channels of a part, as the device does, or else planes.
+    /// Whether it holds pixels with all channels of a part, as the device does. Otherwise it holds planes.
     pub channels_last: bool,
 }
 
 impl Chunk {
-    /// Cuts a part.
+    /// Cuts a part of an array into chunks.
     pub fn all(
         part: &Part<'_>,
         [_, _, height, width]: [usize; 4],
@@ -61,7 +61,8 @@ impl Chunk {
         self.rows.len() * self.width
     }
 
-    /// Elements that are filled or emptied as one: a plane, or a row of pixels. At least 8 bytes, as mapping asks.
+    /// Elements of a unit, which one task copies: a plane, or a row of pixels. Padded to a multiple of 8 bytes, the
+    /// alignment of mapped ranges.
     pub fn unit(&self) -> usize {
         if self.channels_last {
             self.width * self.channels.len().next_multiple_of(QUAD)
@@ -78,7 +79,7 @@ impl Chunk {
         (self.units() * self.unit() * word) as u64
     }
 
-    /// The runs of elements of a unit: where each starts in the unit and in the array, along an axis there.
+    /// The contiguous runs of a unit: for each its range in the unit, its first index in the array, and its axis there.
     pub fn runs(&self, unit: usize) -> impl Iterator<Item = (Range<usize>, [usize; 4], usize)> {
         let (per_item, first) = if self.channels_last {
             (self.rows.len(), self.width)

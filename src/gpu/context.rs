@@ -1,4 +1,4 @@
-//! One open device: what it can do, what went wrong on it, and when it is gone.
+//! One open device: its limits, its errors, and whether it is lost or closed.
 
 use std::ops::Deref;
 use std::process;
@@ -11,7 +11,7 @@ use crate::gpu::pipelines::Pipelines;
 use crate::gpu::recorder::Recorder;
 use crate::gpu::shaders::most_maps;
 
-/// Locks; a thread that panicked meanwhile left nothing half done.
+/// Locks a mutex, even if a thread panicked while it held the lock: no update is left half done.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -29,8 +29,8 @@ pub struct Options {
     pub max_binding_bytes: Option<u64>,
 }
 
-/// Handles of a driver. A forked child leaves them alone: its copy of the driver lacks the threads and locks that
-/// releasing them needs.
+/// Handles of a driver. A forked child never releases them: the threads of the driver are missing there, and its locks
+/// may be held for ever.
 #[derive(Debug)]
 pub struct Handles<T>(Option<T>, u32);
 
@@ -62,14 +62,14 @@ pub struct Context {
     pub info: DeviceInfo,
     pub max_workgroups: u32,
     pub max_binding_bytes: u64,
-    /// Maps that a dispatch may read.
+    /// Most maps of a dispatch.
     pub max_maps: usize,
     pub pipelines: Handles<Pipelines>,
     pub pool: Arc<Pool>,
     pub recorder: Handles<Mutex<Recorder>>,
     pub queue: Handles<wgpu::Queue>,
     pub device: Handles<wgpu::Device>,
-    /// The first thing that went wrong and was not yet told, and whether the device is gone for good.
+    /// The first error that no call has reported yet, and whether the device is lost or closed.
     faults: Arc<Mutex<Faults>>,
     owner: u32,
 }
@@ -81,10 +81,10 @@ struct Faults {
     closed: bool,
 }
 
-/// Features that are used where they exist.
+/// Features that are enabled if the device has them.
 const WANTED: wgpu::Features = FLOAT64.union(wgpu::Features::TIMESTAMP_QUERY);
 
-/// The smallest binding that a limit may be lowered to: an offset's alignment.
+/// The smallest value of `max_binding_bytes`: the alignment of an offset.
 const SMALLEST_BINDING: u64 = 256;
 
 impl Context {
@@ -137,14 +137,14 @@ impl Context {
         }))
     }
 
-    /// Refuses to go on where nothing good can come of it.
+    /// Reports the first error that no call has reported yet. Fails if the device is lost, closed, or of a parent process.
     pub fn check(&self) -> Result<()> {
         if self.owner != process::id() {
             return Err(forked(self.owner));
         }
         let error = lock(&self.faults).error.take();
         if error.is_some() {
-            // It may come from the loss of the device, which is only noticed here.
+            // The error may follow from the loss of the device, which `poll` reports.
             let _ = self.device.poll(wgpu::PollType::Poll);
         }
         let name = &self.info.name;
@@ -164,7 +164,7 @@ impl Context {
         }
     }
 
-    /// Gives the device up on purpose. Closing it again does nothing.
+    /// Closes the device. Closing it again does nothing.
     pub fn close(&self) -> Result<()> {
         if self.owner != process::id() {
             return Err(forked(self.owner));
@@ -177,7 +177,7 @@ impl Context {
         Ok(())
     }
 
-    /// Makes the device as good as lost.
+    /// Destroys the device, which reports itself as lost from then on.
     pub fn destroy(&self) -> Result<()> {
         self.check()?;
         self.device.destroy();

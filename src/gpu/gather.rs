@@ -1,4 +1,4 @@
-//! The forward pass: an invocation, or a workgroup for bins of many taps, makes four channels of one bin.
+//! The forward pass: an invocation computes four channels of one bin; a workgroup computes a bin of many taps.
 
 use std::ops::Range;
 
@@ -15,18 +15,18 @@ use crate::taps::Plan;
 /// What a forward pass writes.
 #[derive(Debug)]
 pub(crate) struct Results {
-    /// The values.
+    /// The pooled values.
     pub values: Array,
-    /// Where each came from, if wanted.
+    /// The argmax of each value, if it is wanted.
     pub argmax: Option<Array>,
 }
 
 impl Results {
-    /// Room for results of pooling these maps.
+    /// Allocates results of this shape for these maps.
     pub fn new(maps: &[&Array], shape: [usize; 4], argmax: bool) -> Result<Self> {
         let features = maps[0];
         let context = &features.context;
-        // Both are cut alike, so that a shader finds them at the same places.
+        // Values and argmax are cut alike, so that one index is for both.
         let largest = if argmax { Dtype::I64 } else { features.dtype() };
         let bytes = largest.storage().sum_bytes();
         let grid = Grid::new(
@@ -39,7 +39,7 @@ impl Results {
         Ok(Self { values: Array::new(context, shape, features.dtype(), grid)?, argmax })
     }
 
-    /// Rows that lie together; a plan must not reach over them.
+    /// Ranges of rows that are not cut. The boxes of a plan must be within one of them.
     pub fn rows(&self) -> &[Range<usize>] {
         &self.values.grid().items
     }
@@ -65,17 +65,17 @@ pub(crate) fn gather<T: Weight>(
             images: source.images.clone(),
             rows: results.rows()[target].clone(),
         };
-        // Boxes are sorted by map and image; invalid ones count as map 0, image 0.
+        // A plan is sorted by map and image. Invalid boxes are at map 0, image 0.
         let first = plan.position(source.stages.start, source.images.start);
         let end = plan.position(source.stages.end - 1, source.images.end);
-        let (mut spread, mut alone) = (Group::default(), Group::default());
+        let (mut large, mut small) = (Group::default(), Group::default());
         for at in first..end {
             let [rows, columns] = most_taps(plan, at);
-            let group = if rows * columns > MOST_TAPS_ALONE { &mut spread } else { &mut alone };
+            let group = if rows * columns > LARGE_BIN { &mut large } else { &mut small };
             group.boxes.push(at);
             group.most_taps = [group.most_taps[0].max(rows), group.most_taps[1].max(columns)];
         }
-        for (spread, group) in [(true, &spread), (false, &alone)] {
+        for (is_large, group) in [(true, &large), (false, &small)] {
             let mut left = &group.boxes[..];
             while !left.is_empty() {
                 let most_taps = context.most_work() / quads;
@@ -84,7 +84,7 @@ pub(crate) fn gather<T: Weight>(
                 let pass = Pass {
                     packed: &packed,
                     most_taps: group.most_taps,
-                    spread,
+                    is_large,
                     maps,
                     items: source.items,
                     target,
@@ -97,23 +97,23 @@ pub(crate) fn gather<T: Weight>(
     context.end_call()
 }
 
-/// Boxes that are pooled alike, as the plan counts them.
+/// Positions in the plan of boxes with small bins, or with large ones.
 #[derive(Default)]
 struct Group {
     boxes: Vec<usize>,
-    /// Rows and columns of the largest bin.
+    /// The most taps of a bin along y, and along x.
     most_taps: [usize; 2],
 }
 
-/// What one dispatch reads.
+/// The maps and images of one dispatch.
 struct Source {
     stages: Range<usize>,
-    /// Which part of the images, and which images these are.
+    /// The part of each map, and the images in it.
     items: usize,
     images: Range<usize>,
 }
 
-/// Maps that lie in one piece are read together, as many as the device allows; others part by part.
+/// Consecutive maps that are not cut are read together, as many as the device allows. Others are read part by part.
 fn sources(maps: &[&Array], most_maps: usize) -> Vec<Source> {
     let is_whole = |map: &Array| map.grid().items.len() == 1 && map.grid().channels.len() == 1;
     let mut sources = Vec::new();
@@ -128,20 +128,20 @@ fn sources(maps: &[&Array], most_maps: usize) -> Vec<Source> {
     sources
 }
 
-/// Bins of more taps than this are spread over a workgroup.
-const MOST_TAPS_ALONE: usize = 4096;
+/// Taps of a bin above which a workgroup computes it instead of one invocation.
+const LARGE_BIN: usize = 4096;
 
-/// Some boxes of one part of the features and one of the results.
+/// One dispatch: some boxes, one part of the features, and one part of the results.
 struct Pass<'a, T> {
     packed: &'a Packed<T>,
-    /// Rows and columns of the largest bin.
+    /// The most taps of a bin along y, and along x.
     most_taps: [usize; 2],
-    spread: bool,
-    /// The maps that the boxes are on.
+    is_large: bool,
+    /// The maps of the boxes.
     maps: &'a [&'a Array],
-    /// Which of their images.
+    /// Which part of the images.
     items: usize,
-    /// Which rows of the results.
+    /// Which part of the rows of the results.
     target: usize,
 }
 
@@ -153,21 +153,26 @@ impl<T: Weight> Pass<'_, T> {
         let bins = (plan.output.height * plan.output.width) as u32;
         let table = context.table(bytemuck::cast_slice(&packed.words))?;
         let weights = context.table(bytemuck::cast_slice(&packed.weights))?;
+        // Bound as the argmax if none is wanted.
+        let unused = context.table(&[])?;
         for (at, channels) in results.values.grid().channels.iter().enumerate() {
             let of_channels = self.maps[0].channels_with(channels.start);
             let sources: Vec<_> = self.maps.iter().map(|map| map.part(self.items, of_channels)).collect();
             let target = results.values.part(self.target, at);
             let argmax = results.argmax.as_ref().map(|argmax| argmax.part(self.target, at));
-            let shader = Shader::new(kernel, storage, target.quads(), self.spread).with_maps(sources.len());
+            let new = if self.is_large { Shader::of_large_bins } else { Shader::new };
+            let shader = new(kernel, storage, target.quads()).with_maps(sources.len());
             let mut buffers = vec![&table, &weights, target.buffer];
-            buffers.extend(argmax.as_ref().map(|argmax| argmax.buffer));
+            if kernel != Kernel::Sum {
+                buffers.push(argmax.as_ref().map_or(&unused, |argmax| argmax.buffer));
+            }
             buffers.extend(sources.iter().map(|source| source.buffer));
-            // Bindings that no box names.
+            // The number of bindings is a power of two. No box is on these maps.
             buffers.resize(shader.bindings().len(), sources[0].buffer);
             let [rows, columns] = self.most_taps;
-            // A bin that is made alone takes at most 47,000 rounds, whichever bins are made in lockstep with it.
+            // Small bins take at most 47,000 rounds, even if bins of other shapes run in lockstep with them.
             let rounds = nested_rounds(rows.div_ceil(shader.lanes() as usize), columns);
-            if self.spread && context.info.kind == "cpu" && rounds > context.most_rounds() {
+            if self.is_large && context.info.kind == "cpu" && rounds > context.most_rounds() {
                 return Err(Error::Gpu(format!(
                     "{} cannot compute bins of {rows} x {columns} taps; use more bins, or use the CPU",
                     context.info.name

@@ -1,8 +1,8 @@
-//! What shaders do.
+//! The kernels: what a shader computes.
 
 use crate::taps::Reduce;
 
-/// What a shader does.
+/// What a shader computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kernel {
     Sum,
@@ -15,11 +15,13 @@ pub enum Kernel {
     MaxWindow {
         argmax: bool,
     },
-    /// The backward pass: of sums, or of any maximum whose sources are given.
+    /// The backward pass: of sums, or of maxima with their argmax.
     Scatter {
         argmax: bool,
     },
+    /// Planes of a host array to quads of channels.
     ToQuads,
+    /// Quads of channels to planes.
     ToPlanes,
 }
 
@@ -34,7 +36,7 @@ impl Kernel {
         }
     }
 
-    /// Size of `Call` in its shader.
+    /// Size of `Call` in the shader.
     pub fn call_bytes(self) -> u32 {
         match self {
             Self::ToQuads | Self::ToPlanes => 40,
@@ -43,7 +45,7 @@ impl Kernel {
         }
     }
 
-    /// Whether it names, or is told, where maxima came from.
+    /// Whether it writes an argmax, or reads one.
     pub fn has_argmax(self) -> bool {
         match self {
             Self::MaxSample { argmax }

@@ -3,8 +3,8 @@
 //! It is experimental: it has been tested on Mesa's software Vulkan driver lavapipe alone, not on a hardware GPU.
 //!
 //! The host decides everything discontinuous and sends integers, so CPU and GPU results differ by rounding only. Arrays
-//! on the device are channel-last. An invocation computes four channels of one bin, and neighbours in a workgroup read
-//! neighbouring channels. Only this module uses `wgpu`.
+//! on the device are channel-last, with four channels (a quad) side by side. An invocation computes four channels of one
+//! bin, and neighbours in a workgroup read neighbouring channels. Only this module uses `wgpu`.
 
 mod adapters;
 mod array;
@@ -15,7 +15,6 @@ mod gather;
 mod kernel;
 mod limits;
 mod pipelines;
-mod readers;
 mod recorder;
 mod scatter;
 mod shaders;
@@ -23,6 +22,7 @@ mod storage;
 mod tables;
 mod timing;
 mod transfer;
+mod transposed;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The shaders of a device, compiled.
+//! The compiled shaders of a device.
 
 #![allow(unsafe_code, reason = "trusted shader modules")]
 
@@ -32,9 +32,9 @@ impl Pipelines {
         let module = if self.checked {
             device.create_shader_module(module)
         } else {
-            // SAFETY: shaders index only with what the host put into tables and calls. Tables are made by
-            // `taps`, whose pixels lie on the map; images, rows and ranges are checked by `run`; and all loops
-            // count up to a bound that they read before.
+            // SAFETY: shaders index only with numbers that the host put into tables and calls. Tables come from
+            // `taps`, whose pixels are on the map; `run` checks images, rows and ranges. Every loop counts up to a
+            // bound that it reads before its first round.
             unsafe { device.create_shader_module_trusted(module, wgpu::ShaderRuntimeChecks::unchecked()) }
         };
         let entries: Vec<_> = shader.bindings().into_iter().map(|(at, only)| entry(at, only)).collect();
@@ -48,7 +48,7 @@ impl Pipelines {
             label: None,
             layout: Some(&layout),
             module: &module,
-            entry_point: None,
+            entry_point: Some(shader.entry_point()),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &shader.constants(),
                 zero_initialize_workgroup_memory: false,

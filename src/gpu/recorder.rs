@@ -1,4 +1,4 @@
-//! What the device is asked to do: dispatches and copies, recorded one after the other and submitted together.
+//! The commands for the device: dispatches and copies, recorded in order and submitted together.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,36 +14,36 @@ use crate::gpu::timing::Timer;
 #[derive(Debug, Default)]
 pub struct Recorder {
     encoder: Option<wgpu::CommandEncoder>,
-    /// Buffers that they use. Until they are submitted nobody else may write to these from the host.
+    /// The buffers of the commands. They stay in use until submission, so that no other call writes to them before.
     used: Vec<Arc<Buffer>>,
-    /// How many batches are open.
+    /// Number of open batches.
     batches: usize,
-    /// Taps of four channels that are recorded.
+    /// Recorded work in taps of four channels.
     work: u64,
     /// Large submissions in flight, oldest first.
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     pub(super) timer: Option<Timer>,
 }
 
-/// So many buffers in use are enough reason to submit, also in a batch.
+/// Most buffers in use: with more, a call submits even in a batch.
 const MOST_USED: usize = 512;
 
-/// Large submissions in flight at most: the host prepares one while the device runs another.
+/// Most large submissions in flight: the host prepares one while the device runs another.
 const IN_FLIGHT: usize = 2;
 
-/// Work of one shader that does not fit into one dispatch.
+/// The work of one shader. It is split where it exceeds a limit of the device.
 pub struct Dispatch<'a> {
     pub shader: Shader,
     /// In the order of the shader's bindings.
     pub buffers: &'a [&'a Arc<Buffer>],
-    /// Pixels, bins or whatever lies along the first axis.
+    /// Pixels or bins: the first axis of the workgroups.
     pub items: std::ops::Range<u32>,
-    /// Quads of channels.
+    /// Quads of channels: the second axis.
     pub quads: std::ops::Range<u32>,
 }
 
 impl Context {
-    /// Records something; it is submitted when the call ends, or the batch.
+    /// Records commands, which are submitted at the end of the call or of the batch.
     pub fn record(&self, used: &[&Arc<Buffer>], commands: impl FnOnce(&mut wgpu::CommandEncoder)) {
         let mut recorder = lock(&self.recorder);
         self.record_in(&mut recorder, used, |encoder, _| commands(encoder));
@@ -62,8 +62,8 @@ impl Context {
         commands(encoder, recorder.timer.as_mut());
     }
 
-    /// Records as many dispatches as the device's limits ask for. `call` makes the shader's arguments from the
-    /// items of one and its first quad.
+    /// Records as many dispatches as the limits of the device require. `call` returns the words of the shader's `Call` for
+    /// the items and the first quad of one of them.
     pub fn dispatch(&self, dispatch: &Dispatch<'_>, call: impl Fn(std::ops::Range<u32>, u32) -> Vec<u32>) {
         let &Dispatch { shader, buffers, ref items, ref quads } = dispatch;
         let pipeline = self.pipelines.get(&self.device, shader);
@@ -105,11 +105,11 @@ impl Context {
         });
     }
 
-    /// Ends a piece of a call, of so many taps of four channels.
+    /// Ends a piece of a call. `work` is in taps of four channels.
     ///
-    /// Once enough is recorded for one submission it is submitted, also in a batch. Then waits until the device has at
-    /// most [`IN_FLIGHT`] such submissions to do, so that a long call neither queues everything at once nor keeps the
-    /// device for long at a time. Between pieces the call can be ended.
+    /// As soon as [`Context::most_work`] is recorded, it is submitted, even in a batch. Then waits until at most
+    /// [`IN_FLIGHT`] such submissions are in flight. So a long call neither queues all its work nor blocks the device for
+    /// long, and Ctrl-C ends it between pieces.
     pub fn end_piece(&self, work: u64, settings: Settings<'_>) -> Result<()> {
         settings.look()?;
         let mut recorder = lock(&self.recorder);
@@ -127,7 +127,7 @@ impl Context {
         if oldest.is_some() { self.wait(oldest.as_ref(), settings) } else { Ok(()) }
     }
 
-    /// Ends a call: submits unless a batch is open.
+    /// Ends a call: submits its commands unless a batch is open.
     pub fn end_call(&self) -> Result<()> {
         let recorder = lock(&self.recorder);
         let wait = recorder.batches > 0 && recorder.used.len() < MOST_USED;
@@ -135,7 +135,7 @@ impl Context {
         if wait { self.check() } else { self.submit().map(drop) }
     }
 
-    /// Submits what is recorded.
+    /// Submits the recorded commands.
     pub fn submit(&self) -> Result<Option<wgpu::SubmissionIndex>> {
         let mut recorder = lock(&self.recorder);
         let encoder = recorder.encoder.take();
@@ -147,15 +147,15 @@ impl Context {
         Ok(index)
     }
 
-    /// Submits, and waits for all that was submitted.
+    /// Submits the recorded commands, and waits until the device has finished everything.
     pub fn finish(&self, settings: Settings<'_>) -> Result<()> {
-        // A first look starts the clock: software drivers may compute before they take more work.
+        // Starts the clock of the interrupt: a software driver may compute inside `submit`.
         settings.look()?;
         self.submit()?;
         self.wait(None, settings)
     }
 
-    /// Waits for a submission, or for all, unless the call is ended before.
+    /// Waits for one submission, or for all. Ctrl-C ends the wait.
     pub fn wait(&self, submission: Option<&wgpu::SubmissionIndex>, settings: Settings<'_>) -> Result<()> {
         let timeout = settings.interrupt.map(|_| POLL_INTERVAL);
         loop {
@@ -169,14 +169,14 @@ impl Context {
         }
     }
 
-    /// Holds back submissions until [`Self::end_batch`].
+    /// Delays submissions until [`Self::end_batch`].
     pub fn begin_batch(&self) -> Result<()> {
         self.check()?;
         lock(&self.recorder).batches += 1;
         Ok(())
     }
 
-    /// Submits what a batch has collected, if it is the outermost one.
+    /// Ends a batch. The end of the outermost batch submits its commands.
     pub fn end_batch(&self) -> Result<()> {
         self.check()?;
         let mut recorder = lock(&self.recorder);

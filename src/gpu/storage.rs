@@ -1,12 +1,12 @@
-//! How elements lie on a device.
+//! How elements are stored on a device.
 
-/// How the elements of an array lie on the device.
+/// How the elements of an array are stored on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Storage {
     Half,
     Single,
     Double,
-    /// 64-bit integers; they are only moved.
+    /// 64-bit integers, which are only copied.
     Long,
 }
 
@@ -20,7 +20,7 @@ impl Storage {
         }
     }
 
-    /// Bytes of a sum of elements. Arrays are cut by these, so that sums fit into bindings where the elements do.
+    /// Bytes of a sum of elements. Arrays are cut by this size, so that the sums of a part fit into a binding too.
     pub fn sum_bytes(self) -> u64 {
         self.bytes().max(4)
     }

@@ -1,4 +1,4 @@
-//! A plan's tables as words for the shaders.
+//! The tables of a plan as words for the shaders.
 
 use std::ops::Range;
 
@@ -12,41 +12,41 @@ pub trait Weight: Real + bytemuck::Pod {}
 impl Weight for f32 {}
 impl Weight for f64 {}
 
-/// Words of a box; `Roi` in `tables.wgsl`.
+/// Words of a box: `Roi` in `forward.wgsl`.
 const ROI_WORDS: usize = 9;
 
-/// More bins than this are not numbered in one dispatch.
+/// Most bins of one dispatch, of all boxes together.
 const MOST_BINS: usize = 1 << 30;
 
 /// The tables of some boxes.
 pub struct Packed<T> {
-    /// How many boxes.
+    /// Number of boxes.
     pub rois: usize,
-    /// Boxes, then the axes' offsets and first samples, then pixels.
+    /// Boxes, then the offsets and first samples of their axes, then the pixels of the taps.
     pub words: Vec<u32>,
-    /// Where the pixels start.
+    /// Where the pixels start in `words`.
     pub pixels: u32,
-    /// One for each pixel.
+    /// The weight of each tap. Windows have none.
     pub weights: Vec<T>,
-    /// Taps of all boxes.
+    /// Work: taps of all bins, products of rows and columns.
     pub taps: u64,
 }
 
 /// Where the boxes of a dispatch lie.
 pub struct Placing<'a> {
-    /// Their maps; the first one is 0.
+    /// The maps that the dispatch reads. Shaders count from the first one.
     pub stages: Range<usize>,
-    /// Height and width of each.
+    /// Height and width of each map.
     pub sides: &'a [[usize; 2]],
-    /// Their images; the first one's first pixel is 0.
+    /// The images in the part that is read. Shaders count pixels from the first image.
     pub images: Range<usize>,
-    /// Rows of the result; the first one is 0.
+    /// Rows of the part of the result. Shaders count from the first one.
     pub rows: Range<usize>,
 }
 
 impl<T: Weight> Packed<T> {
-    /// Packs as many of `rois`, which count in the plan's order, as fit into bindings of `limit` bytes and have
-    /// together at most `most_taps`; at least one.
+    /// Packs the first of `rois`, positions in the plan: as many as fit into bindings of `limit` bytes and have at most
+    /// `most_taps` together. One box may have more taps.
     pub fn new(
         plan: &Plan<T>,
         rois: &[usize],
@@ -91,11 +91,11 @@ impl<T: Weight> Packed<T> {
                     return first_axis as u32;
                 }
                 let start = first_axis + axes.len();
-                let mut bound = pixels.len() as u32;
-                axes.push(bound);
+                let mut offset = pixels.len() as u32;
+                axes.push(offset);
                 for bin in 0..taps.bins() {
-                    bound += taps.count(bin) as u32;
-                    axes.push(bound);
+                    offset += taps.count(bin) as u32;
+                    axes.push(offset);
                 }
                 if has_samples(plan.reduce) {
                     axes.extend((0..taps.bins()).map(|bin| taps.first_sample(bin) as u32));
@@ -121,7 +121,7 @@ impl<T: Weight> Packed<T> {
         Ok(packed)
     }
 
-    /// Words of an axis without entries, which invalid boxes have.
+    /// Words of an axis without taps, which all invalid boxes share.
     fn empty_axis(plan: &Plan<T>) -> usize {
         axis_words(plan, plan.output.height.max(plan.output.width))
     }
@@ -131,18 +131,18 @@ fn has_samples(reduce: Reduce) -> bool {
     matches!(reduce, Reduce::MaxSample | Reduce::MaxCorner)
 }
 
-/// Offsets, and the first sample of each bin.
+/// Words of an axis without its taps: the offsets, and for samples the first one of each bin.
 fn axis_words<T: Real>(plan: &Plan<T>, bins: usize) -> usize {
     bins + 1 + if has_samples(plan.reduce) { bins } else { 0 }
 }
 
-/// Rows and columns of taps of a box's largest bin.
+/// The most taps of a bin along y, and along x, for the box at a position in the plan.
 pub fn most_taps<T: Weight>(plan: &Plan<T>, at: usize) -> [usize; 2] {
     let (_, y, x) = plan.roi(at);
     [y, x].map(|axis| (0..axis.bins()).map(|bin| taps_of(plan.reduce, &axis, bin)).max().unwrap_or(0))
 }
 
-/// Taps of all bins of an axis.
+/// The taps of all bins along an axis.
 fn all_taps<T: Weight>(reduce: Reduce, axis: &AxisTaps<'_, T>) -> u64 {
     (0..axis.bins()).map(|bin| taps_of(reduce, axis, bin) as u64).sum()
 }

@@ -1,4 +1,4 @@
-//! Device time, shader by shader, by timestamps around each pass.
+//! The device time of each shader, from timestamps around its pass.
 
 use crate::cpu::Settings;
 use crate::error::{Error, Result};
@@ -6,18 +6,18 @@ use crate::gpu::buffers::Use;
 use crate::gpu::context::{Context, lock};
 use crate::gpu::shaders::Shader;
 
-/// Timestamps of the passes since it was started.
+/// Timestamps of the passes since the start of the timer.
 #[derive(Debug)]
 pub struct Timer {
     queries: wgpu::QuerySet,
     passes: Vec<Shader>,
 }
 
-/// Passes that are timed; later ones are not.
+/// Most passes that are timed. Later ones are not.
 const MOST_PASSES: u32 = 2048;
 
 impl Timer {
-    /// Where the next pass writes its timestamps.
+    /// Where the next pass writes its timestamps, unless [`MOST_PASSES`] are timed already.
     pub fn pass(&mut self, shader: Shader) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
         let at = self.passes.len() as u32;
         if at == MOST_PASSES {
@@ -51,7 +51,7 @@ impl Context {
         Ok(())
     }
 
-    /// Stops, and returns the seconds of each pass with its shader's name, in the order of recording.
+    /// Stops the timer. Returns the name and the seconds of each pass, in the order of recording.
     pub fn stop_timer(&self) -> Result<Vec<(String, f64)>> {
         let Some(Timer { queries, passes }) = lock(&self.recorder).timer.take() else {
             return Ok(Vec::new());

@@ -1,5 +1,5 @@
-//! Arrays to the device and back, in chunks: while the host fills or empties one staging buffer, the device
-//! copies and relays out another.
+//! Uploads and downloads, in chunks: while the host fills or empties one staging buffer, the device copies another and
+//! converts between planes and quads.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::gpu::recorder::Dispatch;
 use crate::gpu::shaders::Shader;
 use crate::view::{View, ViewMut};
 
-/// Staging buffers in use at a time.
+/// Most staging buffers of a transfer.
 const SLOTS: usize = 3;
 
 impl Array {
@@ -65,7 +65,7 @@ impl Array {
         Ok(array)
     }
 
-    /// Downloads the array, after everything that was asked for before.
+    /// Downloads the array, after all earlier calls have finished.
     ///
     /// # Errors
     /// If the shapes differ, or the device fails.
@@ -75,7 +75,7 @@ impl Array {
             return Err(Error::Shape { name: "out", expected, got });
         }
         let context = &self.context;
-        // As in `finish`.
+        // Starts the clock, as in `finish`.
         settings.look()?;
         context.submit()?;
         let channels_last = out.strides()[1].unsigned_abs() < out.strides()[3].unsigned_abs();
@@ -117,7 +117,7 @@ impl Array {
         Ok(())
     }
 
-    /// Where a chunk starts in its part.
+    /// Index of the first pixel of a chunk in its part.
     fn first_pixel(&self, part: &Part<'_>, chunk: &Chunk) -> u64 {
         let [_, _, height, width] = self.shape();
         ((chunk.items.start - part.items.start) * height * width + chunk.rows.start * width) as u64
@@ -129,7 +129,7 @@ impl Array {
         let per_item = if kernel == Kernel::ToPlanes { pixels.div_ceil(2) } else { pixels };
         let quads = chunk.channels.len().div_ceil(QUAD) as u32;
         let dispatch = Dispatch {
-            shader: Shader::new(kernel, self.dtype().storage(), quads, false),
+            shader: Shader::new(kernel, self.dtype().storage(), quads),
             buffers: &[planes, part.buffer],
             items: 0..(chunk.items.len() * per_item) as u32,
             quads: 0..quads,
@@ -163,7 +163,7 @@ fn fill<E: Transfer>(
         let start = at as u64 * unit_bytes;
         let mapped = slot.get_mapped_range_mut(start..start + unit_bytes);
         let mut mapped = mapped.map_err(|error| Error::Gpu(error.to_string()))?;
-        // Run by run, so that the memory between stays in the first cache.
+        // Run by run, so that the two buffers stay in the first-level cache.
         let (mut run, mut words) = (Vec::new(), Vec::new());
         for (to, index, axis) in chunk.runs(at) {
             run.resize(to.len(), E::default());
@@ -197,8 +197,8 @@ fn empty<E: Transfer>(
     })
 }
 
-/// A staging buffer that is mapped, or about to be. The buffer is unmapped however its use ends: one that goes back to the
-/// pool mapped could be used for nothing else.
+/// A staging buffer that is mapped or about to be. Dropping this unmaps it, also after an error: a buffer that stayed mapped
+/// could not be reused.
 struct Mapping<'a>(&'a wgpu::Buffer);
 
 impl<'a> Mapping<'a> {
@@ -214,11 +214,11 @@ impl Drop for Mapping<'_> {
     }
 }
 
-/// A staging buffer, and when its copy has been made.
+/// A staging buffer, and the submission that copies from it.
 type Slot = (Arc<Buffer>, Option<wgpu::SubmissionIndex>);
 
 impl Context {
-    /// A filled staging buffer, the given one if it is large enough.
+    /// Fills a staging buffer: `busy` again, after its copy, if that is large enough, otherwise another one.
     fn upload_slot(
         &self,
         busy: Option<Slot>,
@@ -234,12 +234,12 @@ impl Context {
         self.wait(submission.as_ref(), settings)?;
         let filled = fill(mapping.0);
         drop(mapping);
-        // The loss of the device says more than what it did to the mapping.
+        // If the device is lost, this error is clearer than that of the mapping.
         self.check()?;
         filled.map(|()| slot)
     }
 
-    /// Reads a staging buffer once a submission is done.
+    /// Reads a staging buffer after a submission.
     pub(super) fn read<R>(
         &self,
         slot: &Buffer,

@@ -1,6 +1,6 @@
-//! bfloat16 tensors of other frameworks as NumPy arrays, without a copy: NumPy's own `from_dlpack` refuses them.
+//! Views bfloat16 tensors of other frameworks as NumPy arrays, without a copy. NumPy's own `from_dlpack` refuses them.
 //!
-//! The layout of the structs is that of DLPack's C header, version 0.
+//! The structs have the layout of DLPack's C header, version 0.
 
 #![allow(unsafe_code, reason = "memory that another framework describes")]
 
@@ -41,18 +41,18 @@ const TAKEN: &CStr = c"used_dltensor";
 const CPU: i32 = 1;
 const BFLOAT: u8 = 4;
 
-/// The base object of an array: gives the tensor back when the array is gone.
+/// The base object of an array, which calls the deleter of the tensor when the array goes.
 #[pyclass(frozen, module = "roialign_rs._core")]
 struct Borrowed(NonNull<Managed>);
 
-// SAFETY: the tensor is only touched here and in `drop`, with the interpreter attached.
+// SAFETY: only `drop` accesses the tensor, and Python runs it while this thread is attached to the interpreter.
 unsafe impl Send for Borrowed {}
 // SAFETY: as above.
 unsafe impl Sync for Borrowed {}
 
 impl Drop for Borrowed {
     fn drop(&mut self) {
-        // SAFETY: the capsule's promise: the tensor lives until its deleter was called, once.
+        // SAFETY: DLPack guarantees that the tensor lives until its deleter is called. This is the only call.
         unsafe {
             if let Some(deleter) = self.0.as_ref().deleter {
                 deleter(self.0.as_ptr());
@@ -69,7 +69,7 @@ pub fn bfloat16_from_dlpack<'py>(
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
     let py = capsule.py();
     let pointer = capsule.pointer_checked(Some(FRESH))?.cast::<Managed>();
-    // SAFETY: a capsule of this name holds such a struct.
+    // SAFETY: DLPack guarantees that a capsule of this name holds this struct.
     let tensor = unsafe { &pointer.as_ref().tensor };
     if (tensor.device.0, tensor.code, tensor.bits, tensor.lanes) != (CPU, BFLOAT, 16, 1)
         || dtype.itemsize() != 2
@@ -91,8 +91,9 @@ pub fn bfloat16_from_dlpack<'py>(
         read(tensor.strides).into_iter().map(|stride| stride * 2).collect()
     };
     let start = tensor.data.wrapping_add(tensor.byte_offset as usize);
-    // SAFETY: from here on the tensor is ours to give back, which its new name says; the array describes the
-    // tensor's memory, kept by the base object; references to descriptor and base are given away.
+    // SAFETY: the new name of the capsule says that the tensor was taken, so `Borrowed` alone calls the deleter. The array
+    // views the memory of the tensor, which its base object keeps alive. NumPy takes over the references to descriptor
+    // and base.
     unsafe {
         if ffi::PyCapsule_SetName(capsule.as_ptr(), TAKEN.as_ptr()) != 0 {
             return Err(PyErr::fetch(py));

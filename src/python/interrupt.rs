@@ -1,4 +1,4 @@
-//! Ctrl-C in long calls.
+//! Ends long calls on Ctrl-C.
 
 use std::cell::Cell;
 use std::process;
@@ -10,8 +10,8 @@ use crate::cpu::{Answer, Interrupt, Settings};
 use crate::error::Result;
 use crate::python::process::settings;
 
-/// Runs `call` with the GIL released. On the main thread, an exception from a signal handler (Ctrl-C: `KeyboardInterrupt`)
-/// ends it.
+/// Runs `call` with the GIL released. On the main thread, an exception of a signal handler ends it, such as the
+/// `KeyboardInterrupt` of Ctrl-C.
 pub fn interruptible<R: Send>(
     py: Python<'_>,
     call: impl Send + FnOnce(Settings<'_>) -> Result<R>,
@@ -40,11 +40,13 @@ pub fn interruptible<R: Send>(
 }
 
 thread_local! {
-    /// Whether this is the main thread, and of which process.
+    /// Whether this is the main thread of a process, and the id of the process.
     static IS_MAIN: Cell<Option<(bool, u32)>> = const { Cell::new(None) };
 }
 
-/// Python runs signal handlers on the main thread only. Another thread becomes that of a child which it forks.
+/// Whether this is the main thread, the only one on which Python runs signal handlers.
+///
+/// A thread that forks is the main thread of the child, so "no" is true for one process only.
 fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
     match IS_MAIN.get() {
         Some((true, _)) => return Ok(true),

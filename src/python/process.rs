@@ -10,7 +10,7 @@ use crate::python::recycle;
 use crate::python::scalars::{Arg, integer};
 use crate::scratch;
 
-/// The settings of a call. Reads all environment variables, so that the first call reports a wrong one.
+/// The settings of a call. Reads all environment variables, so that the first call reports a wrong value.
 pub fn settings() -> Result<Settings<'static>> {
     recycle::kept_bytes()?;
     Settings::current()

@@ -1,8 +1,7 @@
-//! Memory of large results, used again when the array that held it is gone.
+//! Memory of large results, reused after Python has dropped the array.
 //!
-//! The system hands out memory of this size page by page, zeroed, on first touch: for a result of 50 MB that takes
-//! longer than to compute it. Blocks are kept behind the base object of the arrays, so that one is free again
-//! exactly when Python drops the last view of it.
+//! The system zeroes fresh memory of this size page by page, on first touch. For a result of 50 MB that takes longer than the
+//! computation. A block is owned by the base object of its arrays, so that it becomes free when the last view of it goes.
 
 #![allow(unsafe_code, reason = "memory that arrays borrow from a Python object")]
 
@@ -15,19 +14,19 @@ use pyo3::prelude::*;
 use crate::env::variable;
 use crate::error::{Error, Result};
 
-/// Smaller results are NumPy's own: its allocator and the C library keep those by themselves.
+/// Results of fewer bytes are allocated by NumPy. The C library reuses their memory.
 pub const SMALLEST: usize = 1 << 20;
 
-/// How much is kept while nobody uses it; `ROIALIGN_RECYCLE_MB` sets it, 0 switches it off.
+/// Most megabytes of free blocks, unless `ROIALIGN_RECYCLE_MB` is set. 0 switches recycling off.
 const KEPT_MB: usize = 256;
 
-/// A huge page, which the kernel fills 512 times as fast as small ones.
+/// Bytes of a huge page. One page fault maps it instead of 512.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// What nobody uses, the latest last.
+/// The free blocks, the latest last.
 static FREE: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
-/// The base object of an array: owns its memory.
+/// The base object of an array, which owns its memory.
 #[pyclass(frozen, module = "roialign_rs._core")]
 pub struct Memory(Option<Block>);
 
@@ -38,14 +37,14 @@ struct Block {
 
 // SAFETY: a block is plain memory with one owner.
 unsafe impl Send for Block {}
-// SAFETY: as above; the address is all that can be read through a reference.
+// SAFETY: through a reference only the address can be read.
 unsafe impl Sync for Block {}
 
 impl Memory {
-    /// At least so many bytes, or none if the system has no more. Not initialised.
+    /// Allocates at least this many bytes, uninitialised. `None` if the system has no memory.
     pub fn new(bytes: usize) -> Option<Self> {
         let reused = FREE.try_lock().ok().and_then(|mut free| {
-            // A block that is much too large would be missing where it fits.
+            // Keep much larger blocks for results that need them.
             let fits = |block: &Block| block.bytes >= bytes && block.bytes - bytes <= bytes / 4;
             let at = free.iter().rposition(fits)?;
             Some(free.remove(at))
@@ -61,7 +60,7 @@ impl Memory {
 impl Drop for Memory {
     fn drop(&mut self) {
         let kept = kept_bytes().unwrap_or(0);
-        // A lock that is taken, or was when this process was forked, is no reason to wait.
+        // Never wait: if this process was forked while the lock was held, it stays held. The block is then freed.
         let (Some(block), Ok(mut free)) = (self.0.take(), FREE.try_lock()) else { return };
         free.push(block);
         while free.iter().map(|block| block.bytes).sum::<usize>() > kept {
@@ -70,7 +69,7 @@ impl Drop for Memory {
     }
 }
 
-/// Gives blocks that nobody uses back to the system; returns their bytes.
+/// Frees the free blocks. Returns their bytes.
 pub fn release() -> usize {
     let Ok(mut free) = FREE.try_lock() else { return 0 };
     free.drain(..).map(|block| block.bytes).sum()
@@ -79,11 +78,11 @@ pub fn release() -> usize {
 impl Block {
     fn new(bytes: usize) -> Option<Self> {
         let start = NonNull::new(
-            // SAFETY: the layout is not empty.
+            // SAFETY: the size is not 0: callers ask for `SMALLEST` bytes or more.
             unsafe { alloc(Self::layout(bytes)?) },
         )?;
         #[cfg(target_os = "linux")]
-        // SAFETY: advice about memory that was just allocated, in whole pages.
+        // SAFETY: the range is inside the allocation, and advice changes no contents.
         unsafe {
             libc::madvise(start.as_ptr().cast(), bytes / HUGE_PAGE * HUGE_PAGE, libc::MADV_HUGEPAGE);
         }
@@ -104,7 +103,7 @@ impl Drop for Block {
     }
 }
 
-/// How much is kept.
+/// Most bytes of free blocks.
 ///
 /// # Errors
 /// If the environment variable is not a number.

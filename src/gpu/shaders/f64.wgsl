@@ -11,7 +11,7 @@ fn narrow(value: vec4<Real>) -> Stored {
     return value;
 }
 
-// On the bits: compilers may take `x != x` for false.
+// Tests the bits, because compilers may assume that no value is NaN.
 fn is_nan(value: vec4<Real>) -> vec4<bool> {
     return (bitcast<vec4<u64>>(value) & vec4(0x7ffffffffffffffflu)) > vec4(0x7ff0000000000000lu);
 }

@@ -1,4 +1,4 @@
-// Elements of half a word. Planes start at whole words.
+// Elements of 16 bits, two in a word. Every plane starts at a whole word.
 
 alias Word = u32;
 alias Quad = vec2<u32>;

@@ -1,4 +1,4 @@
-// Elements of one word.
+// Elements of 32 bits.
 
 alias Word = u32;
 alias Quad = vec4<u32>;

@@ -1,4 +1,4 @@
-// Elements of two words.
+// Elements of 64 bits, as their low and their high word.
 
 alias Word = vec2<u32>;
 alias Quad = array<vec2<u32>, 4>;

@@ -1,3 +1,0 @@
-// Where a maximum came from is not wanted.
-
-fn keep_source(at: u32, best: Best, width: u32) {}
