@@ -5,14 +5,15 @@ and never name an operator, so that a new row is tested everywhere. To see a cas
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import backends
-import box_gradients
-import gradients
 import numpy as np
-import oracles
+import truth
+from oracles.roi_align import roi_align
+from oracles.roi_pool import roi_pool
 
 import roialign_rs as ra
 
@@ -43,20 +44,50 @@ EXACT_OPTIONS = {
 
 @dataclass(frozen=True)
 class Operator:
-    """A row of the registry."""
+    """A row of the registry: what an operator is, and what it can do."""
 
     name: str
+    oracle: truth.Oracle
     count: int
-    options: dict[str, tuple] = field(default_factory=dict)
-    reduces_by_maximum: Any = None
-    """``Case`` -> whether the result is chosen, so that there is an argmax."""
+    """Cases that are drawn."""
+    options: dict[str, tuple]
+    """Options of the public function, and the values that cases take."""
     box_gradient: tuple[str, ...] | None = None
     """Options of the gradient for boxes, which is that of the mean; None if there is no such gradient."""
+    copying_modes: tuple[str, ...] = ()
+    """Modes whose results are unchanged pixels, so that any difference is an error."""
+    sparse: dict[str, Any] = field(default_factory=dict)
+    """Options with which a box of several cells skips some of its pixels."""
+    without_peer: str = ""
+    """Why no released library runs beside ours; empty if one does."""
 
     @property
     def modes(self) -> tuple[dict[str, str], ...]:
         """The option that selects each mode; nothing to select where there is one."""
         return tuple({"mode": mode} for mode in self.options["mode"]) if "mode" in self.options else ({},)
+
+    @property
+    def mean(self) -> dict[str, str]:
+        """The option that selects the mean."""
+        return {"mode": "avg"} if "mode" in self.options else {}
+
+    @property
+    def words(self) -> dict[str, tuple[str, ...]]:
+        """Options that are words, with all their values."""
+        return {name: values for name, values in self.options.items() if isinstance(values[0], str)}
+
+    @property
+    def variants(self) -> list[dict[str, str]]:
+        """Every combination of words."""
+        return [dict(zip(self.words, values, strict=True)) for values in product(*self.words.values())]
+
+    def has_argmax(self, options: dict[str, Any]) -> bool:
+        """Whether results are chosen from candidates. ``options`` must have the mode, if there is one."""
+        return "mode" in self.options and options["mode"] != "avg"
+
+    def known(self, **options: Any) -> dict[str, Any]:
+        """Those of the options that the operator has."""
+        return {name: value for name, value in options.items() if name in self.options}
 
 
 OPERATORS = {
@@ -64,6 +95,7 @@ OPERATORS = {
     for row in (
         Operator(
             "roi_align",
+            roi_align,
             count=6500,
             options={
                 "output_size": OUTPUT_SIZES,
@@ -73,11 +105,12 @@ OPERATORS = {
                 "mode": ("avg", "max", "onnx_max"),
                 "sample_points": ("center", "interior"),
             },
-            reduces_by_maximum=lambda case: case.options["mode"] != "avg",
             box_gradient=("spatial_scale", "sampling_ratio", "aligned"),
+            sparse={"sampling_ratio": (1, 2)},
         ),
         Operator(
             "roi_pool",
+            roi_pool,
             count=3500,
             options={
                 "output_size": OUTPUT_SIZES,
@@ -85,10 +118,22 @@ OPERATORS = {
                 "mode": ("max", "avg"),
                 "quantization": ("caffe", "mmcv", "floor", "truncate"),
             },
-            reduces_by_maximum=lambda case: case.options["mode"] == "max",
+            copying_modes=("max",),
+            sparse={"quantization": "floor"},
         ),
     )
 }
+
+
+def with_option(name: str) -> list[str]:
+    """Names of the operators that have an option."""
+    return [row.name for row in OPERATORS.values() if name in row.options]
+
+
+MODES = [(name, mode) for name, row in OPERATORS.items() for mode in row.modes]
+"""(operator, option that selects a mode) of every operator and mode."""
+
+WITH_BOX_GRADIENT = [name for name, row in OPERATORS.items() if row.box_gradient]
 
 
 @dataclass(frozen=True)
@@ -111,6 +156,11 @@ class Case:
         return f"{self.op}-{self.index:05}"
 
     @property
+    def operator(self) -> Operator:
+        """The row of the registry."""
+        return OPERATORS[self.op]
+
+    @property
     def exact(self) -> bool:
         """Whether all coordinates and weights are exact in float32."""
         return self.box_kind == "dyadic"
@@ -118,7 +168,11 @@ class Case:
     @property
     def has_argmax(self) -> bool:
         """Whether the result is chosen from candidates."""
-        return bool(OPERATORS[self.op].reduces_by_maximum(self))
+        return self.operator.has_argmax(self.options)
+
+    def using(self, **options: Any) -> "Case":
+        """The same case with other options; those that the operator does not have are left out."""
+        return replace(self, options={**self.options, **self.operator.known(**options)})
 
     def inputs(self) -> dict[str, np.ndarray]:
         """The arrays, by argument name; the same ones each time."""
@@ -151,13 +205,13 @@ class Case:
 
     def true_gradient(self, **overrides: Any) -> np.ndarray:
         """What the transpose of the definition gives."""
-        return getattr(gradients, self.op)(**self.backward_arguments(**overrides))
+        return self.operator.oracle.backward(**self.backward_arguments(**overrides))
 
     def box_gradient_arguments(self, **overrides: Any) -> dict[str, Any]:
         """Keywords of the gradient for boxes, with some replaced or added."""
         rng = np.random.default_rng([SEED, self.index, len(self.op), 3])
-        shape = (self.boxes, self.shape[1], *oracles.pair(self.options["output_size"]))
-        options = {name: self.options[name] for name in OPERATORS[self.op].box_gradient}
+        shape = (self.boxes, self.shape[1], *truth.pair(self.options["output_size"]))
+        options = {name: self.options[name] for name in self.operator.box_gradient}
         grad_output = rng.standard_normal(shape).astype(self.features_dtype)
         return {"grad_output": grad_output, **self.inputs(), **options, **overrides}
 
@@ -172,13 +226,13 @@ class Case:
                 arguments[name] = np.ascontiguousarray(np.moveaxis(arguments[name], 1, -1))
         return getattr(ra, f"{self.op}_box_gradient")(**arguments, layout=layout)
 
-    def true_box_gradient(self, **overrides: Any) -> box_gradients.BoxGradient:
+    def true_box_gradient(self, **overrides: Any) -> truth.BoxGradient:
         """What the derivative of the definition gives."""
-        return getattr(box_gradients, self.op)(**self.box_gradient_arguments(**overrides))
+        return self.operator.oracle.box_gradient(**self.box_gradient_arguments(**overrides))
 
-    def truth(self, **overrides: Any) -> oracles.Pooled:
+    def truth(self, **overrides: Any) -> truth.Pooled:
         """What the definition gives."""
-        return getattr(oracles, self.op)(**{**self.inputs(), **self.options, **overrides})
+        return self.operator.oracle.forward(**{**self.inputs(), **self.options, **overrides})
 
     def __str__(self) -> str:
         """Everything about the case, ready to be pasted."""

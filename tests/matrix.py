@@ -7,9 +7,9 @@ holds between levels is in the digests.
 import functools
 import hashlib
 
-import gradients
+import cases
 import numpy as np
-from streams import CALLS, DTYPES, Stream
+from streams import DTYPES, Stream
 
 import roialign_rs as ra
 
@@ -32,21 +32,18 @@ def boxes():
 
 def options_of(op, mode):
     """Few samples, so that pixels without weight lie between those that have some."""
-    fixed = {"sampling_ratio": (1, 2)} if op == "roi_align" else {"quantization": "floor"}
-    return {"output_size": (5, 7), **fixed, **mode}
+    return {"output_size": (5, 7), **cases.OPERATORS[op].sparse, **mode}
 
 
 @functools.cache
 def weightless(op):
     """Tell, by the literal definition, which pixels have no weight in any result."""
     table, images = boxes()
-    arguments = {name: value for name, value in options_of(op, {}).items() if name != "output_size"}
-    ones = np.ones((len(table), 1, 5, 7))
-    shape = (SHAPE[0], 1, *SHAPE[2:])
-    arguments |= {"input_shape": shape, "batch_indices": images, "argmax": None, "mode": "avg"}
-    spread = getattr(gradients, op)(ones, boxes=table, **arguments)
-    assert 0.2 < (spread == 0).mean() < 0.8, "neither all pixels nor none"
-    return spread == 0
+    row = cases.OPERATORS[op]
+    ones, shape = np.ones((len(table), 1, 5, 7)), (SHAPE[0], 1, *SHAPE[2:])
+    gradient = row.oracle.backward(ones, table, shape, batch_indices=images, **row.sparse, **row.mean)
+    assert 0.2 < (gradient == 0).mean() < 0.8, "neither all pixels nor none"
+    return gradient == 0
 
 
 def check(op, mode, dtype):
@@ -85,4 +82,4 @@ def digests():
             for channels, size in [(1, (7, 7)), (3, (2, 3)), (17, (14, 14)), (33, (1, 257))]:
                 stream = Stream(dtype, layout, channels, size, number)
                 stream.check_at(stream.boxes_for(5 << 20), 4 * number)
-    return {f"{op} {mode} {dtype}": check(op, mode, dtype) for op, mode in CALLS for dtype in DTYPES}
+    return {f"{op} {mode} {dtype}": check(op, mode, dtype) for op, mode in cases.MODES for dtype in DTYPES}

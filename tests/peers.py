@@ -17,7 +17,7 @@ import openvino
 import openvino.opset9
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
-from oracles import pair
+from truth import pair
 
 onnxruntime.set_default_logger_severity(4)
 

@@ -12,7 +12,6 @@ import roialign_rs as ra
 
 STREAMED = 4 << 20
 DTYPES = {str(np.dtype(t)): np.dtype(t) for t in ("float32", "float64", "float16", ml_dtypes.bfloat16, "uint8")}
-CALLS = [(op, mode) for op, row in cases.OPERATORS.items() for mode in row.modes]
 DISTINCT = 41
 """Boxes that differ: a prime, so that all of them meet all places in cache lines and tasks."""
 GUARD = 0xA5
@@ -28,7 +27,7 @@ class Stream:
         self.features = np.ascontiguousarray(np.moveaxis(features, 1, -1)) if layout == "NHWC" else features
         self.boxes = np.sort(rng.uniform(-2, 13, (DISTINCT, 2, 2)), axis=1).reshape(-1, 4).astype(np.float32)
         self.images = rng.integers(0, 2, DISTINCT)
-        op, mode = CALLS[call % len(CALLS)]
+        op, mode = cases.MODES[call % len(cases.MODES)]
         self.about = f"{op} {mode} {dtype} {layout} C={channels} {size}"
         self.options = {"layout": layout, **mode}
         self.call, self.size = getattr(ra, op), size

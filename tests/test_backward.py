@@ -44,20 +44,15 @@ def test_large_maps(op, shape, backend):
     for index in range(2 * len(cases.BOX_KINDS)):
         case = cases.case(op, index)
         if case.box_kind in ("inside", "thin", "across", "huge"):
-            options = {**case.options, "output_size": (3, 2)}
-            if "sampling_ratio" in options:
-                options["sampling_ratio"] = (3, 2)
-            check_backward(replace(case, shape=(1, 17, *shape), boxes=12, options=options), backend)
+            case = case.using(output_size=(3, 2), sampling_ratio=(3, 2))
+            check_backward(replace(case, shape=(1, 17, *shape), boxes=12), backend)
 
 
 @pytest.mark.parametrize("op", OPS)
 def test_many_boxes(op, backend):
     for index in range(len(cases.BOX_KINDS)):
-        case = cases.case(op, index)
-        options = {**case.options, "output_size": 2}
-        if "sampling_ratio" in options:
-            options["sampling_ratio"] = 2
-        check_backward(replace(case, shape=(3, 33, 50, 60), boxes=150, options=options), backend)
+        case = cases.case(op, index).using(output_size=2, sampling_ratio=2)
+        check_backward(replace(case, shape=(3, 33, 50, 60), boxes=150), backend)
 
 
 @pytest.mark.parametrize("op", OPS)

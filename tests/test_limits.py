@@ -31,7 +31,7 @@ def test_huge_boxes_cost_no_more_than_others(op, real):
     """The time limit is the test: sample by sample they would take years."""
     features = np.random.default_rng(2).standard_normal((1, 16, 50, 50)).astype(np.float32)
     for case in cases.cases(op, count=40):
-        options = {**case.options, "output_size": 7, "spatial_scale": 1.0}
+        options = case.using(output_size=7, spatial_scale=1.0).options
         output = getattr(ra, op)(features, HUGE.astype(real), **options)
         assert np.isfinite(output).all()
         assert np.abs(output).max() <= np.abs(features).max()
@@ -39,13 +39,12 @@ def test_huge_boxes_cost_no_more_than_others(op, real):
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("real", [np.float32, np.float64])
-def test_boxes_at_the_limit_of_their_dtype(real):
+@every_op
+def test_boxes_at_the_limit_of_their_dtype(op, real):
     most = np.finfo(real).max
     rows = np.array([(0, 0, most, most), (-most / 4, -most / 4, most / 4, most / 4), (most,) * 4], real)
-    for mode in ("avg", "max", "onnx_max"):
-        assert np.isfinite(ra.roi_align(ONES, rows, 3, mode=mode)).all()
-    for quantization in ("caffe", "mmcv", "floor", "truncate"):
-        assert np.isfinite(ra.roi_pool(ONES, rows, 3, quantization=quantization)).all()
+    for words in cases.OPERATORS[op].variants:
+        assert np.isfinite(getattr(ra, op)(ONES, rows, 3, **words)).all()
 
 
 def test_adaptive_mean_of_a_large_box_is_exact():
@@ -62,22 +61,29 @@ def test_the_most_samples_match_few():
     np.testing.assert_allclose(output, 33, rtol=1e-12)
 
 
+def with_argmax(op):
+    """Options that make the result as large as it can be."""
+    choosing = [mode for mode in cases.OPERATORS[op].modes if cases.OPERATORS[op].has_argmax(mode)]
+    return {**choosing[0], "return_argmax": True} if choosing else {}
+
+
 @every_op
 def test_results_that_memory_cannot_hold(op):
     """10^13 elements and more; in a process of its own, whose address space makes it certain."""
+    options = [{}, with_argmax(op)]
     code = f"""
 import resource
 import numpy as np
 import roialign_rs as ra
 resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
 for size in [(10**7, 10**6), (2**40, 2**40), (2**62, 3)]:
-    for argmax in (False, True):
+    for options in {options}:
         try:
-            ra.{op}(np.ones((1, 1, 4, 4), np.float32), np.ones((1, 4)), size, mode="max", return_argmax=argmax)
+            ra.{op}(np.ones((1, 1, 4, 4), np.float32), np.ones((1, 4)), size, **options)
         except MemoryError as error:
             print("MemoryError", error)
 """
-    assert python(code).count("MemoryError") == 6
+    assert python(code).count("MemoryError") == 3 * len(options)
 
 
 @pytest.mark.parametrize("size", [(1, 10**9), (10**9, 1)], ids=str)
@@ -92,6 +98,7 @@ def test_rows_of_bins_that_memory_cannot_hold(op, size):
 @every_op
 def test_what_is_needed_besides_the_result_is_a_memory_error_too(op, boxes, size):
     """An allocation that fails would end the process."""
+    options = with_argmax(op)
     code = f"""
 import resource
 import numpy as np
@@ -99,7 +106,7 @@ import roialign_rs as ra
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 try:
     rows = np.broadcast_to(np.ones(4), ({boxes}, 4))
-    ra.{op}(np.ones((1, 1, 4, 4), np.float32), rows, {size}, mode="max", return_argmax=True)
+    ra.{op}(np.ones((1, 1, 4, 4), np.float32), rows, {size}, **{options})
 except MemoryError as error:
     print(error)
 """
@@ -202,10 +209,7 @@ LARGE_SIZES = [(14, 14), (1, 300), (300, 1), (17, 40), (56, 56)]
 def test_large_output_sizes_match_the_definition(op, size):
     for index in range(7):
         case = cases.case(op, index * (len(cases.BOX_KINDS) + 1))
-        options = {**case.options, "output_size": size}
-        if "sampling_ratio" in options:
-            options["sampling_ratio"] = (1, 2)
-        check(replace(case, boxes=2, options=options))
+        check(replace(case, boxes=2).using(output_size=size, sampling_ratio=(1, 2)))
 
 
 def test_candidates_beyond_32_bits_have_no_argmax():

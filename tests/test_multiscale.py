@@ -4,11 +4,10 @@ import inspect
 import re
 from pathlib import Path
 
-import gradients
 import numpy as np
-import oracles
 import pytest
 from checks import assert_within, largest_finite
+from oracles.roi_align import roi_align
 from pyramids import RULES, SCALES, boundary_boxes, literal_stages, pyramid, random_boxes
 from tolerances import BOUNDS
 
@@ -45,9 +44,9 @@ def test_the_definition():
             "batch_indices": boxes[mine, 0].astype(int),
             "spatial_scale": scale,
         }
-        truth = oracles.roi_align(features, output_size=3, **options).output
+        truth = roi_align.forward(features, output_size=3, **options).output
         assert_within(pooled[mine], truth, BOUNDS["oracle", "float64"][0] * largest_finite(features))
-        truth = gradients.roi_align(grad_output[mine], input_shape=features.shape, **options)
+        truth = roi_align.backward(grad_output[mine], input_shape=features.shape, **options)
         assert_within(spread[stage], truth, BOUNDS["transpose", "float64"][0] * largest_finite(truth))
 
 

@@ -62,29 +62,22 @@ def of_every_mode(op, kinds):
 @pytest.mark.parametrize("op", cases.OPERATORS)
 def test_large_maps_match_the_definition(op, shape, backend):
     for case in of_every_mode(op, ("inside", "across", "thin", "huge")):
-        options = {**case.options, "output_size": (3, 2)}
-        if "sampling_ratio" in options:
-            options["sampling_ratio"] = (3, 2)
         # Values of which none comes twice: in a large bin, the first of many equal ones is always near its start.
         dtype = "float64" if case.features_dtype == "float64" else "float32"
-        distinct = replace(case, values="normal", features_dtype=dtype)
-        check(replace(distinct, shape=(1, 17, *shape), boxes=8, options=options), backend)
+        distinct = replace(case, values="normal", features_dtype=dtype, shape=(1, 17, *shape), boxes=8)
+        check(distinct.using(output_size=(3, 2), sampling_ratio=(3, 2)), backend)
 
 
 @pytest.mark.parametrize("op", cases.OPERATORS)
 def test_many_boxes_match_the_definition(op, backend):
     for index in range(2 * len(cases.BOX_KINDS)):
-        case = cases.case(op, index)
-        options = {**case.options, "output_size": 2}
-        if "sampling_ratio" in options:
-            options["sampling_ratio"] = 2
-        check(replace(case, shape=(3, 33, 50, 60), boxes=150, options=options), backend)
+        case = replace(cases.case(op, index), shape=(3, 33, 50, 60), boxes=150)
+        check(case.using(output_size=2, sampling_ratio=2), backend)
 
 
-@pytest.mark.parametrize("op", [op for op in cases.OPERATORS if "sampling_ratio" in cases.OPERATORS[op].options])
+@pytest.mark.parametrize("op", cases.with_option("sampling_ratio"))
 def test_bins_of_many_samples_match_the_definition(op, backend):
     """So many that the samples of one bin come piece by piece."""
     for case in of_every_mode(op, ("inside", "across")):
-        options = {**case.options, "output_size": (1, 2), "sampling_ratio": (40, 90), "spatial_scale": 1.0}
         distinct = replace(case, values="normal", features_dtype="float32", shape=(1, 2, 60, 220), boxes=1)
-        check(replace(distinct, options=options), backend)
+        check(distinct.using(output_size=(1, 2), sampling_ratio=(40, 90), spatial_scale=1.0), backend)

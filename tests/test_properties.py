@@ -103,20 +103,14 @@ def test_scale_and_boxes_go_together(case):
 def test_transposing_everything_transposes_the_result(case):
     """Rows and columns follow the same rule; products are rounded in another order."""
     inputs = wide(case)
-    options = {"output_size": flipped(case.options["output_size"])}
-    if "sampling_ratio" in case.options:
-        options["sampling_ratio"] = flipped(case.options["sampling_ratio"])
+    pairs = {name: value[::-1] for name, value in case.options.items() if isinstance(value, tuple)}
     output = case.run(
-        **options,
+        **pairs,
         features=np.swapaxes(inputs["features"], 2, 3),
         boxes=inputs["boxes"][:, [1, 0, 3, 2]],
         batch_indices=inputs["batch_indices"],
     )
     assert_within(np.swapaxes(output, 2, 3), case.run(**inputs), 1e-12 * largest_finite(inputs["features"]), str(case))
-
-
-def flipped(value):
-    return value[::-1] if isinstance(value, tuple) else value
 
 
 @given(ANY_CASE)

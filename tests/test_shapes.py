@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import cases
 import numpy as np
-import oracles
 import pytest
 from checks import assert_within
+from oracles.roi_align import roi_align
 from subprocesses import python
 from tolerances import BOUNDS
 
@@ -36,7 +36,7 @@ def test_rows_of_the_table(row, layout, thread_count):
     some = np.unique(np.linspace(0, len(boxes) - 1, 3).astype(int))
     channels = [number % row.shape[1] for number in ANY_CHANNELS]
     part = np.ascontiguousarray(features[:, channels])
-    expected = oracles.roi_align(part, boxes[some], row.output_size, batch_indices=images[some], **options).output
+    expected = roi_align.forward(part, boxes[some], row.output_size, batch_indices=images[some], **options).output
     bound, reason = BOUNDS["oracle", "float32"]
     # Positions on maps of a hundred cells and more are rounded in float32, in the definition as well as here.
     assert_within(results[0][some][:, channels], expected, bound, f"{row.name}: {reason}")

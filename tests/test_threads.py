@@ -22,10 +22,7 @@ def large_cases(op, count=6):
     """Cases whose results are worth several threads, with boxes of all kinds."""
     for index in range(count):
         case = cases.case(op, cases.BOX_KINDS.index("mixed") + index * len(cases.BOX_KINDS))
-        options = {**case.options, "output_size": (5, 7)}
-        if "sampling_ratio" in options:
-            options["sampling_ratio"] = 2
-        yield replace(case, shape=(3, 40, 30, 31), boxes=200, options=options)
+        yield replace(case, shape=(3, 40, 30, 31), boxes=200).using(output_size=(5, 7), sampling_ratio=2)
 
 
 @pytest.mark.parametrize("op", OPS)
