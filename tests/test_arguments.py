@@ -44,39 +44,40 @@ def test_spatial_scale(op, scale, shown):
     refuses(f"spatial_scale must be finite and positive, got {shown}", op, spatial_scale=scale)
 
 
+with_sampling_ratio = pytest.mark.parametrize("op", cases.with_option("sampling_ratio"))
+
+
 @pytest.mark.parametrize("ratio", [10**9, 65537, (2, 65537), (65537, 0)], ids=str)
-def test_sampling_ratio(ratio):
+@with_sampling_ratio
+def test_sampling_ratio(op, ratio):
     largest = max(ratio) if isinstance(ratio, tuple) else ratio
-    refuses(f"sampling_ratio must be at most 65536, got {largest}", sampling_ratio=ratio)
+    refuses(f"sampling_ratio must be at most 65536, got {largest}", op, sampling_ratio=ratio)
 
 
 @pytest.mark.parametrize("ratio", [0.5, "2", None, (1, 2, 3)], ids=str)
-def test_sampling_ratio_that_is_no_pair(ratio):
-    refuses("sampling_ratio must be an integer or a pair of integers, got ", error=TypeError, sampling_ratio=ratio)
+@with_sampling_ratio
+def test_sampling_ratio_that_is_no_pair(op, ratio):
+    refuses("sampling_ratio must be an integer or a pair of integers, got ", op, TypeError, sampling_ratio=ratio)
 
 
-@pytest.mark.parametrize(
-    ("op", "name", "choices"),
-    [
-        ("roi_align", "mode", '"avg", "max" or "onnx_max"'),
-        ("roi_align", "sample_points", '"center" or "interior"'),
-        ("roi_align", "layout", '"NCHW" or "NHWC"'),
-        ("roi_align", "invalid", '"raise", "zero" or "nan"'),
-        ("roi_pool", "mode", '"max" or "avg"'),
-        ("roi_pool", "quantization", '"caffe", "mmcv", "floor" or "truncate"'),
-        ("roi_pool", "layout", '"NCHW" or "NHWC"'),
-        ("roi_pool", "invalid", '"raise", "zero" or "nan"'),
-    ],
-)
+EVERYWHERE = {"layout": ("NCHW", "NHWC"), "invalid": ("raise", "zero", "nan")}
+WORDS = [
+    (name, word, values) for name, row in cases.OPERATORS.items() for word, values in (row.words | EVERYWHERE).items()
+]
+"""(operator, option, its values)"""
+
+
+@pytest.mark.parametrize(("op", "name", "choices"), WORDS, ids=lambda part: part if isinstance(part, str) else "")
 @pytest.mark.parametrize("value", ["sum", "", "AVG", "thirds"])
 def test_words(op, name, choices, value):
-    refuses(f'{name} must be {choices}, got "{value}"', op, **{name: value})
+    *others, last = [f'"{choice}"' for choice in choices]
+    refuses(f'{name} must be {", ".join(others)} or {last}, got "{value}"', op, **{name: value})
 
 
-def test_argmax_of_a_mean():
+@pytest.mark.parametrize("op", cases.with_option("mode"))
+def test_argmax_of_a_mean(op):
     message = 'return_argmax must be False for mode="avg", which has no argmax; or use mode="max"'
-    refuses(message, return_argmax=True)
-    refuses(message, "roi_pool", mode="avg", return_argmax=True)
+    refuses(message, op, mode="avg", return_argmax=True)
 
 
 @every_op

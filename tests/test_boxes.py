@@ -1,5 +1,6 @@
 """The forms in which boxes may come, and that none of them changes the numbers."""
 
+import functools
 from decimal import Decimal
 from fractions import Fraction
 
@@ -29,9 +30,12 @@ def test_one_box(op, make):
 
 def test_one_box_in_other_functions():
     box, grad = [3.0, 4.0, 30.0, 21.0], np.ones((1, 3, 2, 2), np.float32)
+    rows = cases.OPERATORS.values()
+    backward = [functools.partial(getattr(ra, f"{row.name}_backward"), **row.mean) for row in rows]
+    box_gradient = [getattr(ra, f"{row.name}_box_gradient") for row in rows if row.box_gradient]
     for call in (
-        lambda boxes: ra.roi_align_backward(grad, boxes, (1, 3, 40, 40)),
-        lambda boxes: ra.roi_align_box_gradient(grad, FEATURES[:1], boxes),
+        *(lambda boxes, call=call: call(grad, boxes, (1, 3, 40, 40)) for call in backward),
+        *(lambda boxes, call=call: call(grad, FEATURES[:1], boxes) for call in box_gradient),
         lambda boxes: ra.multiscale_roi_align([FEATURES[:1]], boxes, 2, spatial_scales=[1]),
         lambda boxes: ra.assign_stages(boxes, 4, min_level=2),
         lambda boxes: ra.check_boxes(boxes, 40).rows,

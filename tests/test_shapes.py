@@ -61,6 +61,7 @@ def test_many_threads_and_little_to_do(thread_count):
 def test_a_map_larger_than_four_gigabytes(dtype, layout):
     """Zeros that take no memory, but for a patch at the far end; offsets and numbers of pixels pass 2^32."""
     code = f"""
+import cases
 import numpy as np
 import roialign_rs as ra
 dtype, layout = np.dtype({dtype!r}), {layout!r}
@@ -72,17 +73,14 @@ assert features.nbytes > 1 << 32
 planes = features if layout == "NCHW" else np.moveaxis(features, -1, 1)
 patch = np.random.default_rng(1).integers(0, 200, (1, 17, 40, 40)).astype(dtype)
 planes[1:, :, -40:, -40:] = patch
+# Sides of bins, and so all positions, are exact in float64 at any distance from 0.
 inside = np.array([[3.0, 5, 30, 37], [20, 20, 40, 40], [-3, 4, 9, 8]])
-for call, options in [
-    (ra.roi_align, {{"sampling_ratio": 2}}),
-    (ra.roi_align, {{"mode": "max"}}),
-    (ra.roi_pool, {{}}),
-    (ra.roi_pool, {{"mode": "avg"}}),
-]:
+for op, mode in cases.MODES:
+    call = getattr(ra, op)
     # A border of zeros, for the box that reaches over the patch's.
-    expected = call(np.pad(patch, [(0, 0), (0, 0), (10, 0), (10, 0)]), inside + 10, (3, 4), **options)
+    expected = call(np.pad(patch, [(0, 0), (0, 0), (10, 0), (10, 0)]), inside + 10, (2, 4), **mode)
     at = inside + side - 40
-    got = call(features, at, (3, 4), batch_indices=[1, 1, 1], layout=layout, **options)
+    got = call(features, at, (2, 4), batch_indices=[1, 1, 1], layout=layout, **mode)
     got = got if layout == "NCHW" else np.moveaxis(got, -1, 1)
     np.testing.assert_array_equal(got, expected)
 print(got.any())
