@@ -106,7 +106,7 @@ class Pooled:
     argmax: np.ndarray | None
     """(K, C, PH, PW), int64; None for means."""
     candidates: dict[tuple[int, int, int], np.ndarray]
-    """(k, p, q) -> (candidates, C): the values of the bin's candidates, in order; empty for means."""
+    """(k, p, q) -> (C, candidates): the values of the bin's candidates, in order; empty for means."""
 
 
 @dataclass
@@ -130,50 +130,54 @@ class Oracle:
 
     def forward(self, features, boxes, output_size, *, batch_indices=None, **options) -> Pooled:
         """Values of all bins, and where maxima came from."""
-        images, bins = flat_images(features), pair(output_size)
+        bins, size = pair(output_size), np.shape(features)[2:]
         outputs, numbers, candidates = [], [], {}
-        for k, reading in enumerate(self.read(np.asarray(boxes), bins, np.shape(features)[2:], **options)):
-            values = values_of_candidates(reading, images[image_of(batch_indices, k)])
+        for k, reading in enumerate(self.read(np.asarray(boxes), bins, size, **options)):
+            image = flat(features[image_of(batch_indices, k)])
+            read = np.flatnonzero(reading.weight)
+            terms = reading.weight[read] * image[:, reading.pixel[read]].astype(np.float64)
+            values = sums(terms, reading.candidate[read], len(reading.bin))
             if reading.name is not None:
                 limits = np.searchsorted(reading.bin, np.arange(bins[0] * bins[1] + 1))
                 parts = [slice(*ends) for ends in pairwise(limits)]
                 for b, part in enumerate(parts):
-                    candidates[k, b // bins[1], b % bins[1]] = values[part]
+                    candidates[k, b // bins[1], b % bins[1]] = values[:, part]
                 largest = [largest_candidate(reading, values, part) for part in parts]
-                values, number = (np.array(each) for each in zip(*largest, strict=True))
-                numbers.append(number.T.reshape(-1, *bins))
-            outputs.append(values.T.reshape(-1, *bins))
+                values, number = (np.stack(each, axis=1) for each in zip(*largest, strict=True))
+                numbers.append(number.reshape(-1, *bins))
+            outputs.append(values.reshape(-1, *bins))
         return Pooled(np.array(outputs), np.array(numbers) if numbers else None, candidates)
 
     def backward(self, grad_output, boxes, input_shape, *, batch_indices=None, argmax=None, **options) -> np.ndarray:
         """Gradient for the features: what a bin reads with a weight receives the bin's gradient times that weight."""
-        n, channels, height, width = input_shape
-        gradient = np.zeros((n, height * width, channels))
-        bins = np.shape(grad_output)[2:]
-        for k, reading in enumerate(self.read(np.asarray(boxes), bins, (height, width), **options)):
+        gradient = np.zeros(input_shape)
+        bins, size = np.shape(grad_output)[2:], input_shape[2:]
+        for k, reading in enumerate(self.read(np.asarray(boxes), bins, size, **options)):
             taps = np.flatnonzero(reading.weight)
+            bin_ = reading.bin[reading.candidate]
             if argmax is not None:
-                chosen = by_bin(argmax[k])[reading.bin[reading.candidate]] == reading.name[reading.candidate][:, None]
-                taps = np.flatnonzero(chosen.any(axis=1) & (reading.weight != 0))
-            terms = reading.weight[taps, None] * by_bin(grad_output[k])[reading.bin[reading.candidate[taps]]]
+                chosen = flat(argmax[k])[:, bin_] == reading.name[reading.candidate]
+                taps = np.flatnonzero(chosen.any(axis=0) & (reading.weight != 0))
+            terms = reading.weight[taps] * flat(grad_output[k])[:, bin_[taps]].astype(np.float64)
             if argmax is not None:
-                terms = np.where(chosen[taps], terms, 0.0)
+                terms[~chosen[:, taps]] = 0
             pixels, where = np.unique(reading.pixel[taps], return_inverse=True)
-            gradient[image_of(batch_indices, k), pixels] += sums(terms, where, len(pixels))
-        return np.moveaxis(gradient.reshape(n, height, width, channels), -1, 1)
+            flat(gradient[image_of(batch_indices, k)])[:, pixels] += sums(terms, where, len(pixels))
+        return gradient
 
     def box_gradient(self, grad_output, features, boxes, *, batch_indices=None, **options) -> BoxGradient:
         """Gradient for x1, y1, x2 and y2 of each box, of a mean."""
-        images, size = flat_images(features), np.shape(features)[2:]
+        bins, size = np.shape(grad_output)[2:], np.shape(features)[2:]
         gradient, terms = np.zeros((2, len(boxes), 4))
-        reads = np.zeros(images.shape[:2], bool)
-        for k, reading in enumerate(self.read(np.asarray(boxes), np.shape(grad_output)[2:], size, **options)):
+        reads = np.zeros((len(features), *size), bool)
+        for k, reading in enumerate(self.read(np.asarray(boxes), bins, size, **options)):
             image = image_of(batch_indices, k)
-            products = by_bin(grad_output[k])[reading.candidate] * images[image, reading.pixel]
-            gradient[k] = reading.slopes @ products.sum(axis=1)
-            terms[k] = np.abs(reading.slopes) @ np.abs(products).sum(axis=1)
-            reads[image, reading.pixel[np.any(reading.slopes != 0, axis=0)]] = True
-        return BoxGradient(gradient, terms, reads.reshape(-1, *size))
+            pixels = flat(features[image])[:, reading.pixel].astype(np.float64)
+            products = flat(grad_output[k])[:, reading.candidate] * pixels
+            gradient[k] = reading.slopes @ products.sum(axis=0)
+            terms[k] = np.abs(reading.slopes) @ np.abs(products).sum(axis=0)
+            reads[image].flat[reading.pixel[np.any(reading.slopes != 0, axis=0)]] = True
+        return BoxGradient(gradient, terms, reads)
 
 
 def pair(value):
@@ -186,39 +190,23 @@ def image_of(batch_indices, k):
     return 0 if batch_indices is None else batch_indices[k]
 
 
-def flat_images(features):
-    """(N, H * W, C) from (N, C, H, W)."""
-    n, channels = np.shape(features)[:2]
-    return np.ascontiguousarray(np.moveaxis(np.asarray(features, np.float64).reshape(n, channels, -1), 1, -1))
-
-
-def by_bin(result):
-    """(PH * PW, C) from (C, PH, PW)."""
-    return np.asarray(result).astype(np.float64 if result.dtype.kind == "f" else np.int64).reshape(len(result), -1).T
-
-
-def values_of_candidates(reading, image):
-    """(candidates, C): the sums over their taps. A candidate without a tap that has weight is 0."""
-    read = np.flatnonzero(reading.weight)
-    terms = reading.weight[read, None] * image[reading.pixel[read]]
-    return sums(terms, reading.candidate[read], len(reading.bin))
+def flat(array):
+    """(C, height * width) from (C, height, width), without a copy where that is possible."""
+    return array.reshape(len(array), -1)
 
 
 def largest_candidate(reading, values, part):
     """(C,) largest value of the candidates in ``part``, and the names of the first that have it."""
-    values, names = values[part], reading.name[part]
-    if len(values) == 0:
-        return np.zeros(values.shape[1]), np.full(values.shape[1], -1)
+    values, names = values[:, part], reading.name[part]
+    if len(names) == 0:
+        return np.zeros(len(values)), np.full(len(values), -1)
     if reading.lower_limit is None:
-        return values.max(axis=0), names[values.argmax(axis=0)]
+        return values.max(axis=1), names[values.argmax(axis=1)]
     contenders = np.where(values > reading.lower_limit, values, -np.inf)
-    best, none = contenders.max(axis=0), np.all(contenders == -np.inf, axis=0)
-    return np.where(none, reading.lower_limit, best), np.where(none, -1, names[contenders.argmax(axis=0)])
+    best, none = contenders.max(axis=1), np.all(contenders == -np.inf, axis=1)
+    return np.where(none, reading.lower_limit, best), np.where(none, -1, names[contenders.argmax(axis=1)])
 
 
 def sums(terms, where, count):
-    """(count, C): the rows of ``terms`` added up, each at its index in ``where``."""
-    channels = terms.shape[1]
-    index = where.reshape(-1, 1) * channels + np.arange(channels)
-    total = np.bincount(index.ravel(), terms.ravel(), count * channels).reshape(count, channels)
-    return total.astype(np.float64)  # `bincount` gives integers where there are no terms
+    """(C, count): the columns of ``terms`` added up, each at its index in ``where``."""
+    return np.array([np.bincount(where, row, count) for row in terms], np.float64).reshape(len(terms), count)
