@@ -1,11 +1,11 @@
-"""An argument of a wrong kind is a TypeError that names it, in whichever function it is given to."""
+"""In every function, an argument of a wrong kind is a TypeError that names the argument."""
 
 import inspect
 import re
 from decimal import Decimal
 
-import cases
 import numpy as np
+import operators
 import pytest
 
 import roialign_rs as ra
@@ -24,7 +24,7 @@ CALLS = {
     "explain": {"box": BOXES[0], "output_size": 2, "map_size": 8},
 }
 """A valid call of each function, with its required arguments only."""
-for row in cases.OPERATORS.values():
+for row in operators.OPERATORS.values():
     CALLS[row.name] = {"features": FEATURES, "boxes": BOXES, "output_size": 2}
     CALLS[f"{row.name}_backward"] = {"grad_output": GRAD, "boxes": BOXES, "input_shape": SHAPE, **row.mean}
     if row.box_gradient:
@@ -110,8 +110,8 @@ def test_the_calls_are_right(op):
 
 
 @pytest.mark.parametrize("value", [FEATURES, list(range(100_000)), b"long " * 1000], ids=lambda v: type(v).__name__)
-def test_what_is_shown_of_a_value_is_short(value):
-    """An array is shown by its shape, such as features without their ``.shape``."""
+def test_messages_show_long_values_in_short(value):
+    """Arrays are shown by their shape: a caller may pass ``features`` where ``features.shape`` is expected."""
     for op, name in (
         ("roi_align", "output_size"),
         ("roi_align", "aligned"),
@@ -182,7 +182,7 @@ MASKED = [
 
 @pytest.mark.parametrize(("op", "name", "values"), MASKED)
 def test_masked_arrays(op, name, values):
-    """Operators read masked elements, so masks are refused."""
+    """Operators would read masked elements."""
     masked = np.ma.masked_equal(values, 2)
     with pytest.raises(TypeError, match=f"{name}: masked arrays are not supported"):
         getattr(ra, op)(**{**CALLS[op], name: masked})
@@ -203,7 +203,7 @@ def test_masked_arrays(op, name, values):
 )
 @pytest.mark.parametrize("place", [0, 1])
 def test_dtypes_of_boxes_in_lists(wrong, shown, place):
-    """What is refused alone is refused beside others, which joining them would hide."""
+    """Each array of a list is checked by itself: after concatenation, its dtype would be hidden."""
     boxes = [BOXES, BOXES]
     boxes[place] = wrong
     for call in (
@@ -229,7 +229,7 @@ def test_rows_of_different_lengths_are_named():
         ra.roi_align(FEATURES, [[1, 1, 5, 5], [1, 1, 5]], 2)
 
 
-def test_what_is_no_array_is_named():
+def test_an_object_that_is_no_array_is_named():
     class Tensor:
         def __dlpack__(self, **options):
             raise BufferError("not on the CPU")

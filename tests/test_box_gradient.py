@@ -1,4 +1,4 @@
-"""Gradients for the boxes: the derivative of the definition, by an oracle, by differences and by hand, in any memory."""
+"""Gradients for the boxes agree with the derivative of the definition, with differences, and with values worked by hand."""
 
 import functools
 from dataclasses import replace
@@ -6,6 +6,7 @@ from dataclasses import replace
 import cases
 import layouts
 import numpy as np
+import operators
 import pytest
 from checks import assert_box_gradient, assert_within, check_box_gradient
 from test_threads import large_cases
@@ -13,9 +14,9 @@ from test_threads import large_cases
 import roialign_rs as ra
 
 BLOCK = 250
-# From so many on, channels that are neighbours are added up in another order than planes.
 MANY_CHANNELS = 32
-OPS = cases.WITH_BOX_GRADIENT
+"""From this number on, NHWC and NCHW add up channels in different orders."""
+OPS = operators.WITH_BOX_GRADIENT
 BLOCKS = [(op, first) for op, first in cases.blocks(BLOCK) if op in OPS]
 
 
@@ -28,7 +29,7 @@ def test_random_cases_match_the_derivative_of_the_definition(op, first):
 @pytest.mark.parametrize("shape", [(3, 4000), (4000, 3), (700, 900), (1, 20000), (20000, 1)], ids=str)
 @pytest.mark.parametrize("op", OPS)
 def test_large_maps(op, shape):
-    """Windows that move, boxes taller than a window, bins of any number of taps."""
+    """Maps larger than a window, boxes taller than one, and bins of any number of taps."""
     for index in range(len(cases.BOX_KINDS)):
         case = cases.case(op, index)
         if case.box_kind in ("inside", "thin", "across", "huge"):
@@ -114,13 +115,13 @@ def test_memory_does_not_matter(op, arrange):
 
 
 def arrange_table(arrange, table):
-    """Arrange a table as part of an array of four axes, which is what layouts are for."""
+    """Arrange a table as an array of four axes, which the functions in ``layouts`` take."""
     return arrange(table[:, :, None, None])[:, :, 0, 0]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_one_array_of_two_with_channels_last(dtype, thread_count):
-    """Blocks of channels come in pairs then, with the bits that single blocks give."""
+    """Mixed layouts are computed with pairs of blocks of channels, and have the bits of single blocks."""
     rng = np.random.default_rng(9)
     features = rng.standard_normal((2, 203, 12, 9)).astype(dtype)
     grad_output = rng.standard_normal((20, 203, 3, 4)).astype(dtype)
@@ -159,7 +160,7 @@ def test_narrow_types_are_computed_in_float32(op, dtype, layout):
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("op", OPS)
-def test_what_no_sample_reads_changes_nothing(op, value, layout):
+def test_pixels_that_no_sample_reads_change_nothing(op, value, layout):
     for case in cases.cases(op, 0, 700):
         case = replace(case, features_dtype="float32")
         features = case.inputs()["features"]
@@ -180,7 +181,7 @@ def test_nan_that_a_sample_reads_is_not_lost(arrange):
 
 @pytest.mark.parametrize("op", OPS)
 def test_a_constant_map_has_no_gradient(op):
-    """But where the box reaches over the map's edge, from which on samples count as 0 without moving."""
+    """Past the map's edge samples are 0 and their weights do not move, so boxes across it have no gradient either."""
     for index in range(0, 600, 7):
         case = replace(cases.case(op, index), features_dtype="float64")
         features = np.full(case.shape, 3.5)
@@ -193,16 +194,16 @@ RAMP = np.arange(64.0).reshape(1, 1, 8, 8)
 
 
 def gradient_of_ramp(box, bins=1, **options):
-    """Gradient on a map that grows by 1 a column and 8 a row."""
+    """Gradient on a map that grows by 1 with each column and by 8 with each row."""
     return ra.roi_align_box_gradient(np.ones((1, 1, bins, bins)), RAMP, np.array([box]), **options)[0]
 
 
 def test_by_hand():
     # The mean moves with the middle of the box: half with each end.
     np.testing.assert_allclose(gradient_of_ramp([1.2, 1.3, 5.1, 5.2], sampling_ratio=2), [0.5, 4, 0.5, 4])
-    # Four bins, each sampled in its middle: 1/4 and 3/4 of the box, which together move as two boxes.
+    # Samples at 1/4 and 3/4 of the box move by 3/4 and 1/4 with its first end: by 1 together, and each is in two bins.
     np.testing.assert_allclose(gradient_of_ramp([1.2, 1.3, 5.1, 5.2], 2, sampling_ratio=1), [2, 16, 2, 16])
-    # A step of the map is half as much per image pixel.
+    # At scale 1/2, moving an end by an image pixel moves it by half a cell.
     scaled = gradient_of_ramp([2.4, 2.6, 10.2, 10.4], sampling_ratio=2, spatial_scale=0.5)
     np.testing.assert_allclose(scaled, [0.25, 2, 0.25, 2])
 
@@ -221,11 +222,11 @@ def test_kinks_as_documented():
     # On the first and the last pixel: between the slope inside and none.
     assert along_x(0.0, 1.0) == (0.25, 0.25)
     assert along_x(4.0, 5.0) == (7 / 4, 7 / 4)
-    # Past them, and off the map.
+    # Beyond the outermost centres, and off the map.
     assert along_x(-0.4, 0.6) == along_x(4.4, 5.4) == along_x(-2.0, -1.0) == (0.0, 0.0)
     # Widened to one cell, so that only the first end moves it.
     assert along_x(1.25, 1.75, aligned=False) == (3.0, 0.0)
-    # At one cell it is not.
+    # A box of one cell is not widened.
     assert along_x(1.25, 2.25, aligned=False) == (1.5, 1.5)
 
 

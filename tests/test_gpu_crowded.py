@@ -1,19 +1,19 @@
-"""Very many boxes or bins that read one pixel, and bins of very many pixels: no driver may cut them short."""
+"""Very many boxes or bins that read one pixel, and bins of very many pixels: no driver may end their loops early."""
 
-import cases
 import numpy as np
+import operators
 import pytest
 
 import roialign_rs as ra
 
-every_mode = pytest.mark.parametrize(("op", "mode"), cases.MODES)
+every_mode = pytest.mark.parametrize(("op", "mode"), operators.MODES)
 
 
 def both(op, mode, boxes, size, shape, device, dtype=np.float32):
-    """Gradients on the device and on the CPU, of 1/8 for each pooled value."""
+    """Gradients for the features on the device and on the CPU, where each result has the gradient 1/8."""
     features = np.ones(shape, dtype)
     grads = np.full((len(boxes), shape[1], *size), 0.125, dtype)
-    row = cases.OPERATORS[op]
+    row = operators.OPERATORS[op]
     options = {**row.known(sampling_ratio=1), **mode}
     arguments = {"grad_output": grads, "boxes": boxes, "input_shape": shape, **options}
     if row.has_argmax(mode):
@@ -41,7 +41,7 @@ def test_many_bins_on_one_pixel(op, mode, device):
 
 
 def test_neighbouring_tiles_whose_boxes_are_long_in_turns(device):
-    """Pixels of both tiles are made in lockstep, so that each waits for the other's boxes of many bins."""
+    """A group of threads computes pixels of both tiles in lockstep, so that each waits for the other's boxes of many bins."""
     long = [[15.4, 1.4, 15.5, 1.5], [17.0, 1.4, 17.1, 1.5]]
     short = [[0.5, 0.5, 14.5, 14.5], [16.5, 0.5, 19.5, 14.5]]
     boxes = np.float32([long[0], short[1], short[0], long[1]] * 229)

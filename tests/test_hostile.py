@@ -1,13 +1,13 @@
-"""Code of the caller that runs in the middle of a call, and gives an array of the call another dtype and shape.
+"""Code of the caller that runs during a call and changes the dtype and shape of an argument.
 
-Each call runs in a process of its own, on an array that ends where memory begins that cannot be read: whoever goes by what
-the array was reads past its end, which ends the process.
+Each call runs in a process of its own, on an array that ends before a page that cannot be read. Kernels that believed
+the old dtype and shape would read past the end of the array, which ends the process.
 """
 
 import inspect
 import sys
 
-import cases
+import operators
 import pytest
 from subprocesses import python
 
@@ -53,7 +53,7 @@ features = np.ones((1, 2, 16, 16))
 
 GRADIENTS = {"multiscale_roi_align_backward": ("grads, boxes, [features.shape]", {"spatial_scales": [1.0]})}
 """Function -> its arguments, positional as code and keywords."""
-for row in cases.OPERATORS.values():
+for row in operators.OPERATORS.values():
     GRADIENTS[f"{row.name}_backward"] = ("grads, boxes, features.shape", row.mean)
     if row.box_gradient:
         GRADIENTS[f"{row.name}_box_gradient"] = ("grads, features, boxes", {})
@@ -95,8 +95,8 @@ except TypeError as error:
         assert printed == "float32"
 
 
-def test_a_subclass_that_changes_itself_when_memory_is_compared():
-    """NumPy asks a subclass to compare its memory with that of another array: such code must not run."""
+def test_a_subclass_that_changes_its_dtype_when_memory_is_compared():
+    """``np.shares_memory`` would run the subclass's code during the call."""
     printed = python(
         PREPARE
         + """
@@ -116,7 +116,7 @@ print(features.dtype, out.min(), out.max())
 
 
 def test_a_result_that_a_signal_handler_changes():
-    """Where the result lies is settled before the call, whatever the array becomes meanwhile."""
+    """The kernel writes where ``out`` was when the call began."""
     printed = python(
         PREPARE
         + """

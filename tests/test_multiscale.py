@@ -1,4 +1,4 @@
-"""Feature pyramids: one call instead of one for each map, and gradients for all maps."""
+"""Feature pyramids: one call gives the results and gradients of one call for each map."""
 
 import inspect
 import re
@@ -66,7 +66,7 @@ RECIPE = re.compile(r"side = np\.sqrt\(.*\n(?:[ >]*level = .*\n)?[ >]*stages = n
 
 @pytest.mark.parametrize("document", ["docstring", "crops_and_pyramids.md"])
 def test_the_recipe_for_mmdetection(document):
-    """It decides at boundaries between maps, where another way to round gives other stages."""
+    """The recipe in the documentation gives mmdetection's stages, also where rounding decides between two maps."""
     text = ra.multiscale_roi_align.__doc__
     if document != "docstring":
         path = Path(__file__).parents[1] / "docs" / document

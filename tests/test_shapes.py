@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import cases
 import numpy as np
+import operators
 import pytest
 from checks import assert_within
 from oracles.roi_align import roi_align
@@ -16,13 +17,13 @@ from roialign_rs._bench import workloads
 
 EDGES = [row for row in workloads.load() if row.id.startswith("e")]
 ANY_CHANNELS = (0, 7, -1)
-"""Looked at by the definition, which is slow; the bits of the others are those of a call of their own."""
+"""Channels that are compared with the definition, which is slow."""
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @pytest.mark.parametrize("row", EDGES, ids=lambda row: row.name)
 def test_rows_of_the_table(row, layout, thread_count):
-    """Some boxes by the definition, all of them the same on 1, 2, 7 and 64 threads."""
+    """Some boxes match the definition; all have the same bits on 1, 2, 7 and 64 threads."""
     features, table = row.features(), row.boxes()
     images, boxes = table[:, 0].astype(int), table[:, 1:]
     options = {"spatial_scale": row.spatial_scale, "sampling_ratio": row.sampling_ratio}
@@ -46,7 +47,7 @@ def test_rows_of_the_table(row, layout, thread_count):
 
 def test_many_threads_and_little_to_do(thread_count):
     """More threads than boxes, channels or rows."""
-    for op in cases.OPERATORS:
+    for op in operators.OPERATORS:
         for index in range(0, 600, 7):
             case = replace(cases.case(op, index), boxes=1)
             thread_count(64)
@@ -59,9 +60,9 @@ def test_many_threads_and_little_to_do(thread_count):
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_a_map_larger_than_four_gigabytes(dtype, layout):
-    """Zeros that take no memory, but for a patch at the far end; offsets and numbers of pixels pass 2^32."""
+    """The map is zero, which takes no memory, except for a patch at its end, past offset 2^32."""
     code = f"""
-import cases
+import operators
 import numpy as np
 import roialign_rs as ra
 dtype, layout = np.dtype({dtype!r}), {layout!r}
@@ -75,9 +76,9 @@ patch = np.random.default_rng(1).integers(0, 200, (1, 17, 40, 40)).astype(dtype)
 planes[1:, :, -40:, -40:] = patch
 # Sides of bins, and so all positions, are exact in float64 at any distance from 0.
 inside = np.array([[3.0, 5, 30, 37], [20, 20, 40, 40], [-3, 4, 9, 8]])
-for op, mode in cases.MODES:
+for op, mode in operators.MODES:
     call = getattr(ra, op)
-    # A border of zeros, for the box that reaches over the patch's.
+    # The border of zeros is for the box that reaches over the edge of the patch.
     expected = call(np.pad(patch, [(0, 0), (0, 0), (10, 0), (10, 0)]), inside + 10, (2, 4), **mode)
     at = inside + side - 40
     got = call(features, at, (2, 4), batch_indices=[1, 1, 1], layout=layout, **mode)

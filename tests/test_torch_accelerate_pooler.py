@@ -12,7 +12,7 @@ from roialign_rs.torch import _kernels, _pooler, accelerate
 
 @pytest.fixture
 def pyramids(monkeypatch):
-    """One entry for each call of the pyramid's kernels: of the forward pass, of the backward pass."""
+    """Names of the pyramid functions that were called, in order."""
     seen = []
     for name in ("multiscale_roi_align", "multiscale_roi_align_backward"):
         function = getattr(_kernels.ra, name)
@@ -31,7 +31,7 @@ def run(pooler, maps, rois):
 
 
 def compare(pooler, maps, rois):
-    """Raise unless results and gradients are torchvision's; inside and afterwards."""
+    """Raise unless results and gradients are torchvision's, under acceleration and after it."""
     before = run(pooler, maps, rois)
     with accelerate():
         during = run(pooler, maps, rois)

@@ -1,8 +1,8 @@
 """Precise RoI pooling: the mean of the bilinear surface over each bin, as an integral instead of samples.
 
-The surface is the sum of pixels times hats, ``hat(u) = max(0, 1 - |u|)`` on both axes around the pixel, so it falls to 0
-within one cell of the map's outermost pixels. Both axes separate: on each, a pixel's weight is the mean of its hat over
-the bin.
+The surface is ``sum of pixel[y, x] * hat(v - y) * hat(u - x)`` with ``hat(d) = max(0, 1 - |d|)``, so it falls to 0 within
+one cell beyond the map's outermost pixels. The integral separates into both axes. On each axis, the weight of a pixel is
+the mean of its hat over the bin.
 """
 
 import math
@@ -32,8 +32,9 @@ def means_of_axis(first, last, spatial_scale, bins, extent):
 def taps_between(low, high, i, bins, spatial_scale, extent):
     """Taps of bin ``i``, which goes from ``low`` to ``high``.
 
-    The derivative has three terms: the weight is an integral divided by the length of the bin, and the integral's change
-    with an edge is the hat at that edge. Each term is a tap of its own, so that their sizes are known: they cancel.
+    A weight is the integral of a hat, divided by the length of the bin. Its derivative has a term for the length and one
+    for each edge, where the integral changes by the hat. The terms cancel, so each is a tap of its own: the bounds of
+    box gradients are relative to the size of all terms.
     """
     length = high - low
     if not length > 0:
@@ -41,10 +42,10 @@ def taps_between(low, high, i, bins, spatial_scale, extent):
     taps = []
     for pixel in range(max(math.floor(low), 0), min(math.ceil(high), extent - 1) + 1):
         weight = integral_of_hat(low - pixel, high - pixel) / length
-        # An edge a part of the way along the box moves with the first end by the rest of the way, with the last by that part.
         shrink = weight / length * spatial_scale / bins
         taps.append((pixel, weight, shrink, -shrink))
         for edge, part, sign in ((low, i / bins, -1), (high, (i + 1) / bins, 1)):
+            # The edge is at ``(1 - part) * first + part * last``.
             change = sign * hat(edge - pixel) / length * spatial_scale
             taps.append((pixel, 0, change * (1 - part), change * part))
     return taps
