@@ -161,8 +161,8 @@ class Oracle:
             terms = reading.weight[taps] * flat(grad_output[k])[:, bin_[taps]].astype(np.float64)
             if argmax is not None:
                 terms[~chosen[:, taps]] = 0
-            pixels, where = np.unique(reading.pixel[taps], return_inverse=True)
-            flat(gradient[image_of(batch_indices, k)])[:, pixels] += sums(terms, where, len(pixels))
+            of_image = flat(gradient[image_of(batch_indices, k)])
+            of_image += sums(terms, reading.pixel[taps], of_image.shape[1])
         return gradient
 
     def box_gradient(self, grad_output, features, boxes, *, batch_indices=None, **options) -> BoxGradient:

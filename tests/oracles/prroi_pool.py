@@ -45,9 +45,9 @@ def taps_between(low, high, i, bins, spatial_scale, extent):
         shrink = weight / length * spatial_scale / bins
         taps.append((pixel, weight, shrink, -shrink))
         for edge, part, sign in ((low, i / bins, -1), (high, (i + 1) / bins, 1)):
-            # The edge is at ``(1 - part) * first + part * last``.
-            change = sign * hat(edge - pixel) / length * spatial_scale
-            taps.append((pixel, 0, change * (1 - part), change * part))
+            if change := sign * hat(edge - pixel) / length * spatial_scale:
+                # The edge is at ``(1 - part) * first + part * last``.
+                taps.append((pixel, 0, change * (1 - part), change * part))
     return taps
 
 
