@@ -32,6 +32,8 @@ class Operator:
     """Modes whose results are unchanged pixels, so that any difference is an error."""
     sparse: dict[str, Any] = field(default_factory=dict)
     """Options with which a box of several cells skips some of its pixels."""
+    fades: bool = False
+    """Whether the surface falls to 0 across a cell at the edge of the map, so that boxes there have a gradient."""
     without_peer: str = ""
     """Why no released library runs beside ours; empty if one does."""
 
