@@ -1,4 +1,4 @@
-"""Where operators can run: how tests call them there, and whether that is possible here."""
+"""The backends that operators run on, CPU and GPU: how tests call them, and whether this machine has them."""
 
 import ctypes
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import roialign_rs as ra
 
 @cache
 def has_vulkan_loader() -> bool:
-    """Whether this Linux machine has the library through which drivers are found."""
+    """Whether this Linux machine has the Vulkan loader, the library that finds drivers."""
     try:
         ctypes.CDLL("libvulkan.so.1")
     except OSError:
@@ -28,9 +28,9 @@ def gpu_device() -> ra.gpu.Device | None:
 
 
 BACKENDS: dict[str, Callable[[], bool]] = {"cpu": lambda: True, "gpu": lambda: gpu_device() is not None}
-"""Whether a backend can run here. Tests that use the fixture ``backend`` run once on each."""
+"""Backend -> whether it can run here. Tests that use the fixture ``backend`` run once on each."""
 
 
 def arguments(backend: str) -> dict[str, Any]:
-    """What makes an operator run there."""
+    """Keywords that make an operator run on a backend."""
     return {"device": gpu_device()} if backend == "gpu" else {}

@@ -1,18 +1,17 @@
-"""The one registry of cases: random, but always the same, and spread evenly over what can vary.
+"""The random cases that tests run operators on, the same ones in every run.
 
-``OPERATORS`` has a row for each operator: which options are varied, and how many cases are drawn. Tests ask for cases
-and never name an operator, so that a new row is tested everywhere. To see a case again: ``case("roi_align", 17)``.
+To see one again: ``case("roi_align", 17)``.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import backends
-import box_gradients
-import gradients
 import numpy as np
-import oracles
+import truth
+from drawing import BOX_KINDS, draw_boxes, draw_features
+from operators import OPERATORS, Operator
 
 import roialign_rs as ra
 
@@ -22,15 +21,9 @@ SHAPES = ((1, 1), (1, 7), (6, 1), (5, 5), (6, 9), (9, 20), (13, 17), (23, 19))
 BOXES = (1, 2, 3, 4, 1, 2, 3, 20)
 CHANNELS = (1, 3, 16, 17, 40)
 IMAGES = (1, 2, 3)
-OUTPUT_SIZES = (1, 2, 3, 7, (2, 3), (3, 2), (1, 5), (4, 1), (7, 7))
-SPATIAL_SCALES = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125, 2.0, 0.3, 1 / 7)
-SAMPLING_RATIOS = (0, 1, 2, 3, 4, -1, (2, 0), (0, 3), (1, 4), (3, 2))
 DTYPES = tuple((features, boxes) for features in ("float32", "float64", "float16") for boxes in ("float32", "float64"))
 DTYPES += (("float32", "float32"),) * 2
 VALUES = ("normal", "negative", "whole")
-BOX_KINDS = ("inside", "across", "outside", "empty", "inverted", "tiny", "huge", "thin", "whole", "dyadic", "mixed")
-"""Where boxes lie on the map. "whole" has sides of whole cells, which is where rounding decides about bins and sample
-counts; "dyadic" makes all coordinates and weights of a call exact, on the borders too; "mixed" is any of the others."""
 
 EXACT_OPTIONS = {
     "output_size": (1, 2, 4, (2, 4), (4, 1)),
@@ -38,57 +31,7 @@ EXACT_OPTIONS = {
     "sampling_ratio": (1, 2, 4, (1, 2), (4, 1)),
     "sample_points": ("center",),
 }
-"""What the options are drawn from instead where boxes are dyadic: powers of two."""
-
-
-@dataclass(frozen=True)
-class Operator:
-    """A row of the registry."""
-
-    name: str
-    count: int
-    options: dict[str, tuple] = field(default_factory=dict)
-    reduces_by_maximum: Any = None
-    """``Case`` -> whether the result is chosen, so that there is an argmax."""
-    box_gradient: tuple[str, ...] | None = None
-    """Options of the gradient for boxes, which is that of the mean; None if there is no such gradient."""
-
-    @property
-    def modes(self) -> tuple[dict[str, str], ...]:
-        """The option that selects each mode; nothing to select where there is one."""
-        return tuple({"mode": mode} for mode in self.options["mode"]) if "mode" in self.options else ({},)
-
-
-OPERATORS = {
-    row.name: row
-    for row in (
-        Operator(
-            "roi_align",
-            count=6500,
-            options={
-                "output_size": OUTPUT_SIZES,
-                "spatial_scale": SPATIAL_SCALES,
-                "sampling_ratio": SAMPLING_RATIOS,
-                "aligned": (True, False),
-                "mode": ("avg", "max", "onnx_max"),
-                "sample_points": ("center", "interior"),
-            },
-            reduces_by_maximum=lambda case: case.options["mode"] != "avg",
-            box_gradient=("spatial_scale", "sampling_ratio", "aligned"),
-        ),
-        Operator(
-            "roi_pool",
-            count=3500,
-            options={
-                "output_size": OUTPUT_SIZES,
-                "spatial_scale": SPATIAL_SCALES,
-                "mode": ("max", "avg"),
-                "quantization": ("caffe", "mmcv", "floor", "truncate"),
-            },
-            reduces_by_maximum=lambda case: case.options["mode"] == "max",
-        ),
-    )
-}
+"""What options are drawn from for dyadic boxes: powers of two."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +50,13 @@ class Case:
 
     @property
     def id(self) -> str:
-        """Name for messages."""
+        """Name of the case in messages."""
         return f"{self.op}-{self.index:05}"
+
+    @property
+    def operator(self) -> Operator:
+        """The row of the registry."""
+        return OPERATORS[self.op]
 
     @property
     def exact(self) -> bool:
@@ -118,7 +66,11 @@ class Case:
     @property
     def has_argmax(self) -> bool:
         """Whether the result is chosen from candidates."""
-        return bool(OPERATORS[self.op].reduces_by_maximum(self))
+        return self.operator.has_argmax(self.options)
+
+    def using(self, **options: Any) -> "Case":
+        """The same case with other options; those that the operator does not have are left out."""
+        return replace(self, options={**self.options, **self.operator.known(**options)})
 
     def inputs(self) -> dict[str, np.ndarray]:
         """The arrays, by argument name; the same ones each time."""
@@ -132,7 +84,7 @@ class Case:
         return getattr(ra, self.op)(**{**self.inputs(), **self.options, **where, **overrides})
 
     def gradients(self) -> dict[str, np.ndarray | None]:
-        """What the backward pass needs besides boxes: a gradient for the result, and where maxima came from."""
+        """What the backward pass needs besides boxes: a gradient for the result, and the argmax of a maximum."""
         output, argmax = self.run(return_argmax=True) if self.has_argmax else (self.run(), None)
         rng = np.random.default_rng([SEED, self.index, len(self.op), 2])
         grad_output = rng.standard_normal(output.shape).astype(self.features_dtype)
@@ -151,20 +103,20 @@ class Case:
 
     def true_gradient(self, **overrides: Any) -> np.ndarray:
         """What the transpose of the definition gives."""
-        return getattr(gradients, self.op)(**self.backward_arguments(**overrides))
+        return self.operator.oracle.backward(**self.backward_arguments(**overrides))
 
     def box_gradient_arguments(self, **overrides: Any) -> dict[str, Any]:
         """Keywords of the gradient for boxes, with some replaced or added."""
         rng = np.random.default_rng([SEED, self.index, len(self.op), 3])
-        shape = (self.boxes, self.shape[1], *oracles.pair(self.options["output_size"]))
-        options = {name: self.options[name] for name in OPERATORS[self.op].box_gradient}
+        shape = (self.boxes, self.shape[1], *truth.pair(self.options["output_size"]))
+        options = {name: self.options[name] for name in self.operator.box_gradient}
         grad_output = rng.standard_normal(shape).astype(self.features_dtype)
         return {"grad_output": grad_output, **self.inputs(), **options, **overrides}
 
     def run_box_gradient(self, layout: str = "NCHW", **overrides: Any) -> np.ndarray:
-        """Call the function that gives gradients for boxes, with some arguments replaced or added.
+        """Call the gradient for boxes, with some arguments replaced or added.
 
-        They are NCHW: with another layout they are copied to it first.
+        Arrays are given as NCHW, and copied to ``layout`` before the call.
         """
         arguments = self.box_gradient_arguments(**overrides)
         if layout == "NHWC":
@@ -172,13 +124,13 @@ class Case:
                 arguments[name] = np.ascontiguousarray(np.moveaxis(arguments[name], 1, -1))
         return getattr(ra, f"{self.op}_box_gradient")(**arguments, layout=layout)
 
-    def true_box_gradient(self, **overrides: Any) -> box_gradients.BoxGradient:
+    def true_box_gradient(self, **overrides: Any) -> truth.BoxGradient:
         """What the derivative of the definition gives."""
-        return getattr(box_gradients, self.op)(**self.box_gradient_arguments(**overrides))
+        return self.operator.oracle.box_gradient(**self.box_gradient_arguments(**overrides))
 
-    def truth(self, **overrides: Any) -> oracles.Pooled:
+    def truth(self, **overrides: Any) -> truth.Pooled:
         """What the definition gives."""
-        return getattr(oracles, self.op)(**{**self.inputs(), **self.options, **overrides})
+        return self.operator.oracle.forward(**{**self.inputs(), **self.options, **overrides})
 
     def __str__(self) -> str:
         """Everything about the case, ready to be pasted."""
@@ -193,7 +145,7 @@ class Case:
 
 
 def case(op: str, index: int) -> Case:
-    """Draw a case; the kind of box goes round with the index, all else is random."""
+    """Draw a case: the index decides about the kind of box (``index % len(BOX_KINDS)``), all else is random."""
     rng = np.random.default_rng([SEED, index, len(op), 1])
     box_kind = BOX_KINDS[index % len(BOX_KINDS)]
 
@@ -218,64 +170,16 @@ def case(op: str, index: int) -> Case:
 
 
 def cases(op: str, first: int = 0, count: int | None = None) -> Iterator[Case]:
-    """Cases of an operator, all of them if not told otherwise."""
+    """Cases ``first`` to ``first + count`` of an operator; to the last one if ``count`` is None."""
     end = OPERATORS[op].count
     yield from (case(op, index) for index in range(first, end if count is None else min(first + count, end)))
 
 
 def some(op: str, every: int) -> Iterator[Case]:
-    """One case in so many; it should share no factor with the number of kinds of boxes."""
+    """One case in ``every``, which should have no factor in common with the number of kinds of boxes."""
     yield from (case(op, index) for index in range(0, OPERATORS[op].count, every))
 
 
 def blocks(size: int) -> list[tuple[str, int]]:
-    """(operator, first index) of each block of so many cases, over the whole registry."""
+    """Cut all cases into blocks of ``size``: (operator, first index) of each block."""
     return [(row.name, first) for row in OPERATORS.values() for first in range(0, row.count, size)]
-
-
-def draw_features(case: Case, rng: np.random.Generator) -> np.ndarray:
-    """Make a map. Dyadic boxes get whole numbers, so that the whole calculation is exact."""
-    if case.values == "whole" or case.exact:
-        return rng.integers(-50, 51, case.shape).astype(case.features_dtype)
-    values = rng.standard_normal(case.shape, np.float32)
-    return (-abs(values) - 0.125 if case.values == "negative" else values).astype(case.features_dtype)
-
-
-def draw_boxes(case: Case, rng: np.random.Generator) -> np.ndarray:
-    """Make boxes in image pixels whose scaled coordinates are of the case's kind."""
-    extent = np.array(case.shape[:1:-1], np.float64)
-    # A maximum over samples off the map costs the oracle memory, a mean does not.
-    reach = 20.0 if case.has_argmax else 1000.0
-    rows = [draw_box(case.box_kind, extent, reach, rng) for _ in range(case.boxes)]
-    return (np.array(rows) / case.options["spatial_scale"]).astype(case.boxes_dtype)
-
-
-def draw_box(kind: str, extent: np.ndarray, reach: float, rng: np.random.Generator) -> np.ndarray:
-    """One box in cells of a map of this (width, height), x1, y1, x2, y2; a huge one extends to about ``reach``."""
-    if kind == "mixed":
-        kind = BOX_KINDS[rng.integers(len(BOX_KINDS) - 1)]
-    if kind == "dyadic":
-        first, last = rng.integers(-6, 2 * extent + 7, (2, 2)) / 2
-        return np.array([*first, *last])
-    if kind == "whole":
-        first = np.floor(rng.uniform(-2, extent))
-        return np.array([*first, *(first + rng.integers(0, 60, 2))])
-    low, high = np.sort(rng.uniform(0, extent, (2, 2)), axis=0)
-    if kind == "across":
-        low, high = low - rng.uniform(0, extent) * rng.integers(0, 2, 2), high + rng.uniform(0, extent)
-    elif kind == "outside":
-        low = low + (2 * extent + 2) * rng.permutation([rng.choice([-1, 1]), rng.integers(-1, 2)])
-        high = low + rng.uniform(0, extent)
-    elif kind == "empty":
-        high = np.where(rng.permutation([True, rng.random() < 0.5]), low, high)
-    elif kind == "inverted":
-        swap = rng.permutation([True, rng.random() < 0.5])
-        low, high = np.where(swap, high, low), np.where(swap, low, high)
-    elif kind == "tiny":
-        high = low + 10 ** rng.uniform(-4, -0.5, 2)
-    elif kind == "huge":
-        high = low + rng.uniform(1, 6) * reach
-        low = low - rng.uniform(0, 6) * reach
-    elif kind == "thin":
-        high = low + rng.permutation([rng.uniform(0, 0.5), rng.uniform(10, 30)])
-    return np.array([*low, *high])

@@ -1,4 +1,4 @@
-"""Comparisons. They raise, and say which element of which case is wrong, and how to see the case again."""
+"""Comparisons that raise, and whose messages say which element of which case is wrong and how to draw the case again."""
 
 import numpy as np
 from tolerances import BOUNDS, FLOAT16_SPACING, bound_for, chooses_a_pixel
@@ -39,7 +39,7 @@ def assert_close(actual, expected, case, against="oracle"):
 
 
 def check(case, backend="cpu"):
-    """Raise unless the operator does what its definition says: values, dtype, and what the maximum chose."""
+    """Raise unless values, dtype and argmax are those of the definition."""
     truth = case.truth()
     if not case.has_argmax:
         output = case.run(backend)
@@ -69,7 +69,7 @@ def check_box_gradient(case, **overrides):
 
 
 def assert_box_gradient(gradient, truth, case):
-    """Raise unless this is the derivative."""
+    """Raise unless ``gradient`` is the derivative ``truth``."""
     assert gradient.dtype == case.boxes_dtype, f"{case}: dtype {gradient.dtype}"
     computed_in = "float64" if (case.features_dtype, case.boxes_dtype) == ("float64", "float64") else "float32"
     bound, reason = BOUNDS["box gradient", computed_in]
@@ -80,7 +80,7 @@ def assert_box_gradient(gradient, truth, case):
 
 
 def check_argmax(argmax, truth, case):
-    """Raise unless each index names a largest candidate: the first of them where nothing is rounded."""
+    """Raise unless each index names a largest candidate; where nothing is rounded, it must be the first of them."""
     assert argmax.dtype == np.int64, f"{case}: argmax is {argmax.dtype}"
     if chooses_a_pixel(case) or case.exact:
         assert_within(argmax, truth.argmax, 0, f"argmax of {case}")
@@ -91,8 +91,8 @@ def check_argmax(argmax, truth, case):
     for (k, p, q), values in truth.candidates.items():
         chosen = argmax[k, :, p, q]
         about = f"argmax[{k}, :, {p}, {q}] of {case}"
-        if len(values) == 0:
+        if values.shape[1] == 0:
             assert_within(chosen, np.full(len(chosen), -1), 0, about)
             continue
-        assert np.all((chosen >= 0) & (chosen < len(values))), f"{about}: {chosen}, {len(values)} candidates"
-        assert_within(values[chosen, np.arange(len(chosen))], truth.output[k, :, p, q], limit, about)
+        assert np.all((chosen >= 0) & (chosen < values.shape[1])), f"{about}: {chosen}, {values.shape[1]} candidates"
+        assert_within(values[np.arange(len(chosen)), chosen], truth.output[k, :, p, q], limit, about)

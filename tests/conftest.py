@@ -1,4 +1,4 @@
-"""What all tests share: backends, optional things that may be missing, and how loud that is.
+"""What all tests share: fixtures, and what happens when a backend or a library is missing.
 
 ``ROIALIGN_REQUIRE=cpu,gpu,torch`` makes it an error when a named backend or library is missing; without it tests
 that need it are skipped.

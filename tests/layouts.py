@@ -1,4 +1,4 @@
-"""The same values in other memory: every arrangement that an array may have, for inputs and for ``out``."""
+"""Functions that copy an array to another arrangement in memory: strides, order, gaps, alignment."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ def fortran(array):
 
 
 def channels_last(array):
-    """Memory of an NHWC array, seen as NCHW."""
+    """NCHW view of NHWC memory."""
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
 
 

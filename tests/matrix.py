@@ -1,28 +1,28 @@
-"""Every operator and mode in every dtype, layout and number of threads, at the level of this process.
+"""Every operator and mode in every dtype, layout and number of threads, at the instruction set of this process.
 
-``test_levels`` runs it at each level, in processes of their own. What holds inside a level is checked here; what
-holds between levels is in the digests.
+``test_levels`` runs this module in one process for each instruction set. Results that must agree within one are compared
+here. Digests of the results are returned, for comparisons between instruction sets.
 """
 
 import functools
 import hashlib
 
-import gradients
 import numpy as np
-from streams import CALLS, DTYPES, Stream
+import operators
+from streams import DTYPES, Stream
 
 import roialign_rs as ra
 
 SHAPE = (2, 37, 24, 26)
 DISTINCT, COPIES = 30, 17
-"""So many boxes, so often, that there is work for seven threads."""
+"""30 boxes, repeated 17 times, are work for seven threads."""
 THREADS = (1, 2, 7)
 POISON = {"uint8": (255, 0)}
-"""What stands in pixels without weight; NaN and infinities where there are such values."""
+"""Dtype -> values put into pixels without weight. Dtypes that are not here get NaN and infinities."""
 
 
 def boxes():
-    """Boxes from less than a cell to more than half of the map, on it and across its border; and their images."""
+    """Boxes from less than a cell to more than half of the map, on the map and across its border; and their images."""
     rng = np.random.default_rng(7)
     side = 0.3 * 50 ** rng.uniform(0, 1, (DISTINCT, 2))
     low = rng.uniform(-0.1, 1, (DISTINCT, 2)) * (np.array(SHAPE[:1:-1]) - side)
@@ -31,26 +31,23 @@ def boxes():
 
 
 def options_of(op, mode):
-    """Few samples, so that pixels without weight lie between those that have some."""
-    fixed = {"sampling_ratio": (1, 2)} if op == "roi_align" else {"quantization": "floor"}
-    return {"output_size": (5, 7), **fixed, **mode}
+    """Options that leave pixels without weight between others."""
+    return {"output_size": (5, 7), **operators.OPERATORS[op].sparse, **mode}
 
 
 @functools.cache
 def weightless(op):
-    """Tell, by the literal definition, which pixels have no weight in any result."""
+    """The pixels that have no weight in any result, by the definition: (N, 1, H, W) bool."""
     table, images = boxes()
-    arguments = {name: value for name, value in options_of(op, {}).items() if name != "output_size"}
-    ones = np.ones((len(table), 1, 5, 7))
-    shape = (SHAPE[0], 1, *SHAPE[2:])
-    arguments |= {"input_shape": shape, "batch_indices": images, "argmax": None, "mode": "avg"}
-    spread = getattr(gradients, op)(ones, boxes=table, **arguments)
-    assert 0.2 < (spread == 0).mean() < 0.8, "neither all pixels nor none"
-    return spread == 0
+    row = operators.OPERATORS[op]
+    ones, shape = np.ones((len(table), 1, 5, 7)), (SHAPE[0], 1, *SHAPE[2:])
+    gradient = row.oracle.backward(ones, table, shape, batch_indices=images, **row.sparse, **row.mean)
+    assert 0.2 < (gradient == 0).mean() < 0.8, "neither all pixels nor none"
+    return gradient == 0
 
 
 def check(op, mode, dtype):
-    """Raise unless the bits depend on nothing that they must not depend on; give their digest."""
+    """Raise if layout, threads or pixels without weight change the bits of a result; return the digest of the bits."""
     about = f"{op} {mode} {dtype} at {ra.simd_level()}"
     unread = weightless(op)
     features = np.random.default_rng(3).integers(0, 200, SHAPE)
@@ -79,10 +76,10 @@ def check(op, mode, dtype):
 
 
 def digests():
-    """Digests by operator, mode and dtype; raises where something is wrong inside this level."""
+    """Digests by operator, mode and dtype; raises where results within this instruction set disagree."""
     for number, dtype in enumerate(DTYPES):
         for layout in ("NCHW", "NHWC"):
             for channels, size in [(1, (7, 7)), (3, (2, 3)), (17, (14, 14)), (33, (1, 257))]:
                 stream = Stream(dtype, layout, channels, size, number)
                 stream.check_at(stream.boxes_for(5 << 20), 4 * number)
-    return {f"{op} {mode} {dtype}": check(op, mode, dtype) for op, mode in CALLS for dtype in DTYPES}
+    return {f"{op} {mode} {dtype}": check(op, mode, dtype) for op, mode in operators.MODES for dtype in DTYPES}

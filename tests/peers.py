@@ -1,8 +1,8 @@
-"""Released libraries on NumPy arrays: thin callers, and where each may be compared with us.
+"""Peers: released libraries whose operators are compared with ours.
 
-A peer offers, for each operator, a function that takes the arguments of ours and a ``scope``: whether it does the same
-thing for a case, with the reason where it does not. onnxruntime and openvino are ordinary dependencies of the tests;
-torchvision is used where it is installed, as for ``make test-torch``.
+A peer has a function with the arguments of our operator, and a ``scope``: the cases for which the library promises the
+same result. onnxruntime and openvino are ordinary dependencies of the tests; torchvision is used where it is installed,
+as for ``make test-torch``.
 """
 
 import functools
@@ -17,7 +17,7 @@ import openvino
 import openvino.opset9
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
-from oracles import pair
+from truth import pair
 
 onnxruntime.set_default_logger_severity(4)
 
@@ -34,7 +34,7 @@ class Peer:
     scope: Callable[..., bool]
     dtypes: tuple[str, ...] = ("float32",)
     as_there: Callable[..., np.ndarray] = lambda case, ours: ours
-    """Our result with a known deviation of the library put in."""
+    """Our result, changed by a known deviation of the library."""
 
     def covers(self, case):
         """Whether the library promises what we promise for this case."""
@@ -43,10 +43,10 @@ class Peer:
 
 
 def same_roi_align(case):
-    """Where all peers do what we do.
+    """Whether all peers promise our result.
 
-    They have one sampling ratio for both axes and samples at the center only. An adaptive grid over an empty or
-    inverted aligned box is an error, NaN or garbage there, and over a huge one costs them gigabytes.
+    They have one sampling ratio for both axes and samples at the center only. With an adaptive ratio, an empty or
+    inverted aligned box is an error, NaN or garbage there, and a huge box costs them gigabytes.
     """
     ratio, options = case.options["sampling_ratio"], case.options
     if not isinstance(ratio, int) or options["sample_points"] != "center":
@@ -59,12 +59,12 @@ def same_roi_align(case):
 
 
 def same_roi_pool(case):
-    """All of them know only the maximum over rounded, inclusive, overlapping bins."""
+    """Whether all peers promise our result: they have the maximum over rounded, inclusive, overlapping bins only."""
     return case.options["mode"] == "max" and case.options["quantization"] == "caffe"
 
 
 def scale_is_float32(case):
-    """ONNX attributes are float32; we do not narrow the scale below the dtype of the boxes."""
+    """Whether the scale is the same in ONNX, whose attributes are float32; ours has the dtype of the boxes."""
     scale = case.options["spatial_scale"]
     return case.boxes_dtype == "float32" or float(np.float32(scale)) == scale
 
@@ -89,7 +89,7 @@ def onnx_session(op, dtype, opset, ranks, attributes):
 def onnxruntime_roi_align(
     features, boxes, output_size, *, batch_indices, spatial_scale, sampling_ratio, aligned, mode, opset=16, **_
 ):
-    """RoiAlign; opset 10 has no half pixel and no attribute for it."""
+    """Run RoiAlign. Opset 10 has no attribute for ``aligned``, and is not aligned."""
     height, width = pair(output_size)
     attributes = {
         "mode": {"avg": "avg", "onnx_max": "max"}[mode],
@@ -109,7 +109,7 @@ def onnxruntime_roi_align(
 def onnx_reference_roi_align(
     features, boxes, output_size, *, batch_indices, spatial_scale, sampling_ratio, aligned, mode
 ):
-    """RoiAlign as the standard's own evaluator computes it, in loops of Python."""
+    """Run RoiAlign in ONNX's reference evaluator."""
     height, width = pair(output_size)
     node = helper.make_node(
         "RoiAlign",
@@ -126,14 +126,14 @@ def onnx_reference_roi_align(
 
 
 def onnxruntime_roi_pool(features, boxes, output_size, *, batch_indices, spatial_scale, **_):
-    """MaxRoiPool."""
+    """Run MaxRoiPool."""
     attributes = (("pooled_shape", pair(output_size)), ("spatial_scale", float(spatial_scale)))
     session = onnx_session("MaxRoiPool", features.dtype.name, 12, (4, 2), attributes)
     return session.run(None, {"input0": features, "input1": with_batch_index(boxes, batch_indices)})[0]
 
 
 def with_batch_index(boxes, batch_indices):
-    """(K, 5) boxes, the index first."""
+    """(K, 5) boxes, whose first column is the batch index."""
     return np.concatenate([batch_indices[:, None].astype(boxes.dtype), boxes], axis=1)
 
 
@@ -159,7 +159,7 @@ def openvino_roi_align(
     aligned_mode=None,
     **_,
 ):
-    """ROIAlign-9, with one of its modes or the one that our ``aligned`` means."""
+    """Run ROIAlign-9 with ``aligned_mode``; None for the mode that our ``aligned`` means."""
     height, width = pair(output_size)
     attributes = (
         ("pooled_h", height),
@@ -174,14 +174,14 @@ def openvino_roi_align(
 
 
 def openvino_roi_pool(features, boxes, output_size, *, batch_indices, spatial_scale, **_):
-    """ROIPooling, max."""
+    """Run ROIPooling with its maximum."""
     attributes = (("output_roi", pair(output_size)), ("spatial_scale", float(spatial_scale)), ("method", "max"))
     model = openvino_model("roi_pooling", ((-1, -1, -1, -1), (-1, 5)), (), attributes)
     return np.array(model([features, with_batch_index(boxes, batch_indices)])[0])
 
 
 def torchvision_roi_align(features, boxes, output_size, *, batch_indices, spatial_scale, sampling_ratio, aligned, **_):
-    """Its native kernel on the CPU."""
+    """Run torchvision's native kernel on the CPU."""
     import torch
     import torchvision
 
@@ -193,7 +193,7 @@ def torchvision_roi_align(features, boxes, output_size, *, batch_indices, spatia
 
 
 def torchvision_roi_pool(features, boxes, output_size, *, batch_indices, spatial_scale, **_):
-    """Its native kernel on the CPU."""
+    """Run torchvision's native kernel on the CPU."""
     import torch
     import torchvision
 

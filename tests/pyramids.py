@@ -32,7 +32,7 @@ def boundary_boxes(dtype, count=20_000):
 
 
 def literal_stages(boxes, count, min_level, size, level, rule):
-    """The two formulas, in the dtype of the boxes."""
+    """The stage of each box by the formula of each rule, computed in the dtype of the boxes."""
     real = boxes.dtype.type
     part = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])) / real(size)
 

@@ -1,25 +1,24 @@
-"""Results of any size, from boxes that repeat, so that a small call says what a large one must give.
+"""Large results from boxes that repeat, so that a small call gives the expected values.
 
-Results over ``STREAMED`` bytes are written past the caches, in whole cache lines where they have any; small ones are
-not. The bits must not tell.
+Results over ``STREAMED`` bytes are written with non-temporal stores where they have whole cache lines; smaller results
+are not. Both must have the same bits.
 """
 
-import cases
 import ml_dtypes
 import numpy as np
+import operators
 
 import roialign_rs as ra
 
 STREAMED = 4 << 20
 DTYPES = {str(np.dtype(t)): np.dtype(t) for t in ("float32", "float64", "float16", ml_dtypes.bfloat16, "uint8")}
-CALLS = [(op, mode) for op, row in cases.OPERATORS.items() for mode in row.modes]
 DISTINCT = 41
-"""Boxes that differ: a prime, so that all of them meet all places in cache lines and tasks."""
+"""Number of boxes before they repeat: a prime, so that each box meets each position in cache lines and tasks."""
 GUARD = 0xA5
 
 
 class Stream:
-    """A call whose boxes can be as many as one likes."""
+    """A call with any number of boxes."""
 
     def __init__(self, dtype, layout, channels, size, call=0):
         rng = np.random.default_rng([channels, *size])
@@ -28,7 +27,7 @@ class Stream:
         self.features = np.ascontiguousarray(np.moveaxis(features, 1, -1)) if layout == "NHWC" else features
         self.boxes = np.sort(rng.uniform(-2, 13, (DISTINCT, 2, 2)), axis=1).reshape(-1, 4).astype(np.float32)
         self.images = rng.integers(0, 2, DISTINCT)
-        op, mode = CALLS[call % len(CALLS)]
+        op, mode = operators.MODES[call % len(operators.MODES)]
         self.about = f"{op} {mode} {dtype} {layout} C={channels} {size}"
         self.options = {"layout": layout, **mode}
         self.call, self.size = getattr(ra, op), size
@@ -36,20 +35,20 @@ class Stream:
         assert self.small.nbytes <= STREAMED
 
     def boxes_for(self, nbytes):
-        """Give the largest number of boxes whose results take no more memory."""
+        """The largest number of boxes whose results take at most ``nbytes``."""
         return nbytes * DISTINCT // self.small.nbytes
 
     def expected(self, count):
-        """Give the results of so many boxes, from a call that is not streamed."""
+        """Results of ``count`` boxes, from a call that is not streamed."""
         return np.resize(self.small, (count, *self.small.shape[1:]))
 
     def run(self, count, out=None):
-        """Give the results of so many boxes."""
+        """Results of ``count`` boxes."""
         boxes, images = np.resize(self.boxes, (count, 4)), np.resize(self.images, count)
         return self.call(self.features, boxes, self.size, batch_indices=images, out=out, **self.options)
 
     def check_at(self, count, offset):
-        """Raise unless all is right in memory that starts so many bytes behind a cache line, and around it."""
+        """Write results that start ``offset`` bytes after a cache line begins; raise if they, or bytes around them, are wrong."""
         dtype, nbytes = self.small.dtype, count * self.small.nbytes // DISTINCT
         memory = np.full(nbytes + 256, GUARD, np.uint8)
         start = 64 - memory.ctypes.data % 64 + offset

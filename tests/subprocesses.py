@@ -1,4 +1,4 @@
-"""Python in a process of its own, for what can only be seen or set at the start of one."""
+"""Code in a new Python process, for environment variables, limits and crashes."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def python(code, timeout=240, **environment):
-    """Run code with some environment variables, those of this library otherwise unset; give what it printed."""
+    """Run code and return what it printed. Of this library's environment variables, it sees only those given."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ROIALIGN_")}
     inherited["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), inherited.get("PYTHONPATH", "")])
     done = subprocess.run(

@@ -1,9 +1,11 @@
-"""An argument of a wrong kind is a TypeError that names it, in whichever function it is given to."""
+"""In every function, an argument of a wrong kind is a TypeError that names the argument."""
 
+import inspect
 import re
 from decimal import Decimal
 
 import numpy as np
+import operators
 import pytest
 
 import roialign_rs as ra
@@ -15,11 +17,6 @@ SHAPE = FEATURES.shape
 PYRAMID = {"boxes": BOXES, "spatial_scales": [1.0, 0.5]}
 
 CALLS = {
-    "roi_align": {"features": FEATURES, "boxes": BOXES, "output_size": 2},
-    "roi_pool": {"features": FEATURES, "boxes": BOXES, "output_size": 2},
-    "roi_align_backward": {"grad_output": GRAD, "boxes": BOXES, "input_shape": SHAPE},
-    "roi_pool_backward": {"grad_output": GRAD, "boxes": BOXES, "input_shape": SHAPE, "mode": "avg"},
-    "roi_align_box_gradient": {"grad_output": GRAD, "features": FEATURES, "boxes": BOXES},
     "multiscale_roi_align": {"features_list": [FEATURES, FEATURES], "output_size": 2, **PYRAMID},
     "multiscale_roi_align_backward": {"grad_output": GRAD, "input_shapes": [SHAPE, SHAPE], **PYRAMID},
     "assign_stages": {"boxes": BOXES, "num_stages": 2, "min_level": 2},
@@ -27,13 +24,20 @@ CALLS = {
     "explain": {"box": BOXES[0], "output_size": 2, "map_size": 8},
 }
 """A valid call of each function, with its required arguments only."""
+for row in operators.OPERATORS.values():
+    CALLS[row.name] = {"features": FEATURES, "boxes": BOXES, "output_size": 2}
+    CALLS[f"{row.name}_backward"] = {"grad_output": GRAD, "boxes": BOXES, "input_shape": SHAPE, **row.mean}
+    if row.box_gradient:
+        CALLS[f"{row.name}_box_gradient"] = {"grad_output": GRAD, "features": FEATURES, "boxes": BOXES}
 
-OPERATORS = set(CALLS) - {"assign_stages", "check_boxes", "explain"}
-ALIGN = OPERATORS - {"roi_pool", "roi_pool_backward"}
-TABLES = set(CALLS) - {"explain"}
-FORWARD = {"roi_align", "roi_pool", "multiscale_roi_align"}
-BACKWARD = {"roi_align_backward", "roi_pool_backward", "multiscale_roi_align_backward"}
-PYRAMIDS = {"multiscale_roi_align", "multiscale_roi_align_backward"}
+LISTS_OUT = "multiscale_roi_align_backward"
+"""The function that takes and gives one array for each map."""
+
+
+def having(argument, but=None):
+    """Names of the functions that have an argument."""
+    return sorted(op for op in CALLS if argument in inspect.signature(getattr(ra, op)).parameters and op != but)
+
 
 SWITCH = "must be True or False, got "
 PAIR = "must be an integer or a pair of integers, got "
@@ -41,68 +45,58 @@ NUMBER = "must be a number, got "
 INTEGER = "must be an integer, got "
 
 WRONG = [
-    ("device", OPERATORS - {"roi_align_box_gradient"}, ["cuda", 0], "must be a roialign_rs.gpu.Device, got "),
-    ("aligned", ALIGN | {"explain"}, ["yes", 2, -1, 1.0, None, np.float32(1), 10**30], SWITCH),
-    ("return_argmax", {"roi_align", "roi_pool"}, ["yes", 2, None], SWITCH),
-    ("accumulate", BACKWARD, ["yes", 2, None], SWITCH),
-    ("spatial_scale", OPERATORS - PYRAMIDS | {"explain"}, [(1, 1), "1", None, [1.0]], NUMBER),
-    ("spatial_scales", PYRAMIDS, [1.0, None], "must be a sequence of numbers, got "),
-    ("spatial_scales", PYRAMIDS, [["1", 0.5], [(1,), 0.5], "ab"], NUMBER),
-    ("sampling_ratio", ALIGN | {"explain"}, [2.0, "2", None, (1, 2, 3)], PAIR),
-    ("output_size", FORWARD | {"explain"}, [7.0, "77", None, (7, 7.0), (7,)], PAIR),
-    ("mode", OPERATORS - PYRAMIDS - {"roi_align_box_gradient"}, [3, None, True], 'must be "'),
-    (
-        "sample_points",
-        {"roi_align", "roi_align_backward", "explain"},
-        [3, None],
-        'must be "center" or "interior", got ',
+    ("device", ["cuda", 0], "must be a roialign_rs.gpu.Device, got "),
+    ("aligned", ["yes", 2, -1, 1.0, None, np.float32(1), 10**30], SWITCH),
+    ("return_argmax", ["yes", 2, None], SWITCH),
+    ("accumulate", ["yes", 2, None], SWITCH),
+    ("spatial_scale", [(1, 1), "1", None, [1.0]], NUMBER),
+    ("spatial_scales", [1.0, None], "must be a sequence of numbers, got "),
+    ("spatial_scales", [["1", 0.5], [(1,), 0.5], "ab"], NUMBER),
+    ("sampling_ratio", [2.0, "2", None, (1, 2, 3)], PAIR),
+    ("output_size", [7.0, "77", None, (7, 7.0), (7,)], PAIR),
+    ("mode", [3, None, True], 'must be "'),
+    ("sample_points", [3, None], 'must be "center" or "interior", got '),
+    ("quantization", [3, None], 'must be "caffe", "mmcv", "floor" or "truncate", got '),
+    ("layout", [3, None], 'must be "NCHW" or "NHWC", got '),
+    ("invalid", [3, None, False], 'must be "raise", "zero" or "nan", got '),
+    ("rule", [3, None], 'must be "detectron2" or "torchvision", got '),
+    ("canonical_size", ["224", None, (224, 224)], NUMBER),
+    ("canonical_level", [4.0, "4", None], INTEGER),
+    ("num_stages", [4.0, "4", None], INTEGER),
+    ("min_level", [4.0, "4", None], INTEGER),
+    ("input_shape", [4, None, (1, 3, 8), "1388"], "must be four integers, such as features.shape, got "),
+    ("input_shapes", [4, None], "must be a sequence, got "),
+    ("features_list", [4, None], "must be a sequence, got "),
+    ("grad_output", [None, "gradient"], ": dtype "),
+    ("boxes", [None, "boxes", {}], ": "),
+    ("box", [("1", "1", "5", "5"), BOXES[0] + 0j, BOXES[0].astype("m8[s]"), (1, 1, 5, None)], ": "),
+    ("image_size", [8.0, "8", None, (8,)], PAIR),
+    ("images", [1.5, "2", [1], np.zeros(3)], INTEGER),
+    ("box_format", [1, None, np.array(["a", "b"])], 'must be "xyxy", "yxyx", "xywh" or "cxcywh", got '),
+    ("on_problem", [1, None, ["warn"]], 'must be "report", "warn" or "raise", got '),
+    ("batch_indices", ["0", [0.5, 0.5]], ": dtype "),
+    ("batch_indices", [[None, 0]], ": expected integers, got None in an object array"),
+    ("stages", ["0", [0.5, 0.5]], ": dtype "),
+    ("argmax", ["0", np.zeros(GRAD.shape)], ": dtype "),
+]
+"""(argument, values of a wrong kind, what the error says), for every function that has the argument."""
+
+EXAMPLES = [
+    *((name, op, value, message) for name, values, message in WRONG for op in having(name) for value in values),
+    # `explain` needs no features.
+    *(("features", op, value, ": dtype ") for op in having("features", but="explain") for value in (None, "map", {})),
+    *(
+        ("out", op, value, " must be a NumPy array, got ")
+        for op in having("out", but=LISTS_OUT)
+        for value in ("out", 4, [[0.0]])
     ),
-    (
-        "quantization",
-        {"roi_pool", "roi_pool_backward", "explain"},
-        [3, None],
-        'must be "caffe", "mmcv", "floor" or "truncate", got ',
-    ),
-    ("layout", OPERATORS, [3, None], 'must be "NCHW" or "NHWC", got '),
-    ("invalid", OPERATORS | {"assign_stages"}, [3, None, False], 'must be "raise", "zero" or "nan", got '),
-    ("rule", PYRAMIDS | {"assign_stages"}, [3, None], 'must be "detectron2" or "torchvision", got '),
-    ("canonical_size", PYRAMIDS | {"assign_stages"}, ["224", None, (224, 224)], NUMBER),
-    ("canonical_level", PYRAMIDS | {"assign_stages"}, [4.0, "4", None], INTEGER),
-    ("num_stages", {"assign_stages"}, [4.0, "4", None], INTEGER),
-    ("min_level", {"assign_stages"}, [4.0, "4", None], INTEGER),
-    (
-        "input_shape",
-        {"roi_align_backward", "roi_pool_backward"},
-        [4, None, (1, 3, 8), "1388"],
-        "must be four integers, such as features.shape, got ",
-    ),
-    ("input_shapes", {"multiscale_roi_align_backward"}, [4, None], "must be a sequence, got "),
-    ("features_list", {"multiscale_roi_align"}, [4, None], "must be a sequence, got "),
-    ("out", {"multiscale_roi_align_backward"}, [4], "must be a sequence, got "),
-    ("out", OPERATORS - {"multiscale_roi_align_backward"}, ["out", 4, [[0.0]]], " must be a NumPy array, got "),
-    ("features", {"roi_align", "roi_pool", "roi_align_box_gradient"}, [None, "features", {}], ": dtype "),
-    ("grad_output", BACKWARD | {"roi_align_box_gradient"}, [None, "gradient"], ": dtype "),
-    ("boxes", TABLES, [None, "boxes", {}], ": "),
-    ("box", {"explain"}, [("1", "1", "5", "5"), BOXES[0] + 0j, BOXES[0].astype("m8[s]"), (1, 1, 5, None)], ": "),
-    ("image_size", {"check_boxes"}, [8.0, "8", None, (8,)], PAIR),
-    ("images", {"check_boxes"}, [1.5, "2", [1], np.zeros(3)], INTEGER),
-    (
-        "box_format",
-        {"check_boxes"},
-        [1, None, np.array(["a", "b"])],
-        'must be "xyxy", "yxyx", "xywh" or "cxcywh", got ',
-    ),
-    ("on_problem", {"check_boxes"}, [1, None, ["warn"]], 'must be "report", "warn" or "raise", got '),
-    ("batch_indices", OPERATORS | {"check_boxes"}, ["0", [0.5, 0.5]], ": dtype "),
-    ("batch_indices", OPERATORS | {"check_boxes"}, [[None, 0]], ": expected integers, got None in an object array"),
-    ("stages", PYRAMIDS, ["0", [0.5, 0.5]], ": dtype "),
-    ("argmax", BACKWARD - PYRAMIDS, ["0", np.zeros(GRAD.shape)], ": dtype "),
+    ("out", LISTS_OUT, 4, "must be a sequence, got "),
 ]
 
 
 @pytest.mark.parametrize(
     ("name", "op", "value", "message"),
-    [(name, op, value, message) for name, ops, values, message in WRONG for op in sorted(ops) for value in values],
+    EXAMPLES,
     ids=lambda value: value if isinstance(value, str) and value in CALLS else None,
 )
 def test_the_argument_is_named(name, op, value, message):
@@ -116,8 +110,8 @@ def test_the_calls_are_right(op):
 
 
 @pytest.mark.parametrize("value", [FEATURES, list(range(100_000)), b"long " * 1000], ids=lambda v: type(v).__name__)
-def test_what_is_shown_of_a_value_is_short(value):
-    """An array is shown by its shape, such as features without their ``.shape``."""
+def test_messages_show_long_values_in_short(value):
+    """Arrays are shown by their shape: a caller may pass ``features`` where ``features.shape`` is expected."""
     for op, name in (
         ("roi_align", "output_size"),
         ("roi_align", "aligned"),
@@ -138,7 +132,7 @@ def test_objects_in_explained_boxes():
     assert ra.explain(np.array([1, 1, 5, Decimal(5)], object), 2, map_size=8).box == (1, 1, 5, 5)
 
 
-@pytest.mark.parametrize("op", sorted(ALIGN))
+@pytest.mark.parametrize("op", having("aligned", but="explain"))
 @pytest.mark.parametrize("value", [True, False])
 def test_switches(op, value):
     def call(aligned):
@@ -161,10 +155,10 @@ def test_switches_that_choose_the_result():
 @pytest.mark.parametrize("value", [2**1100, -(2**1100)])
 def test_scales_too_large_for_a_float(value):
     shown = "inf" if value > 0 else "-inf"
-    for op in sorted(OPERATORS - PYRAMIDS | {"explain"}):
+    for op in having("spatial_scale"):
         with pytest.raises(ValueError, match=f"spatial_scale must be finite and positive, got {shown}"):
             getattr(ra, op)(**CALLS[op], spatial_scale=value)
-    for op in sorted(PYRAMIDS):
+    for op in having("spatial_scales"):
         with pytest.raises(ValueError, match="spatial_scale"):
             getattr(ra, op)(**{**CALLS[op], "spatial_scales": [value, 0.5]})
     with pytest.raises(ValueError, match=f"canonical_size must be finite and positive, got {shown}"):
@@ -179,18 +173,16 @@ def test_pairs(size):
 
 
 MASKED = [
-    ("roi_align", "features", FEATURES),
-    ("roi_pool", "features", FEATURES),
-    ("roi_align_backward", "grad_output", GRAD),
-    ("roi_align_box_gradient", "features", FEATURES),
-    *((op, "boxes", BOXES) for op in sorted(TABLES)),
+    *((op, "features", FEATURES) for op in having("features", but="explain")),
+    *((op, "grad_output", GRAD) for op in having("grad_output")),
+    *((op, "boxes", BOXES) for op in having("boxes")),
     ("explain", "box", BOXES[0]),
 ]
 
 
 @pytest.mark.parametrize(("op", "name", "values"), MASKED)
 def test_masked_arrays(op, name, values):
-    """Operators read masked elements, so masks are refused."""
+    """Operators would read masked elements."""
     masked = np.ma.masked_equal(values, 2)
     with pytest.raises(TypeError, match=f"{name}: masked arrays are not supported"):
         getattr(ra, op)(**{**CALLS[op], name: masked})
@@ -211,7 +203,7 @@ def test_masked_arrays(op, name, values):
 )
 @pytest.mark.parametrize("place", [0, 1])
 def test_dtypes_of_boxes_in_lists(wrong, shown, place):
-    """What is refused alone is refused beside others, which joining them would hide."""
+    """Each array of a list is checked by itself: after concatenation, its dtype would be hidden."""
     boxes = [BOXES, BOXES]
     boxes[place] = wrong
     for call in (
@@ -237,7 +229,7 @@ def test_rows_of_different_lengths_are_named():
         ra.roi_align(FEATURES, [[1, 1, 5, 5], [1, 1, 5]], 2)
 
 
-def test_what_is_no_array_is_named():
+def test_an_object_that_is_no_array_is_named():
     class Tensor:
         def __dlpack__(self, **options):
             raise BufferError("not on the CPU")

@@ -2,8 +2,8 @@
 
 import re
 
-import cases
 import numpy as np
+import operators
 import pytest
 
 import roialign_rs as ra
@@ -13,13 +13,13 @@ BOXES = np.array([[0, 1, 1, 5, 5], [1, 2, 2, 7, 7]], np.float32)
 
 
 def refuses(message, op="roi_align", error=ValueError, **overrides):
-    """Call an operator with one thing wrong, and expect this text in the error."""
+    """Call an operator with wrong arguments, and expect ``message`` in the error."""
     arguments = {"features": FEATURES, "boxes": BOXES, "output_size": 2, **overrides}
     with pytest.raises(error, match=re.escape(message)):
         getattr(ra, op)(**arguments)
 
 
-every_op = pytest.mark.parametrize("op", cases.OPERATORS)
+every_op = pytest.mark.parametrize("op", operators.OPERATORS)
 
 
 @pytest.mark.parametrize(
@@ -44,39 +44,42 @@ def test_spatial_scale(op, scale, shown):
     refuses(f"spatial_scale must be finite and positive, got {shown}", op, spatial_scale=scale)
 
 
+with_sampling_ratio = pytest.mark.parametrize("op", operators.with_option("sampling_ratio"))
+
+
 @pytest.mark.parametrize("ratio", [10**9, 65537, (2, 65537), (65537, 0)], ids=str)
-def test_sampling_ratio(ratio):
+@with_sampling_ratio
+def test_sampling_ratio(op, ratio):
     largest = max(ratio) if isinstance(ratio, tuple) else ratio
-    refuses(f"sampling_ratio must be at most 65536, got {largest}", sampling_ratio=ratio)
+    refuses(f"sampling_ratio must be at most 65536, got {largest}", op, sampling_ratio=ratio)
 
 
 @pytest.mark.parametrize("ratio", [0.5, "2", None, (1, 2, 3)], ids=str)
-def test_sampling_ratio_that_is_no_pair(ratio):
-    refuses("sampling_ratio must be an integer or a pair of integers, got ", error=TypeError, sampling_ratio=ratio)
+@with_sampling_ratio
+def test_sampling_ratio_that_is_no_pair(op, ratio):
+    refuses("sampling_ratio must be an integer or a pair of integers, got ", op, TypeError, sampling_ratio=ratio)
 
 
-@pytest.mark.parametrize(
-    ("op", "name", "choices"),
-    [
-        ("roi_align", "mode", '"avg", "max" or "onnx_max"'),
-        ("roi_align", "sample_points", '"center" or "interior"'),
-        ("roi_align", "layout", '"NCHW" or "NHWC"'),
-        ("roi_align", "invalid", '"raise", "zero" or "nan"'),
-        ("roi_pool", "mode", '"max" or "avg"'),
-        ("roi_pool", "quantization", '"caffe", "mmcv", "floor" or "truncate"'),
-        ("roi_pool", "layout", '"NCHW" or "NHWC"'),
-        ("roi_pool", "invalid", '"raise", "zero" or "nan"'),
-    ],
-)
+EVERYWHERE = {"layout": ("NCHW", "NHWC"), "invalid": ("raise", "zero", "nan")}
+WORDS = [
+    (name, word, values)
+    for name, row in operators.OPERATORS.items()
+    for word, values in (row.words | EVERYWHERE).items()
+]
+"""(operator, option, its values)"""
+
+
+@pytest.mark.parametrize(("op", "name", "choices"), WORDS, ids=lambda part: part if isinstance(part, str) else "")
 @pytest.mark.parametrize("value", ["sum", "", "AVG", "thirds"])
-def test_words(op, name, choices, value):
-    refuses(f'{name} must be {choices}, got "{value}"', op, **{name: value})
+def test_options_that_are_words(op, name, choices, value):
+    *others, last = [f'"{choice}"' for choice in choices]
+    refuses(f'{name} must be {", ".join(others)} or {last}, got "{value}"', op, **{name: value})
 
 
-def test_argmax_of_a_mean():
+@pytest.mark.parametrize("op", operators.with_option("mode"))
+def test_argmax_of_a_mean(op):
     message = 'return_argmax must be False for mode="avg", which has no argmax; or use mode="max"'
-    refuses(message, return_argmax=True)
-    refuses(message, "roi_pool", mode="avg", return_argmax=True)
+    refuses(message, op, mode="avg", return_argmax=True)
 
 
 @every_op
@@ -225,7 +228,7 @@ def test_out_that_overlaps_an_input(op):
 
 @every_op
 def test_out_between_the_elements_of_an_input(op):
-    """Interleaved memory without a common element is allowed."""
+    """``out`` may interleave with an input, if they have no element in common."""
     memory = np.zeros((2, 3, 8, 16), np.float32)
     out = memory[:, :, :2, 1:5:2]
     memory[..., ::2] = 3

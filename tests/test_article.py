@@ -1,4 +1,4 @@
-"""The article, number by number: what it prints on its figures comes out of the library.
+"""The numbers in the article's figures are what the library computes.
 
 The article explains RoI pooling and RoI Align with three figures: (A) an 8 x 8 map of values, (B) a box of 200 x 145
 pixels mapped onto 16 x 16 cells, (C) the points at which RoI Align reads inside that box.
@@ -37,7 +37,7 @@ VALUES = np.array(
     [
         ("floor", (0, 3, 7, 8), [[0.85, 0.84], [0.97, 0.96]]),  # the figure
         ("truncate", (0, 3, 7, 8), [[0.85, 0.84], [0.69, 0.88]]),  # bins 3 x 2: the last row and column are in none
-        ("caffe", (0, 3, 6, 7), [[0.85, 0.96], [0.97, 0.96]]),  # the same cells, named by the last one; bins overlap
+        ("caffe", (0, 3, 6, 7), [[0.85, 0.96], [0.97, 0.96]]),  # the same cells, with inclusive ends; bins overlap
         ("caffe", (0, 3, 7, 8), [[0.85, 0.96], [0.97, 0.91]]),  # one row and one column more
         ("mmcv", (0, 3, 7, 8), [[0.85, 0.96], [0.97, 0.91]]),
     ],
@@ -62,11 +62,12 @@ def test_torchvision_finds_0_96_because_its_bins_share_row_5():
 
 
 def test_interpolation_can_raise_the_top_left_value():
-    # The article's 0.8 and 0.88 are of a map it does not show; here a box whose first bin is rounded away from 0.84.
+    # The article's values, 0.8 and 0.88, are of a map that it does not show. In this box, rounding moves the first bin
+    # away from the 0.84.
     box = [(1.75, 3, 6.75, 6.5)]
     assert ra.roi_pool(VALUES, box, 2, quantization="floor")[0, 0, 0, 0] == 0.76
     aligned = ra.roi_align(VALUES, box, 2, sampling_ratio=2, mode="max", sample_points="interior")[0, 0, 0, 0]
-    # The point two thirds into the bin of 2.5 x 1.75, one third down: near the centre of the 0.84 at (3.5, 3.5).
+    # The sample two thirds to the right and one third down in the bin of 2.5 x 1.75 is near the 0.84 at (3.5, 3.5).
     x, y = 1.75 + 2.5 * 2 / 3 - 2.5, 3 + 1.75 / 3 - 3.5
     assert_allclose(aligned, (1 - y) * ((1 - x) * 0.76 + x * 0.84) + y * ((1 - x) * 0.21 + x * 0.39))
     assert round(aligned, 2) == 0.80

@@ -1,10 +1,11 @@
-"""Gradients for the features: the transpose of the definition, exactly once per element, in any memory."""
+"""Gradients for the features are the transpose of the definition, for any memory layout and number of threads."""
 
 from dataclasses import replace
 
 import cases
 import layouts
 import numpy as np
+import operators
 import pytest
 from checks import assert_within, check_backward
 from test_threads import large_cases
@@ -12,7 +13,7 @@ from test_threads import large_cases
 import roialign_rs as ra
 
 BLOCK = 250
-OPS = list(cases.OPERATORS)
+OPS = list(operators.OPERATORS)
 
 
 @pytest.mark.parametrize(("op", "first"), cases.blocks(BLOCK))
@@ -23,7 +24,7 @@ def test_random_cases_match_the_transposed_definition(op, first, backend):
 
 @pytest.mark.parametrize("op", OPS)
 def test_backward_is_the_adjoint_of_forward(op):
-    """<forward(f), g> = <f, backward(g)> to 1e-12 of the sum of the terms' sizes, in float64, for the linear ones."""
+    """For means in float64, ``<forward(f), g> = <f, backward(g)>`` to 1e-12 of the sum of the absolute terms."""
     for case in cases.cases(op):
         if case.has_argmax:
             continue
@@ -40,24 +41,19 @@ def test_backward_is_the_adjoint_of_forward(op):
 @pytest.mark.parametrize("shape", [(3, 4000), (4000, 3), (700, 900), (1, 20000), (20000, 1)], ids=str)
 @pytest.mark.parametrize("op", OPS)
 def test_large_maps(op, shape, backend):
-    """Many bands of rows, few columns and many."""
+    """Maps that are cut into many bands of rows, with few and with many columns."""
     for index in range(2 * len(cases.BOX_KINDS)):
         case = cases.case(op, index)
         if case.box_kind in ("inside", "thin", "across", "huge"):
-            options = {**case.options, "output_size": (3, 2)}
-            if "sampling_ratio" in options:
-                options["sampling_ratio"] = (3, 2)
-            check_backward(replace(case, shape=(1, 17, *shape), boxes=12, options=options), backend)
+            case = case.using(output_size=(3, 2), sampling_ratio=(3, 2))
+            check_backward(replace(case, shape=(1, 17, *shape), boxes=12), backend)
 
 
 @pytest.mark.parametrize("op", OPS)
 def test_many_boxes(op, backend):
     for index in range(len(cases.BOX_KINDS)):
-        case = cases.case(op, index)
-        options = {**case.options, "output_size": 2}
-        if "sampling_ratio" in options:
-            options["sampling_ratio"] = 2
-        check_backward(replace(case, shape=(3, 33, 50, 60), boxes=150, options=options), backend)
+        case = cases.case(op, index).using(output_size=2, sampling_ratio=2)
+        check_backward(replace(case, shape=(3, 33, 50, 60), boxes=150), backend)
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -106,7 +102,7 @@ def test_channels_last(op):
 @pytest.mark.parametrize("channels", [64, 72, 80])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_large_channels_last(dtype, channels, mode, thread_count):
-    """Blocks that are written together past the caches, over what is there or added to it, in lines of two pixels, too."""
+    """Streamed gradients of several blocks of channels, overwriting and accumulating, with lines that hold two pixels too."""
     thread_count(3)
     rng = np.random.default_rng(channels)
     boxes = np.sort(rng.uniform(-9, 300, (60, 2, 2)), axis=1).reshape(-1, 4) * (1, 0.3, 1, 0.3)
@@ -143,7 +139,7 @@ def test_half_precision_is_added_up_in_float32(op, dtype):
 @pytest.mark.parametrize("accumulate", [False, True])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_gradients_of_more_boxes_than_are_planned_at_once_are_rounded_once(dtype, accumulate):
-    """All maxima come from pixel (0, 0), where the sum leaves what the narrow type can tell apart."""
+    """All maxima come from pixel (0, 0), whose sum is so large that the narrow dtype would lose single terms."""
     kind = np.dtype(pytest.importorskip("ml_dtypes").bfloat16 if dtype == "bfloat16" else dtype)
     boxes = np.repeat(np.float32([[0, 0, 336, 200]]), 6000, axis=0)
     grads = np.random.default_rng(4).uniform(3, 5, (6000, 8, 1, 1)).astype(kind)

@@ -23,7 +23,7 @@ def same_number_of_threads():
 
 
 def peer(name, change=lambda result: result, without=()):
-    """Give a library that computes what we do, and then changes it."""
+    """A library that returns our result, changed by ``change``."""
     return Peer(
         name, "1.0", 1e-6, lambda problem: None if problem.op in without else lambda: change(ours(problem).copy())
     )
@@ -31,7 +31,7 @@ def peer(name, change=lambda result: result, without=()):
 
 @pytest.fixture
 def use(monkeypatch):
-    """Make the benchmark find these peers."""
+    """Give a function that makes the benchmark find only the peers that it is called with."""
 
     def use(*peers, **missing):
         monkeypatch.setattr(cli, "installed", lambda threads: (list(peers), missing))
@@ -49,7 +49,7 @@ def bench(*options):
 
 
 def table_of(text):
-    """Give the table as the cells of its lines, without the rule."""
+    """The cells of a table, line by line, without the line between head and body."""
     lines = [line.strip("| \n").split(" | ") for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line] for line in (lines[0], *lines[2:])]
 
@@ -174,7 +174,7 @@ def test_mistakes_are_reported_before_anything_is_measured(options, message, use
 
 @pytest.mark.parametrize("row", workloads.load(), ids=lambda row: row.name)
 def test_boxes_are_those_of_the_table(row):
-    """The generator in Rust makes the same, and looks at the same FNV-1a of 32 bits."""
+    """The generator in Rust compares with the same checksum (FNV-1a of 32 bits)."""
     state = 0x811C9DC5
     for byte in row.boxes().astype("<f4").tobytes():
         state = (state ^ byte) * 0x01000193 & 0xFFFFFFFF

@@ -1,15 +1,16 @@
-"""The forms in which boxes may come, and that none of them changes the numbers."""
+"""All forms of boxes give the same results."""
 
+import functools
 from decimal import Decimal
 from fractions import Fraction
 
-import cases
 import numpy as np
+import operators
 import pytest
 
 import roialign_rs as ra
 
-every_op = pytest.mark.parametrize("op", cases.OPERATORS)
+every_op = pytest.mark.parametrize("op", operators.OPERATORS)
 FEATURES = np.random.default_rng(0).standard_normal((2, 3, 40, 40)).astype(np.float32)
 
 
@@ -29,9 +30,12 @@ def test_one_box(op, make):
 
 def test_one_box_in_other_functions():
     box, grad = [3.0, 4.0, 30.0, 21.0], np.ones((1, 3, 2, 2), np.float32)
+    rows = operators.OPERATORS.values()
+    backward = [functools.partial(getattr(ra, f"{row.name}_backward"), **row.mean) for row in rows]
+    box_gradient = [getattr(ra, f"{row.name}_box_gradient") for row in rows if row.box_gradient]
     for call in (
-        lambda boxes: ra.roi_align_backward(grad, boxes, (1, 3, 40, 40)),
-        lambda boxes: ra.roi_align_box_gradient(grad, FEATURES[:1], boxes),
+        *(lambda boxes, call=call: call(grad, boxes, (1, 3, 40, 40)) for call in backward),
+        *(lambda boxes, call=call: call(grad, FEATURES[:1], boxes) for call in box_gradient),
         lambda boxes: ra.multiscale_roi_align([FEATURES[:1]], boxes, 2, spatial_scales=[1]),
         lambda boxes: ra.assign_stages(boxes, 4, min_level=2),
         lambda boxes: ra.check_boxes(boxes, 40).rows,
@@ -41,7 +45,7 @@ def test_one_box_in_other_functions():
 
 @every_op
 def test_an_image_without_boxes_does_not_change_the_dtype(op):
-    """Coordinates that are rounded in float32 give other bins than in float64."""
+    """The dtype shows: coordinates that are rounded to float32 give other bins than in float64."""
     rng = np.random.default_rng(1)
     start = rng.uniform(0, 20, (200, 2))
     boxes = np.concatenate([start, start + rng.uniform(0, 20, (200, 2))], axis=1).astype(np.float32)
@@ -72,7 +76,7 @@ def test_dtype_of_boxes_in_lists(per_image, dtype):
 @pytest.mark.parametrize("kind", [float, int, np.float32, np.int16, Fraction, Decimal], ids=lambda kind: kind.__name__)
 @every_op
 def test_objects_that_are_numbers(op, kind):
-    """A column of a table that also holds text comes as objects."""
+    """A table that also has a column of text gives its numbers as objects."""
     numbers = np.array([[3, 4, 30, 21], [0, 1, 9, 8]])
     boxes = np.array([[kind(int(number)) for number in row] for row in numbers], object)
     call = getattr(ra, op)

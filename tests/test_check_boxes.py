@@ -1,4 +1,4 @@
-"""check_boxes names what looks like a mistake, and nothing else does it."""
+"""check_boxes names what looks like a mistake, and reports nothing of good boxes."""
 
 import warnings
 
@@ -52,7 +52,7 @@ def test_good_boxes_have_no_problems():
         ((640, 20, 660, 50), {"OUTSIDE"}),
         ((10, -30, 60, 0), {"OUTSIDE"}),
         ((60, -20, 10, -30), {"INVERTED", "OUTSIDE"}),
-        ((640, 480, 640, 480), {"EMPTY"}),  # on the edge of the image, which it would share with a box inside
+        ((640, 480, 640, 480), {"EMPTY"}),  # on the edge of the image, where a box inside could end too
         ((640.5, 20, 640.5, 50), {"EMPTY", "OUTSIDE"}),
         ((0.1, 0.2, 0.9, 1), {"NORMALISED"}),
         ((0, 0, 0, 0), {"EMPTY", "NORMALISED"}),
@@ -93,7 +93,7 @@ def test_width_and_height_are_told_from_most_of_the_boxes():
     wide = [[300, 200, 50, 60], [100, 300, 30, 20]]
     assert names([*wide, GOOD]) == [{"INVERTED", "XYWH"}, {"INVERTED", "XYWH"}, set()]
     assert names([*wide, GOOD, GOOD]) == [{"INVERTED"}, {"INVERTED"}, set(), set()], "half is not more than half"
-    off = [630, 200, 50, 60]  # inverted, and not inside either way: no vote, but marked with the others
+    off = [630, 200, 50, 60]  # inverted as xyxy and outside as xywh: it does not count, but it is marked
     assert names([*wide, off]) == [{"INVERTED", "XYWH"}] * 3
     assert names([*wide, off, off]) == [{"INVERTED"}] * 4
     assert names(wide, box_format="xywh") == [set(), set()]

@@ -1,4 +1,4 @@
-"""Tensors of other frameworks: read where they are."""
+"""Tensors of other frameworks are read in place, through DLPack."""
 
 import ctypes
 import gc
@@ -15,7 +15,7 @@ BOXES = np.array([[1, 1, 6, 5], [0, 2, 7, 7]], np.float32)
 
 
 class Tensor:
-    """What a framework gives: DLPack and nothing else."""
+    """An array that offers DLPack and nothing else."""
 
     def __init__(self, values):
         self.values = values

@@ -1,12 +1,13 @@
-"""Edge cases: borders, degenerate and huge boxes, NaN and infinity, arrays with nothing in them."""
+"""Edge cases: borders, boxes off the map, NaN and infinity, empty arrays."""
 
 from dataclasses import replace
 
 import cases
 import numpy as np
-import oracles
+import operators
 import pytest
 from checks import assert_within, largest_finite
+from oracles.roi_pool import roi_pool
 from tolerances import BOUNDS, bound_for
 
 import roialign_rs as ra
@@ -23,7 +24,7 @@ def boxes(*rows, dtype=np.float64):
 @pytest.mark.parametrize("aligned", [True, False])
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 def test_samples_at_the_limits_count_and_the_next_number_does_not(real, aligned, mode):
-    """The limits are -1 and H; a box without width has its one sample at a place that can be chosen exactly."""
+    """The limits are -1 and H. A box without area has one sample, whose position the test chooses exactly."""
     shift = real(0.5) if aligned else real(-0.5)
     for place, counts in [
         (real(-1), True),
@@ -43,7 +44,7 @@ def test_identity_crop_is_bit_for_bit(mode, dtype):
     rng = np.random.default_rng(5)
     features = (rng.standard_normal((2, 19, 9, 13)) * 10.0 ** rng.integers(-3, 4, (2, 19, 9, 13))).astype(dtype)
     if mode == "onnx_max":
-        features = abs(features)  # there, corners without weight are 0 and take part
+        features = abs(features)  # corners without weight are 0 and compete
     box = boxes((2, 1, 13, 8), (0, 0, 13, 9), (5, 5, 6, 6), dtype=np.float32)
     for row, (x1, y1, x2, y2) in enumerate(box.astype(int)):
         size = (int(y2 - y1), int(x2 - x1))
@@ -68,27 +69,24 @@ def test_roi_pool_of_single_cells_is_the_map():
 @pytest.mark.parametrize("size", [(7, 100), (11, 200), (40, 7), (30, 1)], ids=str)
 @pytest.mark.parametrize("mode", ["max", "avg"])
 def test_bins_without_pixels_between_others_are_zero(mode, size):
-    """Rows of bins, of which there are more than rows of the box, on maps wider than what is kept at once as well."""
+    """More rows of bins than rows of pixels, on maps that are narrower and wider than a window."""
     for width in (12, 400, 20_000):
         features = np.random.default_rng(4).standard_normal((1, 3, 30, width)).astype(np.float32)
         rows = boxes((0, 0, width - 80, 4), (3, 2, width - 9, 7), (1, 2, width, 26), dtype=np.float32)
         options = {"mode": mode, "quantization": "floor"}
-        truth = oracles.roi_pool(features, rows, size, **options).output
+        truth = roi_pool.forward(features, rows, size, **options).output
         limit = 0 if mode == "max" else BOUNDS["oracle", "float32"][0] * largest_finite(features)
         assert_within(ra.roi_pool(features, rows, size, **options), truth, limit, f"{width}")
 
 
-@pytest.mark.parametrize("mode", ["avg", "max", "onnx_max"])
-def test_box_wholly_off_the_map_is_zero(mode):
-    negative = -ONES
+@pytest.mark.parametrize(("op", "mode"), operators.MODES)
+def test_box_wholly_off_the_map_is_zero(op, mode):
     outside = boxes((-9, -9, -5, -5), (9, 0, 12, 4), (0, 8, 4, 30), (-30, 1, -20, 2))
-    assert not ra.roi_align(negative, outside, 3, mode=mode).any()
-    assert not ra.roi_pool(negative, outside, 3).any()
-    assert not ra.roi_pool(negative, outside, 3, mode="avg").any()
+    assert not getattr(ra, op)(-ONES, outside, 3, **mode).any()
 
 
 def test_a_sample_off_the_map_is_zero_in_the_maximum():
-    """It wins over negative values, as in mmcv, and is named by its number."""
+    """A sample off the map competes as 0, as in mmcv: it wins over negative values, and argmax has its number."""
     for box, number in [((-4, 1, 4, 3), 0), ((0.5, 1, 8.5, 3), 2), ((1, -4, 3, 4), 0), ((1, 0.5, 3, 8.5), 2)]:
         ratio = (1, 4) if box[1] == 1 else (4, 1)
         output, argmax = ra.roi_align(-ONES, boxes(box), 1, sampling_ratio=ratio, mode="max", return_argmax=True)
@@ -102,9 +100,9 @@ def test_a_sample_off_the_map_is_zero_in_the_maximum():
 # NaN and infinity.
 
 
-@pytest.mark.parametrize("op", cases.OPERATORS)
+@pytest.mark.parametrize("op", operators.OPERATORS)
 def test_nan_and_infinity_go_where_the_definition_takes_them(op, backend):
-    """A tap of weight 0 is not read, every other is; the same elements are NaN or infinite."""
+    """Results are NaN or infinite exactly where the definition's are: taps of weight 0 are not read."""
     touched = 0
     for index in range(0, 1500, 3):
         case = replace(cases.case(op, index), features_dtype="float64", boxes_dtype="float64")
@@ -125,7 +123,7 @@ def test_pixels_without_weight_change_nothing(poison, dtype):
     clean = np.random.default_rng(3).standard_normal((1, 17, 9, 9)).astype(dtype)
     dirty = np.full_like(clean, poison)
     dirty[:, :, 2:7, 3:6] = clean[:, :, 2:7, 3:6]
-    # Samples on pixel centres, or between those that were kept.
+    # Samples on pixel centres, or between pixels that are not poisoned.
     for box, size, ratio in [((3, 2, 6, 7), (5, 3), 1), ((3.5, 2.5, 5.5, 6.5), 2, 3), ((3, 2, 6, 7), 1, (5, 3))]:
         for mode in ("avg", "max", "onnx_max"):
             options = {"sampling_ratio": ratio, "mode": mode}
@@ -140,7 +138,7 @@ def test_pixels_without_weight_change_nothing(poison, dtype):
 
 
 def test_nan_in_the_first_pixel_does_not_leak_into_boxes_off_the_map():
-    """It does in torchvision, ONNX Runtime and OpenVINO, which give samples off the map weight 0 there."""
+    """torchvision, ONNX Runtime and OpenVINO let it: samples off the map read that pixel with weight 0."""
     features = np.ones((1, 1, 4, 4), np.float32)
     features[0, 0, 0, 0] = np.nan
     outside = boxes((-20, -20, -10, -10), (2.5, 2.5, 9.5, 9.5))
@@ -168,10 +166,10 @@ def test_maximum_of_minus_infinity_is_minus_infinity():
     assert (output.item(), argmax.item()) == (-np.inf, 0)
 
 
-# Nothing to do, and nothing to do it with.
+# Empty arrays.
 
 
-@pytest.mark.parametrize("op", cases.OPERATORS)
+@pytest.mark.parametrize("op", operators.OPERATORS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_no_boxes_or_no_channels_give_an_empty_result(op, dtype):
     call = getattr(ra, op)
@@ -185,26 +183,26 @@ def test_no_boxes_or_no_channels_give_an_empty_result(op, dtype):
     assert output.shape == (0, 2, 2, 3)
 
 
-@pytest.mark.parametrize("op", cases.OPERATORS)
+@pytest.mark.parametrize("op", operators.OPERATORS)
 def test_no_boxes_in_any_form(op):
     features = np.ones((2, 3, 5, 5))
     for none in (np.empty((0, 4)), np.empty((0, 5)), [[], []], [np.empty((0, 4)), np.empty((0, 4), np.float32)]):
         output = getattr(ra, op)(features, none, 2)
         assert output.shape == (0, 3, 2, 2)
-    # A list that could be one for each image is a table where there is one image, or where images are named.
+    # An empty list is one table, not one list for each image, if there is one image or batch_indices are given.
     for none in ([], (), np.array([]), np.empty((0, 4), int)):
         assert getattr(ra, op)(features[:1], none, 2).shape == (0, 3, 2, 2)
         assert getattr(ra, op)(features, none, 2, batch_indices=[]).shape == (0, 3, 2, 2)
 
 
-@pytest.mark.parametrize("op", cases.OPERATORS)
+@pytest.mark.parametrize("op", operators.OPERATORS)
 def test_no_boxes_into_out(op):
-    """NumPy gives empty arrays strides of 0, which says nothing about their elements."""
+    """NumPy may give an empty array strides of 0, which must not be taken for elements that share memory."""
     out = np.empty((0, 3, 2, 2))
     assert getattr(ra, op)(np.ones((1, 3, 5, 5)), np.empty((0, 4)), 2, out=out) is out
 
 
-@pytest.mark.parametrize("op", cases.OPERATORS)
+@pytest.mark.parametrize("op", operators.OPERATORS)
 @pytest.mark.parametrize("shape", [(0, 3, 5, 5), (2, 3, 0, 5), (2, 3, 5, 0)])
 def test_boxes_but_no_pixels_are_an_error(op, shape):
     with pytest.raises(ValueError, match=r"features: cannot pool 1 box.* from an empty array of shape"):

@@ -1,4 +1,4 @@
-"""Environment variables: empty is unset, and a wrong value is refused by the first call, whatever it needs."""
+"""Environment variables: an empty one counts as unset, and the first call of any function refuses a wrong value."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""An explanation says what the operators do: its points, taps and bins give their results, its areas are areas."""
+"""From the points, taps and bins of an explanation follow the operators' results, and its areas are exact."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ HEIGHT, WIDTH = 9, 12
 
 
 def random_boxes(count):
-    """Draw boxes in whole pixels of stride 8, so that cells split into 8 x 8 parts; inside, across and off the map."""
+    """Boxes in whole pixels, which are eighths of cells at stride 8: inside, across and off the map."""
     random = np.random.default_rng(7)
     corners = random.integers(-40, 110, (count, 2))
     return np.hstack([corners, corners + random.integers(-6, 90, (count, 2))]).astype(np.float64)
@@ -55,11 +55,11 @@ def test_pooled_bins_give_roi_pool(quantization):
         assert_array_equal(pooled.ravel(), largest)
 
 
-# Areas, against counting 8 x 8 parts of every cell, which is exact for these boxes.
+# Areas, compared with counts of eighths of cells, which are exact for these boxes.
 
 
 def parts_inside(rectangle):
-    """Tell for each eighth of a cell on the map, (8 H, 8 W), whether it is in the rectangle."""
+    """Mask (8 H, 8 W) of the eighths of cells that are in a rectangle."""
     x1, y1, x2, y2 = np.asarray(rectangle) * STRIDE
     x, y = np.arange(WIDTH * STRIDE) + 0.5, np.arange(HEIGHT * STRIDE) + 0.5
     return np.outer((y1 < y) & (y < y2), (x1 < x) & (x < x2))
@@ -131,7 +131,7 @@ def test_bins_that_pass_the_quantised_box_take_back_what_it_lost():
         ("truncate", (1.75, 1.25, 3.25, 1.5), (1, 1, 2, 2)),  # 1.5 wide is 1 cell, 0.25 high is at least one
         ("floor", (1.75, 1.25, 3.25, 1.5), (1, 1, 3, 2)),
         ("caffe", (1.75, 1.25, 3.25, 1.5), (2, 1, 4, 3)),  # halves away from zero, ends included
-        ("mmcv", (1.75, 1.25, 3.25, 1.5), (1, 1, 5, 3)),  # ends one further
+        ("mmcv", (1.75, 1.25, 3.25, 1.5), (1, 1, 5, 3)),  # inclusive ends
         ("mmcv", (5.5, 4, 3, 2), (5, 4, 6, 5)),  # inverted: no bins, and yet one cell
         ("caffe", (-3, 14, 3, 30), (-3, 14, 4, 31)),  # not clipped
     ],

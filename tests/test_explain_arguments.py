@@ -91,7 +91,7 @@ def test_settings_have_the_names_of_the_arguments():
 
 
 def test_the_scale_is_not_narrowed():
-    """A float32 scale is exact; what it is multiplied with is not rounded to float32."""
+    """A float32 scale does not round the coordinates that it is multiplied with to float32."""
     box = (3.3, 5.1, 71.7, 60.9)
     scale = np.float32(0.1)
     assert_array_equal(ra.explain(box, 2, spatial_scale=scale, map_size=8).mapped_box, np.multiply(box, float(scale)))

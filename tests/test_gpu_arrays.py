@@ -1,6 +1,6 @@
-"""What is special about devices: arrays that stay there, limits, batches.
+"""Arrays that stay on a device, limits, and batches.
 
-That operators give the right values there is tested with all others: see the fixture ``backend``.
+Values that operators compute on devices are tested together with the CPU's, through the fixture ``backend``.
 """
 
 import threading
@@ -8,11 +8,12 @@ import threading
 import cases
 import ml_dtypes
 import numpy as np
+import operators
 import pytest
 
 import roialign_rs as ra
 
-OPS = list(cases.OPERATORS)
+OPS = list(operators.OPERATORS)
 EVERY = 131
 
 
@@ -119,7 +120,7 @@ def test_argmax_of_more_samples_than_32_bits_number(device):
         assert (got[0].item(), got[1].item()) == (expected[0].item(), expected[1].item())
 
 
-# Limits, checks and order change nothing.
+# Limits, checks, batches and threads change no bit.
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -183,7 +184,7 @@ def test_threads_share_a_device(device, features):
     assert not wrong
 
 
-# NumPy's view of them.
+# NumPy reads them.
 
 
 def test_numpy_gets_the_array(device, features):
@@ -212,7 +213,7 @@ def test_an_array_on_a_device_cannot_be_viewed(device, features):
 
 
 def test_arrays_are_not_downloaded_unasked(device, features):
-    """What can be done on the CPU only says so."""
+    """Functions that need an array on the CPU say so."""
     there = device.features(features)
     for name, call in (
         ("boxes", lambda: ra.roi_align(features, there, 2)),

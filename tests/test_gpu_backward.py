@@ -1,6 +1,6 @@
-"""Gradients on devices: arrays that stay there, adding to what is there, limits, and errors.
+"""Gradients on devices: arrays that stay there, accumulation, limits, and errors.
 
-That they are right is tested with all others: see the fixture ``backend``.
+Their values are tested together with the CPU's, through the fixture ``backend``.
 """
 
 import re
@@ -8,13 +8,14 @@ import re
 import cases
 import layouts
 import numpy as np
+import operators
 import pytest
 from checks import assert_within, largest_finite
 from tolerances import BOUNDS
 
 import roialign_rs as ra
 
-OPS = list(cases.OPERATORS)
+OPS = list(operators.OPERATORS)
 EVERY = 131
 BOXES = np.array([[0, 1, 1, 9, 8], [1, 2, 2, 5, 5], [0, -4, -4, 40, 40]], np.float32)
 SHAPE = (2, 7, 11, 13)
@@ -26,7 +27,7 @@ def backward(op, **arguments):
 
 
 def pooled_there(case, device):
-    """What the forward pass on a device gives, and the arguments of the backward pass with arrays that lie there."""
+    """Arguments of the backward pass, with arrays on a device; argmax comes from a forward pass there."""
     features = device.features(case.inputs()["features"])
     argmax = case.run(features=features, return_argmax=True)[1] if case.has_argmax else None
     arguments = case.backward_arguments()
@@ -90,7 +91,7 @@ def test_channels_last(op, device):
 
 @pytest.mark.parametrize("op", OPS)
 def test_accumulate_adds_to_what_is_there(op, device):
-    """Added up with what is there, and rounded once."""
+    """The sum of gradient and old value is rounded once."""
     for case in cases.some(op, EVERY):
         arguments = case.backward_arguments()
         before = np.random.default_rng(case.index).standard_normal(case.shape).astype(case.features_dtype)

@@ -1,4 +1,4 @@
-"""What devices cannot do, and what is said then: no driver, a wrong one, lost, full, or forked away."""
+"""Errors of devices: no driver, a wrong one, a lost, closed or full device, a fork."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Long calls go to a device in pieces, and gradients in float16 are rounded once, however many pieces there are."""
+"""Long calls are split into several dispatches, which changes no bit: float16 gradients are rounded once."""
 
 import numpy as np
 import pytest
@@ -35,13 +35,13 @@ def test_float16_gradients_are_rounded_once(shape, max_binding_bytes, mode, accu
 
     got = ra.roi_align_backward(GRAD, **arguments, out=before.copy(), accumulate=accumulate, device=device)
     assert got.dtype == np.float16
-    # A sum in float32 that lies between two values may be rounded to the other one.
+    # A float32 sum near the middle between two float16 values may be rounded to either.
     error = np.abs(got - wide) - np.abs(rounded - wide)
     assert error.max() <= 1e-6 * wide.max()
 
 
-def test_a_long_call_goes_in_pieces_that_change_no_bit(device):
-    """Pieces are seen by their timestamps."""
+def test_splitting_a_long_call_changes_no_bit(device):
+    """Each dispatch has a timestamp, by which the test counts them."""
     if device.info.kind != "cpu":
         pytest.skip("what is long for a software driver is short for a GPU")
     features = np.random.default_rng(3).standard_normal((1, 16, 64, 64)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Feature pyramids on devices: the maps of a call in one dispatch, the same bits as one call for each map."""
+"""Feature pyramids on devices: one dispatch reads all maps, and gives the bits of one call for each map."""
 
 import re
 from dataclasses import dataclass

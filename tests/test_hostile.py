@@ -1,13 +1,17 @@
-"""Code of the caller that runs in the middle of a call, and gives an array of the call another dtype and shape.
+"""Code of the caller that runs during a call and changes the dtype and shape of an argument.
 
-Each call runs in a process of its own, on an array that ends where memory begins that cannot be read: whoever goes by what
-the array was reads past its end, which ends the process.
+Each call runs in a process of its own, on an array that ends before a page that cannot be read. Kernels that believed
+the old dtype and shape would read past the end of the array, which ends the process.
 """
 
+import inspect
 import sys
 
+import operators
 import pytest
 from subprocesses import python
+
+import roialign_rs as ra
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="protects memory by mprotect")
 
@@ -47,46 +51,52 @@ hostile = lambda value: Hostile(value, grads, (128, 2, 8, 8))
 features = np.ones((1, 2, 16, 16))
 """
 
-CALLS = {
-    "roi_align_backward": "ra.roi_align_backward(grads, boxes, features.shape, {name}={value})",
-    "roi_pool_backward": "ra.roi_pool_backward(grads, boxes, features.shape, mode='avg', {name}={value})",
-    "roi_align_box_gradient": "ra.roi_align_box_gradient(grads, features, boxes, {name}={value})",
-    "multiscale_roi_align_backward": (
-        "ra.multiscale_roi_align_backward(grads, boxes, [features.shape], **{{'spatial_scales': [1.0], '{name}': {value}}})[0]"
-    ),
+GRADIENTS = {"multiscale_roi_align_backward": ("grads, boxes, [features.shape]", {"spatial_scales": [1.0]})}
+"""Function -> its arguments, positional as code and keywords."""
+for row in operators.OPERATORS.values():
+    GRADIENTS[f"{row.name}_backward"] = ("grads, boxes, features.shape", row.mean)
+    if row.box_gradient:
+        GRADIENTS[f"{row.name}_box_gradient"] = ("grads, features, boxes", {})
+
+NUMBERS = {
+    "spatial_scale": "hostile(1)",
+    "spatial_scales": "[hostile(1)]",
+    "sampling_ratio": "hostile(2)",
+    "aligned": "hostile(1)",
+    "accumulate": "hostile(0)",
+    "canonical_level": "hostile(4)",
 }
-NUMBERS = [
-    ("roi_align_backward", "sampling_ratio", "hostile(2)"),
-    ("roi_align_backward", "spatial_scale", "hostile(1)"),
-    ("roi_align_backward", "aligned", "hostile(1)"),
-    ("roi_align_backward", "accumulate", "hostile(0)"),
-    ("roi_pool_backward", "spatial_scale", "hostile(1)"),
-    ("roi_align_box_gradient", "sampling_ratio", "hostile(2)"),
-    ("multiscale_roi_align_backward", "sampling_ratio", "hostile(2)"),
-    ("multiscale_roi_align_backward", "spatial_scales", "[hostile(1)]"),
-    ("multiscale_roi_align_backward", "canonical_level", "hostile(4)"),
-]
+"""Argument -> a value that changes the array."""
 
 
-@pytest.mark.parametrize(("op", "name", "value"), NUMBERS)
-def test_a_number_that_changes_an_array(op, name, value):
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (function, name)
+        for function in GRADIENTS
+        for name in NUMBERS
+        if name in inspect.signature(getattr(ra, function)).parameters
+    ],
+)
+def test_a_number_that_changes_an_array(function, name):
     """The array's dtype and shape are read after all numbers are converted."""
-    call = CALLS[op].format(name=name, value=value)
+    positional, keywords = GRADIENTS[function]
     code = f"""
 try:
-    print({call}.dtype)
+    result = ra.{function}({positional}, **{keywords} | {{{name!r}: {NUMBERS[name]}}})
+    print(result[0].dtype if isinstance(result, list) else result.dtype)
 except TypeError as error:
     print(error)
 """
     printed = python(PREPARE + code)
-    if op == "roi_align_box_gradient":
+    if function.endswith("box_gradient"):  # it has features, whose dtype must be the same
         assert printed.startswith("grad_output: dtype float32 is not supported; use the dtype of the pooled result")
     else:
         assert printed == "float32"
 
 
-def test_a_subclass_that_changes_itself_when_memory_is_compared():
-    """NumPy asks a subclass to compare its memory with that of another array: such code must not run."""
+def test_a_subclass_that_changes_its_dtype_when_memory_is_compared():
+    """``np.shares_memory`` would run the subclass's code during the call."""
     printed = python(
         PREPARE
         + """
@@ -106,7 +116,7 @@ print(features.dtype, out.min(), out.max())
 
 
 def test_a_result_that_a_signal_handler_changes():
-    """Where the result lies is settled before the call, whatever the array becomes meanwhile."""
+    """The kernel writes where ``out`` was when the call began."""
     printed = python(
         PREPARE
         + """

@@ -1,4 +1,4 @@
-"""Importing the package starts nothing and brings nothing along."""
+"""Importing the package starts no thread and imports nothing but NumPy."""
 
 import ast
 import sys
@@ -62,7 +62,7 @@ def test_wrong_settings_do_not_stop_the_import():
 
 
 def test_numpys_functions_are_looked_up_during_the_import():
-    """The look-up takes a lock: a child that is forked during it, in the first call of another thread, would wait for ever."""
+    """The look-up takes a lock. If the first call did it, a child forked meanwhile by another thread would wait for ever."""
     code = """
 import roialign_rs, numpy
 try:

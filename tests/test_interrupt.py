@@ -1,4 +1,4 @@
-"""Ctrl-C ends a long call; calls on other threads, and short ones, know nothing of signals."""
+"""Ctrl-C ends a long call on the main thread; calls on other threads go on."""
 
 import sys
 
@@ -50,7 +50,7 @@ def later(seconds, number=signal.SIGINT):
 @pytest.mark.parametrize("threads", ["1", "2"])
 @pytest.mark.parametrize("call", ["forward", "long_boxes_after_short_ones", "box_gradient", "backward"])
 def test_ctrl_c_ends_a_long_call(call, threads):
-    """A call that went on to its end would have written all of its result."""
+    """``out`` begins as NaN. If some is left, the call ended early."""
     code = f"""{SETUP}
 run = {call}()
 out = next(run)
@@ -78,7 +78,7 @@ print(*seen, out.min())
 
 @pytest.mark.skipif(backends.gpu_device() is None, reason="no gpu here")
 def test_ctrl_c_ends_a_download():
-    """What the device computes, a piece of the call, is waited for; and the memory for it is of use again."""
+    """After the interrupted download, the array can be downloaded again."""
     code = f"""{SETUP}
 device = ra.gpu.Device(allow_cpu=True)
 there = device.features(FEATURES)

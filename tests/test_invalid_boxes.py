@@ -1,9 +1,9 @@
-"""Boxes that cannot be pooled: the error that names the row, and what ``invalid`` puts there instead."""
+"""Boxes that cannot be pooled: the error names the row, or ``invalid`` fills the row."""
 
 import re
 
-import cases
 import numpy as np
+import operators
 import pytest
 
 import roialign_rs as ra
@@ -29,10 +29,10 @@ KINDS = {
     "extent overflows": ({1: -MOST, 3: MOST}, "overflow the dtype of boxes when multiplied by spatial_scale"),
     "coordinate overflows": ({4: MOST / 2}, "overflow the dtype of boxes when multiplied by spatial_scale"),
 }
-"""Column -> value put into row 1, and what the error says of it."""
+"""Kind -> ({column: value put into row 1}, what the error says)."""
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
-every_op = pytest.mark.parametrize("op", cases.OPERATORS)
+every_op = pytest.mark.parametrize("op", operators.OPERATORS)
 
 
 def with_one_wrong(kind, dtype=np.float32):
@@ -44,8 +44,8 @@ def with_one_wrong(kind, dtype=np.float32):
 
 
 def options_of(op):
-    """Every mode of an operator."""
-    return [{**mode, "spatial_scale": 4.0} for mode in cases.OPERATORS[op].modes]
+    """Options of a call in each mode, with a scale at which large coordinates overflow."""
+    return [{**mode, "spatial_scale": 4.0} for mode in operators.OPERATORS[op].modes]
 
 
 @every_kind
@@ -71,7 +71,7 @@ def test_the_row_is_filled_and_the_others_are_computed(op, kind, layout, invalid
     others = [0, 2, 3]
     for options in options_of(op):
         call = {"layout": layout, **options}
-        wants_argmax = options.get("mode", "avg") != "avg"
+        wants_argmax = operators.OPERATORS[op].has_argmax(options)
         result = getattr(ra, op)(features, boxes, 3, invalid=invalid, return_argmax=wants_argmax, **call)
         output = result[0] if wants_argmax else result
         np.testing.assert_array_equal(output[1], np.full_like(output[1], fill))

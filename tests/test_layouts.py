@@ -1,21 +1,22 @@
-"""Memory does not matter: any strides, order and alignment, any dtype and layout give the same bits."""
+"""Any strides, order and alignment, any dtype and layout give the same bits."""
 
 import cases
 import layouts
 import ml_dtypes
 import numpy as np
+import operators
 import pytest
 
 import roialign_rs as ra
 
-OPS = list(cases.OPERATORS)
+OPS = list(operators.OPERATORS)
 EVERY = 61
-"""One case in so many; it shares no factor with the number of kinds of boxes."""
+"""Cases are taken at this distance, which has no factor in common with the number of kinds of boxes."""
 
 
 def some(op):
     """Cases of all kinds."""
-    return (cases.case(op, index) for index in range(0, cases.OPERATORS[op].count, EVERY))
+    return cases.some(op, EVERY)
 
 
 def same_bits(actual, expected, about):
@@ -64,7 +65,7 @@ def test_out_is_all_that_is_written(op, backend):
 
 @pytest.mark.parametrize("op", OPS)
 def test_a_map_repeated_without_memory(op, backend):
-    """Strides of 0."""
+    """Features with strides of 0."""
     for case in some(op):
         features = np.broadcast_to(case.inputs()["features"][:, :1, :, :1], case.shape)
         same_bits(case.run(backend, features=features), case.run(backend, features=features.copy()), case)
@@ -110,7 +111,7 @@ def test_half_floats_are_computed_in_float32_and_rounded_once(op, dtype, backend
     ("dtype", "infinity"), [(np.dtype(np.float16), 0x7C00), (np.dtype(ml_dtypes.bfloat16), 0x7F80)], ids=str
 )
 def test_every_half_float_passes_unchanged(dtype, infinity):
-    """All 65536 of them, subnormal and infinite ones too, through a crop that copies; NaN stays NaN, -0 may be 0."""
+    """A crop that copies its pixels keeps all 65536 values, subnormal and infinite ones too; NaN stays NaN, -0 may be 0."""
     bits = np.arange(65536, dtype=np.uint16)
     features = bits.view(dtype).reshape(1, 16, 64, 64)
     output = ra.roi_align(features, np.array([[0.0, 0, 64, 64]]), 64, sampling_ratio=1).view(np.uint16).ravel()

@@ -1,4 +1,4 @@
-"""Instruction sets: each that this CPU has really runs, matches the definition, and agrees with the others."""
+"""Instruction sets: each that this CPU has is really used, matches the definition, and agrees with the others."""
 
 import json
 import platform
@@ -16,19 +16,19 @@ NEEDED = {
     "avx2": {"avx2", "fma", "f16c"},
     "avx512": {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl"},
 }
-"""What a CPU must have for a level, as Linux calls it."""
+"""Level -> the flags in /proc/cpuinfo that it needs."""
 
 CHECK = """
 import hashlib, json
-import cases, matrix, roialign_rs as ra
+import cases, matrix, operators, roialign_rs as ra
 from checks import check, check_box_gradient
 digest = hashlib.sha256()
-for op in cases.OPERATORS:
-    for index in range(0, cases.OPERATORS[op].count, 29):
+for op in operators.OPERATORS:
+    for index in range(0, operators.OPERATORS[op].count, 29):
         case = cases.case(op, index)
         check(case)
         digest.update(case.run().tobytes())
-        if cases.OPERATORS[op].box_gradient:
+        if operators.OPERATORS[op].box_gradient:
             check_box_gradient(case)
             for layout in ("NCHW", "NHWC"):
                 digest.update(case.run_box_gradient(layout).tobytes())
@@ -38,7 +38,7 @@ print(ra.simd_level(), json.dumps({"registry": digest.hexdigest(), **matrix.dige
 
 @pytest.fixture(scope="module")
 def results():
-    """Digests of the results of every level that runs here; the others must refuse by name."""
+    """Level -> digests of its results, for every level that runs here. The others must be refused by name."""
     found = {}
     for name in NAMES:
         code = f"""
@@ -61,7 +61,7 @@ else:
 
 @pytest.mark.skipif(not CPUINFO.exists(), reason="only Linux tells what a CPU has without asking it as we do")
 def test_the_levels_are_those_that_the_cpu_has(results):
-    """The fixture has already compared each level's results with the definition."""
+    """The fixture has compared each level's results with the definition."""
     flags = set(re.search(r"^(?:flags|Features)\s*:(.*)$", CPUINFO.read_text(), re.MULTILINE)[1].split())
     expected = {"scalar"}
     if platform.machine() in ("x86_64", "AMD64"):

@@ -1,16 +1,17 @@
-"""Whatever is huge: boxes, results, maps, and numbers of boxes and samples. Cost stays small, or there is an error."""
+"""Huge boxes, results, maps, and numbers of boxes and samples: time and memory stay small, or there is an error."""
 
 from dataclasses import replace
 
 import cases
 import numpy as np
+import operators
 import pytest
 from checks import check
 from subprocesses import python
 
 import roialign_rs as ra
 
-every_op = pytest.mark.parametrize("op", cases.OPERATORS)
+every_op = pytest.mark.parametrize("op", operators.OPERATORS)
 
 ONES = np.ones((1, 1, 4, 4))
 HUGE = np.array(
@@ -28,10 +29,10 @@ HUGE = np.array(
 @pytest.mark.parametrize("real", [np.float32, np.float64])
 @every_op
 def test_huge_boxes_cost_no_more_than_others(op, real):
-    """The time limit is the test: sample by sample they would take years."""
+    """The time limit is the test: a loop over all samples would take years."""
     features = np.random.default_rng(2).standard_normal((1, 16, 50, 50)).astype(np.float32)
     for case in cases.cases(op, count=40):
-        options = {**case.options, "output_size": 7, "spatial_scale": 1.0}
+        options = case.using(output_size=7, spatial_scale=1.0).options
         output = getattr(ra, op)(features, HUGE.astype(real), **options)
         assert np.isfinite(output).all()
         assert np.abs(output).max() <= np.abs(features).max()
@@ -39,51 +40,57 @@ def test_huge_boxes_cost_no_more_than_others(op, real):
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("real", [np.float32, np.float64])
-def test_boxes_at_the_limit_of_their_dtype(real):
+@every_op
+def test_boxes_at_the_limit_of_their_dtype(op, real):
     most = np.finfo(real).max
     rows = np.array([(0, 0, most, most), (-most / 4, -most / 4, most / 4, most / 4), (most,) * 4], real)
-    for mode in ("avg", "max", "onnx_max"):
-        assert np.isfinite(ra.roi_align(ONES, rows, 3, mode=mode)).all()
-    for quantization in ("caffe", "mmcv", "floor", "truncate"):
-        assert np.isfinite(ra.roi_pool(ONES, rows, 3, quantization=quantization)).all()
+    for words in operators.OPERATORS[op].variants:
+        assert np.isfinite(getattr(ra, op)(ONES, rows, 3, **words)).all()
 
 
 def test_adaptive_mean_of_a_large_box_is_exact():
-    """2^20 x 2^20 samples, one a cell, of which those at -1 to 4 are on the map."""
+    """The box has 2^20 x 2^20 samples, one in each cell. On each axis the six at -1 to 4 are on the map."""
     side = 2.0**20
     output = ra.roi_align(ONES, np.array([[-side / 2, -side / 2, side / 2, side / 2]]), 1)
     np.testing.assert_allclose(output, 36 / side**2, rtol=1e-12)
 
 
 def test_the_most_samples_match_few():
-    """65536 x 65536 samples in a bin of a plane, whose mean is its middle."""
+    """The mean of 65536 x 65536 samples of a plane is its value in the middle of the box."""
     plane = np.arange(8.0) + 10 * np.arange(8.0)[:, None]
     output = ra.roi_align(plane[None, None], np.array([[1.5, 1.5, 5.5, 5.5]]), 1, sampling_ratio=65536)
     np.testing.assert_allclose(output, 33, rtol=1e-12)
 
 
+def with_argmax(op):
+    """Options that make the result as large as it can be."""
+    choosing = [mode for mode in operators.OPERATORS[op].modes if operators.OPERATORS[op].has_argmax(mode)]
+    return {**choosing[0], "return_argmax": True} if choosing else {}
+
+
 @every_op
 def test_results_that_memory_cannot_hold(op):
-    """10^13 elements and more; in a process of its own, whose address space makes it certain."""
+    """Results of 10^13 elements and more, in a process whose address space is limited."""
+    options = [{}, with_argmax(op)]
     code = f"""
 import resource
 import numpy as np
 import roialign_rs as ra
 resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
 for size in [(10**7, 10**6), (2**40, 2**40), (2**62, 3)]:
-    for argmax in (False, True):
+    for options in {options}:
         try:
-            ra.{op}(np.ones((1, 1, 4, 4), np.float32), np.ones((1, 4)), size, mode="max", return_argmax=argmax)
+            ra.{op}(np.ones((1, 1, 4, 4), np.float32), np.ones((1, 4)), size, **options)
         except MemoryError as error:
             print("MemoryError", error)
 """
-    assert python(code).count("MemoryError") == 6
+    assert python(code).count("MemoryError") == 3 * len(options)
 
 
 @pytest.mark.parametrize("size", [(1, 10**9), (10**9, 1)], ids=str)
 @every_op
 def test_rows_of_bins_that_memory_cannot_hold(op, size):
-    """The result would fit; what is kept beside it for each bin of a row would not."""
+    """The result would fit into memory, but not the tables for the bins of a row."""
     with pytest.raises(MemoryError, match="not enough memory for 1000000000 bins along a side of output_size"):
         getattr(ra, op)(ONES, np.ones((1, 4)), size)
 
@@ -91,7 +98,8 @@ def test_rows_of_bins_that_memory_cannot_hold(op, size):
 @pytest.mark.parametrize(("boxes", "size"), [(1, (1, 2**24)), (10**8, (1, 1))], ids=str)
 @every_op
 def test_what_is_needed_besides_the_result_is_a_memory_error_too(op, boxes, size):
-    """An allocation that fails would end the process."""
+    """The tables are allocated in a way that reports failure; the ordinary way would end the process."""
+    options = with_argmax(op)
     code = f"""
 import resource
 import numpy as np
@@ -99,7 +107,7 @@ import roialign_rs as ra
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 try:
     rows = np.broadcast_to(np.ones(4), ({boxes}, 4))
-    ra.{op}(np.ones((1, 1, 4, 4), np.float32), rows, {size}, mode="max", return_argmax=True)
+    ra.{op}(np.ones((1, 1, 4, 4), np.float32), rows, {size}, **{options})
 except MemoryError as error:
     print(error)
 """
@@ -118,7 +126,7 @@ def test_a_box_repeated_without_memory(op):
 
 @pytest.mark.parametrize("mode", ["avg", "max", "onnx_max"])
 def test_many_samples_of_many_boxes_take_little_memory(mode):
-    """A table of all of them at once would need 4 GB."""
+    """A table of all samples would need 4 GB."""
     code = f"""
 import resource
 import numpy as np
@@ -135,7 +143,7 @@ print((output == few).all())
 
 @every_op
 def test_more_boxes_than_are_planned_at_once(op):
-    """One call is many calls, also on so wide a map that few boxes fit into a plan."""
+    """On so wide a map few boxes fit into a plan. One call of many boxes gives the results of many small calls."""
     rng = np.random.default_rng(8)
     features = rng.standard_normal((2, 1, 3, 20_000), np.float32)
     boxes = np.sort(rng.uniform(0, 20_000, (3000, 2, 2)), axis=1)
@@ -152,8 +160,8 @@ def test_more_boxes_than_are_planned_at_once(op):
 
 @pytest.mark.parametrize("shape", [(400, 900), (900, 400)], ids=str)
 @every_op
-def test_each_box_is_alone_on_a_map_that_is_kept_in_parts(op, shape):
-    """Boxes of all widths and heights take turns; what one of them leaves in memory must not reach another."""
+def test_boxes_of_one_call_do_not_affect_each_other(op, shape):
+    """Boxes of very different sizes follow one another; rows that one leaves in the window must not reach the next."""
     rng = np.random.default_rng(11)
     height, width = shape
     features = rng.standard_normal((1, 1, height, width), np.float32)
@@ -163,7 +171,7 @@ def test_each_box_is_alone_on_a_map_that_is_kept_in_parts(op, shape):
     x[1::4, 1] = x[1::4, 0] + 20  # narrow
     y[1::4] = [1, height - 2]  # and tall
     boxes = np.stack([x[:, 0], y[:, 0], x[:, 1], y[:, 1]], axis=1).astype(np.float32)
-    for mode in cases.OPERATORS[op].modes:
+    for mode in operators.OPERATORS[op].modes:
         for size in (1, 3):
             together = getattr(ra, op)(features, boxes, size, **mode)
             for row in range(len(boxes)):
@@ -174,7 +182,7 @@ def test_each_box_is_alone_on_a_map_that_is_kept_in_parts(op, shape):
 @pytest.mark.parametrize("shape", [(2, 100_000_000), (2, 5_000_000_000), (5_000_000_000, 2)], ids=str)
 @every_op
 def test_sides_that_hardly_fit(op, shape):
-    """A map that takes no memory, its strides being 0: the right pixels, or an error that blames it."""
+    """A map with strides of 0, which takes no memory: the right result, or an error that names the features."""
     code = f"""
 import resource
 import numpy as np
@@ -202,14 +210,11 @@ LARGE_SIZES = [(14, 14), (1, 300), (300, 1), (17, 40), (56, 56)]
 def test_large_output_sizes_match_the_definition(op, size):
     for index in range(7):
         case = cases.case(op, index * (len(cases.BOX_KINDS) + 1))
-        options = {**case.options, "output_size": size}
-        if "sampling_ratio" in options:
-            options["sampling_ratio"] = (1, 2)
-        check(replace(case, boxes=2, options=options))
+        check(replace(case, boxes=2).using(output_size=size, sampling_ratio=(1, 2)))
 
 
 def test_candidates_beyond_32_bits_have_no_argmax():
-    """The map repeats one pixel, so that it takes no memory; no kernel runs."""
+    """The map repeats one pixel, so it takes no memory. The call fails before a kernel runs."""
     features = np.broadcast_to(np.float32(1), (1, 1, 70_000, 70_000))
     with pytest.raises(ValueError, match=r"boxes\[1\]: return_argmax=True needs at most 4294967295 .* got 4900000000"):
         ra.roi_pool(features, [[0, 0, 9, 9], [0, 0, 69_999, 69_999]], 1, return_argmax=True)
@@ -226,7 +231,7 @@ def test_boxes_of_any_size_are_pooled():
 
 
 def test_images_beyond_32_bits_are_read():
-    """The array is 4 GB, of which the system makes only the pages that are touched."""
+    """The array has 4 GB, but the system allocates only the pages that are touched."""
     images = 2**32 + 1
     features = np.zeros((images, 1, 1, 1), np.uint8)
     features[-1] = 2

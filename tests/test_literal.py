@@ -1,4 +1,4 @@
-"""Literal results of mmcv and Detectron2, which have no wheels to run beside ours: see ``data/literal/README.md``."""
+"""Stored results of mmcv and Detectron2, which have no wheels: see ``data/literal/README.md``."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Memory beside the result is bounded, asked for before it is used, and given back."""
+"""Memory besides the result: it is bounded, a failed allocation is a MemoryError, and it is given back."""
 
 import sys
 from itertools import pairwise
@@ -49,7 +49,7 @@ print(most_resident(), np.abs(pooled - 1).max())
 
 @pytest.mark.parametrize("options", [{}, {"mode": "max"}, {"mode": "onnx_max"}], ids=str)
 def test_wide_boxes_are_computed_in_parts(options):
-    """Bins of a box, and each of them as a box of its own, which is narrow enough to be read at once."""
+    """The box is too wide to be read at once. Each of its bins, as a box of its own, is not."""
     width = 1 << 17
     features = np.random.default_rng(1).standard_normal((1, 3, 2, width)).astype(np.float32)
     whole = ra.roi_align(features, [[0.5, 0, width + 0.5, 2]], (1, 4), sampling_ratio=(2, 1 << 15), **options)
@@ -72,7 +72,7 @@ print(most_resident(), gradient.sum(), gradient[7].item())
 
 
 def test_box_gradients_of_more_channels_than_memory():
-    """Arrays that repeat one plane have no limit; a list of their channels has."""
+    """Arrays with strides of 0 can have any number of channels; a list of their channels does not fit into memory."""
     code = """
 import numpy as np, roialign_rs as ra
 shape = (1, 2**40, 2, 2)

@@ -1,4 +1,4 @@
-"""What several files say of the package, which must be the same in each."""
+"""Addresses, descriptions and versions that stand in several files agree."""
 
 import re
 import sys
@@ -19,7 +19,7 @@ def toml(name):
 
 
 def cited(field):
-    """Give a top-level field of CITATION.cff."""
+    """A top-level field of CITATION.cff."""
     return re.search(rf"^{field}: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)[1]
 
 

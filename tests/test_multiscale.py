@@ -1,14 +1,13 @@
-"""Feature pyramids: one call instead of one for each map, and gradients for all maps."""
+"""Feature pyramids: one call gives the results and gradients of one call for each map."""
 
 import inspect
 import re
 from pathlib import Path
 
-import gradients
 import numpy as np
-import oracles
 import pytest
 from checks import assert_within, largest_finite
+from oracles.roi_align import roi_align
 from pyramids import RULES, SCALES, boundary_boxes, literal_stages, pyramid, random_boxes
 from tolerances import BOUNDS
 
@@ -45,9 +44,9 @@ def test_the_definition():
             "batch_indices": boxes[mine, 0].astype(int),
             "spatial_scale": scale,
         }
-        truth = oracles.roi_align(features, output_size=3, **options).output
+        truth = roi_align.forward(features, output_size=3, **options).output
         assert_within(pooled[mine], truth, BOUNDS["oracle", "float64"][0] * largest_finite(features))
-        truth = gradients.roi_align(grad_output[mine], input_shape=features.shape, **options)
+        truth = roi_align.backward(grad_output[mine], input_shape=features.shape, **options)
         assert_within(spread[stage], truth, BOUNDS["transpose", "float64"][0] * largest_finite(truth))
 
 
@@ -67,7 +66,7 @@ RECIPE = re.compile(r"side = np\.sqrt\(.*\n(?:[ >]*level = .*\n)?[ >]*stages = n
 
 @pytest.mark.parametrize("document", ["docstring", "crops_and_pyramids.md"])
 def test_the_recipe_for_mmdetection(document):
-    """It decides at boundaries between maps, where another way to round gives other stages."""
+    """The recipe in the documentation gives mmdetection's stages, also where rounding decides between two maps."""
     text = ra.multiscale_roi_align.__doc__
     if document != "docstring":
         path = Path(__file__).parents[1] / "docs" / document

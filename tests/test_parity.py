@@ -1,8 +1,9 @@
-"""Every case of the registry against the literal definition: values, dtype, and what the maximum chose."""
+"""Every case of the registry agrees with the definition: values, dtype and argmax."""
 
 from dataclasses import replace
 
 import cases
+import operators
 import pytest
 from checks import check
 
@@ -25,10 +26,10 @@ def test_random_cases_match_the_definition(op, first, backend):
 
 
 def test_the_registry_has_ten_thousand_cases():
-    assert sum(row.count for row in cases.OPERATORS.values()) >= 10_000
+    assert sum(row.count for row in operators.OPERATORS.values()) >= 10_000
 
 
-@pytest.mark.parametrize("op", cases.OPERATORS)
+@pytest.mark.parametrize("op", operators.OPERATORS)
 def test_the_mix_has_everything_often_enough(op):
     seen = {}
     for case in cases.cases(op):
@@ -38,18 +39,18 @@ def test_the_mix_has_everything_often_enough(op):
             seen[name, value] = seen.get((name, value), 0) + 1
     wanted = {("kind", kind) for kind in cases.BOX_KINDS} | {("map", shape) for shape in cases.SHAPES}
     wanted |= {("dtypes", dtypes) for dtypes in cases.DTYPES} | {("channels", n) for n in cases.CHANNELS}
-    wanted |= {(name, value) for name, values in cases.OPERATORS[op].options.items() for value in values}
+    wanted |= {(name, value) for name, values in operators.OPERATORS[op].options.items() for value in values}
     rare = {what: seen.get(what, 0) for what in wanted if seen.get(what, 0) < 50}
     assert not rare
 
 
 LARGE_MAPS = [(3, 4000), (4000, 3), (700, 900), (1, 20000), (20000, 1)]
-"""(H, W): long rows, long columns, and more than fits in a cache; what is kept of a map at a time must not show."""
+"""(H, W): long rows, long columns, and maps larger than a cache, which are read in parts."""
 
 
 def of_every_mode(op, kinds):
     """The first case with each kind of box and each mode."""
-    wanted = {(kind, mode.get("mode")) for kind in kinds for mode in cases.OPERATORS[op].modes}
+    wanted = {(kind, mode.get("mode")) for kind in kinds for mode in operators.OPERATORS[op].modes}
     for case in cases.cases(op):
         this = (case.box_kind, case.options.get("mode"))
         if this in wanted:
@@ -59,32 +60,25 @@ def of_every_mode(op, kinds):
 
 
 @pytest.mark.parametrize("shape", LARGE_MAPS, ids=str)
-@pytest.mark.parametrize("op", cases.OPERATORS)
+@pytest.mark.parametrize("op", operators.OPERATORS)
 def test_large_maps_match_the_definition(op, shape, backend):
     for case in of_every_mode(op, ("inside", "across", "thin", "huge")):
-        options = {**case.options, "output_size": (3, 2)}
-        if "sampling_ratio" in options:
-            options["sampling_ratio"] = (3, 2)
-        # Values of which none comes twice: in a large bin, the first of many equal ones is always near its start.
+        # No value occurs twice. Otherwise the first of many equal values would always be near the start of a large bin.
         dtype = "float64" if case.features_dtype == "float64" else "float32"
-        distinct = replace(case, values="normal", features_dtype=dtype)
-        check(replace(distinct, shape=(1, 17, *shape), boxes=8, options=options), backend)
+        distinct = replace(case, values="normal", features_dtype=dtype, shape=(1, 17, *shape), boxes=8)
+        check(distinct.using(output_size=(3, 2), sampling_ratio=(3, 2)), backend)
 
 
-@pytest.mark.parametrize("op", cases.OPERATORS)
+@pytest.mark.parametrize("op", operators.OPERATORS)
 def test_many_boxes_match_the_definition(op, backend):
     for index in range(2 * len(cases.BOX_KINDS)):
-        case = cases.case(op, index)
-        options = {**case.options, "output_size": 2}
-        if "sampling_ratio" in options:
-            options["sampling_ratio"] = 2
-        check(replace(case, shape=(3, 33, 50, 60), boxes=150, options=options), backend)
+        case = replace(cases.case(op, index), shape=(3, 33, 50, 60), boxes=150)
+        check(case.using(output_size=2, sampling_ratio=2), backend)
 
 
-@pytest.mark.parametrize("op", [op for op in cases.OPERATORS if "sampling_ratio" in cases.OPERATORS[op].options])
+@pytest.mark.parametrize("op", operators.with_option("sampling_ratio"))
 def test_bins_of_many_samples_match_the_definition(op, backend):
-    """So many that the samples of one bin come piece by piece."""
+    """Bins whose samples do not fit into one table."""
     for case in of_every_mode(op, ("inside", "across")):
-        options = {**case.options, "output_size": (1, 2), "sampling_ratio": (40, 90), "spatial_scale": 1.0}
         distinct = replace(case, values="normal", features_dtype="float32", shape=(1, 2, 60, 220), boxes=1)
-        check(replace(distinct, options=options), backend)
+        check(distinct.using(output_size=(1, 2), sampling_ratio=(40, 90), spatial_scale=1.0), backend)

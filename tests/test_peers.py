@@ -1,9 +1,10 @@
-"""Live parity with released libraries, on the cases of the registry where they promise what we promise."""
+"""Released libraries give our results, on the cases of the registry where they promise the same."""
 
 from functools import partial
 
 import cases
 import numpy as np
+import operators
 import pytest
 from backends import arguments
 from checks import assert_close, assert_within, largest_finite
@@ -13,7 +14,7 @@ from tolerances import BOUNDS
 import roialign_rs as ra
 
 ENOUGH = 120
-"""Cases for each peer: every kind of box about ten times."""
+"""Cases compared with each peer: every kind of box about ten times."""
 
 
 def peer_id(peer):
@@ -52,7 +53,7 @@ ROWS = {
     "OpenVINO half_pixel": ("openvino", partial(openvino_roi_align, aligned_mode="half_pixel"), {}),
     "OpenVINO max": ("openvino", openvino_roi_align, {"mode": "max"}),
 }
-"""Rows of the table in ``docs/options.md`` that are not plainly the peers' cases: bound, caller, options."""
+"""Rows of the table in ``docs/options.md`` that the peers' scopes do not cover: bound, caller, options."""
 
 
 @pytest.mark.parametrize("sampling_ratio", [0, 2])
@@ -77,17 +78,15 @@ def test_row_of_the_options_page(row, sampling_ratio, backend):
 
 
 def test_every_operator_has_a_peer():
-    assert {peer.op for peer in PEERS} == set(cases.OPERATORS)
+    assert {peer.op for peer in PEERS} == {row.name for row in operators.OPERATORS.values() if not row.without_peer}
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=peer_id)
 def test_seven_bins_over_29_57_and_58_cells(peer, backend):
-    """Where rounding decides about the number of samples, and about the edges of bins."""
+    """Boxes where rounding decides about the number of samples and the edges of bins."""
     boxes = np.array([[0, 0, side, side] for side in (29, 57, 58)], np.float32)
     case = next(case for case in cases.cases(peer.op) if peer.covers(case) and case.options["spatial_scale"] == 1)
-    options = {**case.options, "output_size": 7}
-    if "sampling_ratio" in options:
-        options["sampling_ratio"] = 0
+    options = case.using(output_size=7, sampling_ratio=0).options
     rng = np.random.default_rng(0)
     arrays = {
         "features": rng.standard_normal((1, 3, 60, 60), np.float32).astype(case.features_dtype),

@@ -177,13 +177,13 @@ def test_importing_and_explaining_needs_no_drawing_library():
 
 
 def test_neighbours_that_are_one_cell_share_their_weights():
-    """A point in the border band is interpolated from one cell, four times; its weights are one number there."""
+    """All four taps of a point in the border band are one cell; the plot shows the sum of their weights."""
     weights = texts(ra.explain((0, 0, 1, 1), 1, map_size=1, sampling_ratio=2).plot().axes[1])
     assert weights == ["1.000"]
 
 
 def test_colours_are_seen_on_a_large_map():
-    """Lines between so many cells would cover what is between them."""
+    """On so many cells, grid lines would cover the colours."""
     options = {"sampling_ratio": 2, "quantization": "truncate"}
     figure = ra.explain((100, 100, 500, 400), 7, features=np.zeros((1000, 1500)), **options).plot()
     figure.canvas.draw()

@@ -1,12 +1,13 @@
-"""Identities that need no oracle, on cases that hypothesis picks from the registry and arrays that it makes up."""
+"""Identities on cases that hypothesis picks from the registry, and boxes that it makes up."""
 
 import cases
 import numpy as np
+import operators
 from checks import assert_within, largest_finite
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-ANY_CASE = st.sampled_from(list(cases.OPERATORS)).flatmap(
-    lambda op: st.integers(0, cases.OPERATORS[op].count - 1).map(lambda index: cases.case(op, index))
+ANY_CASE = st.sampled_from(list(operators.OPERATORS)).flatmap(
+    lambda op: st.integers(0, operators.OPERATORS[op].count - 1).map(lambda index: cases.case(op, index))
 )
 MEANS = ANY_CASE.filter(lambda case: not case.has_argmax)
 MAXIMA = ANY_CASE.filter(lambda case: case.has_argmax)
@@ -71,7 +72,7 @@ def test_the_order_of_boxes_does_not_matter(case, random):
 
 @given(ANY_CASE, st.data())
 def test_one_call_is_two_calls(case, data):
-    """Cut between boxes, between images and between channels: the same bits."""
+    """Calls for some of the boxes, images or channels give the bits of the whole call."""
     inputs, whole = case.inputs(), case.run()
     cut = data.draw(st.integers(0, case.boxes), label="boxes")
     for part in (slice(0, cut), slice(cut, None)):
@@ -93,7 +94,7 @@ def test_one_call_is_two_calls(case, data):
 
 @given(ANY_CASE.filter(lambda case: case.options.get("quantization") != "mmcv"))
 def test_scale_and_boxes_go_together(case):
-    """A power of two moves from one to the other without rounding; but mmcv's RoI pooling adds an image pixel."""
+    """A factor of 4 moved from boxes to scale changes no bit. mmcv's RoI pooling is left out: it adds an image pixel."""
     boxes = case.inputs()["boxes"]
     scale = case.options["spatial_scale"]
     np.testing.assert_array_equal(case.run(boxes=boxes / 4, spatial_scale=scale * 4), case.run(), err_msg=str(case))
@@ -101,22 +102,16 @@ def test_scale_and_boxes_go_together(case):
 
 @given(ANY_CASE)
 def test_transposing_everything_transposes_the_result(case):
-    """Rows and columns follow the same rule; products are rounded in another order."""
+    """Rows and columns follow the same rule. Only the order of rounding differs."""
     inputs = wide(case)
-    options = {"output_size": flipped(case.options["output_size"])}
-    if "sampling_ratio" in case.options:
-        options["sampling_ratio"] = flipped(case.options["sampling_ratio"])
+    pairs = {name: value[::-1] for name, value in case.options.items() if isinstance(value, tuple)}
     output = case.run(
-        **options,
+        **pairs,
         features=np.swapaxes(inputs["features"], 2, 3),
         boxes=inputs["boxes"][:, [1, 0, 3, 2]],
         batch_indices=inputs["batch_indices"],
     )
     assert_within(np.swapaxes(output, 2, 3), case.run(**inputs), 1e-12 * largest_finite(inputs["features"]), str(case))
-
-
-def flipped(value):
-    return value[::-1] if isinstance(value, tuple) else value
 
 
 @given(ANY_CASE)

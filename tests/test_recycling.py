@@ -1,4 +1,4 @@
-"""Memory of large results: used again when nothing refers to it any more, and only then."""
+"""The memory of a large result is used for the next one, once no array refers to it."""
 
 import gc
 import itertools
@@ -14,7 +14,7 @@ BOXES = np.array([[i % 7, i % 5, i % 7 + 9, i % 5 + 8] for i in range(200)], np.
 
 
 def pooled(scale=1.0):
-    """Return a result of 2.5 MB."""
+    """A result of 2.5 MB."""
     return ra.roi_align(FEATURES * np.float32(scale), BOXES, 7)
 
 

@@ -1,4 +1,4 @@
-"""Which map of a pyramid a box belongs to."""
+"""``assign_stages``: which map of a pyramid a box is pooled from."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_stages_are_the_formulas_to_the_last_bit(dtype, rule, size, level):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_stages_are_those_of_torchvision_and_detectron2(dtype):
-    """On boundaries exactly: next to them PyTorch's square root, which is not rounded correctly, may decide."""
+    """Sizes lie on boundaries exactly. Near them PyTorch may differ: its square root is not correctly rounded."""
     torch = pytest.importorskip("torch")
     poolers = pytest.importorskip("torchvision.ops.poolers")
     for boxes in (boundary_boxes(dtype)[0], random_boxes(2, 100_000, dtype)[:, 1:]):

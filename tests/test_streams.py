@@ -1,4 +1,4 @@
-"""How results reach memory: past the caches or not, from any address on, any number of channels and bins."""
+"""Results have the same bits whether they are streamed or not, at any address, for any number of channels and bins."""
 
 import layouts
 import numpy as np
@@ -12,7 +12,7 @@ every_layout = pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @every_layout
 @every_dtype
 def test_any_address(dtype, layout):
-    """Of the element's alignment and of none, just too small to be streamed and just large enough."""
+    """Aligned and misaligned results, just too small to be streamed and just large enough."""
     for offset in range(0, 64, 1 if dtype == "float32" else 5):
         stream = Stream(dtype, layout, 17 + offset % 3, (7, 7), offset)
         most = stream.boxes_for(STREAMED)
@@ -36,7 +36,7 @@ SHAPES += [
 @every_layout
 @pytest.mark.parametrize(("size", "channels"), SHAPES, ids=[f"{size[0]}x{size[1]}" for size, _ in SHAPES])
 def test_any_number_of_channels_and_bins(size, channels, layout):
-    """Around blocks of 16 channels, blocks of 8 bins, and the 256 bins that are written together."""
+    """Numbers around blocks of 16 channels, blocks of 8 bins, and the 256 bins that are written together."""
     for count in channels:
         dtype = list(DTYPES)[count % len(DTYPES)]
         stream = Stream(dtype, layout, count, size, sum(size) + count // len(DTYPES))
@@ -61,7 +61,7 @@ def test_any_strides(dtype, layout):
 
 
 def inside_more_channels(array):
-    """Dense maps, with a gap behind the channels of each box."""
+    """Dense maps, with a gap after the channels of each box."""
     wide = np.full((array.shape[0], array.shape[1] + 5, *array.shape[2:]), 77, array.dtype)
     part = wide[:, 2:-3]
     part[...] = array
@@ -70,7 +70,7 @@ def inside_more_channels(array):
 
 @every_dtype
 def test_pixels_of_whole_cache_lines(dtype):
-    """Blocks that are written together, an odd one, and some with the end of a pixel and the beginning of the next one."""
+    """Pairs of blocks, an odd block, and cache lines that hold the end of one pixel and the start of the next."""
     for channels, offset in [
         (64, 0),
         (80, 0),

@@ -1,4 +1,4 @@
-"""Threads: the same bits for any number of them, from any thread, in a forked child, and with the GIL released."""
+"""Any number of threads gives the same bits, also for calls from other threads and in forked children."""
 
 import os
 import sys
@@ -9,12 +9,13 @@ from dataclasses import replace
 
 import cases
 import numpy as np
+import operators
 import pytest
 from subprocesses import python
 
 import roialign_rs as ra
 
-OPS = list(cases.OPERATORS)
+OPS = list(operators.OPERATORS)
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
 
@@ -22,10 +23,7 @@ def large_cases(op, count=6):
     """Cases whose results are worth several threads, with boxes of all kinds."""
     for index in range(count):
         case = cases.case(op, cases.BOX_KINDS.index("mixed") + index * len(cases.BOX_KINDS))
-        options = {**case.options, "output_size": (5, 7)}
-        if "sampling_ratio" in options:
-            options["sampling_ratio"] = 2
-        yield replace(case, shape=(3, 40, 30, 31), boxes=200, options=options)
+        yield replace(case, shape=(3, 40, 30, 31), boxes=200).using(output_size=(5, 7), sampling_ratio=2)
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -79,7 +77,7 @@ def test_the_number_of_threads_may_change_during_calls(thread_count):
 
 
 def long_call():
-    """Make a call of at least a fifth of a second, as a function without arguments."""
+    """A function without arguments whose call takes at least a fifth of a second."""
     features = np.random.default_rng(0).standard_normal((1, 64, 64, 64), np.float32)
     rows = 20
     while True:
@@ -97,7 +95,7 @@ def long_call():
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_other_python_threads_run_during_a_call(threads, thread_count):
-    """Ticks of another thread fall into the middle half of the call; holding the GIL there would be none."""
+    """Another thread ticks during the middle half of the call, which it could not if the call held the GIL."""
     thread_count(threads)
     call = long_call()
     ticks, stop = [], threading.Event()
@@ -119,7 +117,7 @@ def test_other_python_threads_run_during_a_call(threads, thread_count):
 
 
 def pooled(code):
-    """Code with a call before it that needs several threads."""
+    """``code``, after the start of a program that defines a call on several threads."""
     return POOLED_CALL + code
 
 
@@ -181,7 +179,7 @@ print(sum(statuses))
 
 @linux
 def test_threads_are_kept_from_call_to_call():
-    """Calls of all sizes, some too small for all threads: none starts new ones."""
+    """After calls of all sizes, no call starts another thread."""
     code = pooled("""
 ra.set_num_threads(7)
 def threads():

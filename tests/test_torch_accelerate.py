@@ -1,4 +1,4 @@
-"""accelerate(): torchvision's operators use these kernels while anybody wants it, and only then."""
+"""accelerate(): torchvision's operators use these kernels as long as one acceleration is active, and only then."""
 
 import copy
 import threading
@@ -77,7 +77,7 @@ def test_plain_call_and_nesting(calls):
     with accelerate() as second:
         assert is_ours()
         first.restore()
-        first.restore()  # once is enough, and twice no harm
+        first.restore()  # a second restore does nothing
         assert is_ours()
         with pytest.raises(KeyError), accelerate():
             raise KeyError

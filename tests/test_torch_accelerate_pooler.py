@@ -12,7 +12,7 @@ from roialign_rs.torch import _pooler, accelerate
 
 @pytest.fixture
 def pyramids(monkeypatch):
-    """One entry for each call of the pyramid's kernels: of the forward pass, of the backward pass."""
+    """Names of the pyramid functions that were called, in order."""
     seen = []
     watch_kernels(monkeypatch, lambda name, *_: seen.append(name) if name.startswith("multiscale") else None)
     return seen
@@ -24,7 +24,7 @@ def run(pooler, maps, rois):
 
 
 def compare(pooler, maps, rois):
-    """Raise unless results and gradients are torchvision's; inside and afterwards."""
+    """Raise unless results and gradients are torchvision's, under acceleration and after it."""
     before = run(pooler, maps, rois)
     with accelerate():
         during = run(pooler, maps, rois)

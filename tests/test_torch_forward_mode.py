@@ -1,4 +1,4 @@
-"""Forward-mode derivatives: what reverse mode says, or refused; never silently zero."""
+"""Forward-mode derivatives agree with reverse mode or are refused; they are never silently zero."""
 
 import pytest
 from test_torch_multiscale import IMAGES, NAMES, boxes as pyramid_boxes, pyramid

@@ -20,7 +20,7 @@ def pyramid(dtype=torch.float32, names=NAMES, channels=5):
 
 
 def boxes(dtype=torch.float32, counts=(60, 40)):
-    """Of every level, some with sides on a boundary between two."""
+    """Boxes of every level, some with sizes on a boundary between two."""
     rng = np.random.default_rng(2)
     result = []
     for count in counts:

@@ -60,7 +60,7 @@ def test_four_cells_of_a_ramp_at_half_scale(options, expected):
 
 
 def test_other_shifts_are_other_boxes():
-    """OpenVINO's half_pixel adds half a pixel before scaling; an export that shifts twice subtracts a whole one."""
+    """The box of OpenVINO's half_pixel, which adds half a pixel before scaling, and of an export that subtracts it twice."""
     options = {"spatial_scale": 0.5, "sampling_ratio": 2}
     assert pooled("roi_align", RAMP_10, (4.5, 4.5, 12.5, 12.5), **options) == [30.25, 32.25, 50.25, 52.25]
     assert pooled("roi_align", RAMP_10, (3, 3, 11, 11), **options) == [22, 24, 42, 44]
@@ -91,7 +91,7 @@ def test_roi_pool_of_two_cells(quantization, mode, expected):
     ],
 )
 def test_roi_pool_at_half_scale(quantization, box, expected):
-    """torchvision and mmcv disagree on the same box: rounded against floor and ceil."""
+    """torchvision rounds the box, mmcv takes floor and ceil of its edges: they disagree on the same box."""
     assert pooled("roi_pool", RAMP_10, box, spatial_scale=0.5, quantization=quantization) == expected
 
 
@@ -118,13 +118,13 @@ def test_inverted_box_with_an_adaptive_ratio_is_zero(box):
 
 
 def test_box_partly_off_the_map():
-    """Within a pixel of the outermost centres a sample takes the border; beyond, it is 0 and counts."""
+    """A sample within a pixel of the outermost centres has the border's value. Farther out it is 0, and it counts."""
     assert pooled("roi_align", RAMP_5, (-2, -2, 2, 2), sampling_ratio=2) == [0, 0.25, 1.25, 3]
     assert pooled("roi_align", ONES_5, (-1, -1, 1, 1), sampling_ratio=2) == [0.25, 0.5, 0.5, 1]
 
 
 def test_adaptive_box_larger_than_the_map():
-    """13 x 13 samples, 7 x 7 of them on the map."""
+    """7 x 7 of the 13 x 13 samples are on the map."""
     box = np.array([[-4.0, -4, 9, 9]])
     output = ra.roi_align(ONES_5, box, 1)
     np.testing.assert_allclose(output, 49 / 169, rtol=1e-15)

@@ -1,7 +1,7 @@
 """How far results may be from the truth, with the reason, in one table.
 
-Bounds are relative to the largest finite absolute value of the features (for gradients: of the gradient; for gradients of
-boxes: to the sum of the sizes of its terms).
+Bounds are relative to the largest finite absolute value of the features. For gradients of features it is that of the
+gradient; for gradients of boxes, the sum of the absolute values of its terms.
 """
 
 BOUNDS = {
@@ -12,8 +12,8 @@ BOUNDS = {
     ("transpose", "float64"): (1e-12, "order of summation in float64"),
     ("transpose", "float32"): (2e-6, "weights, products and sums rounded in float32"),
     ("transpose", "float16"): (2.0**-11 + 2e-6, "added up in float32, then rounded once: half an ulp of float16"),
-    ("box gradient", "float64"): (1e-14, "order of summation in float64; of the terms, for they cancel"),
-    ("box gradient", "float32"): (5e-7, "products rounded in float32; of the terms, for they cancel"),
+    ("box gradient", "float64"): (1e-14, "order of summation in float64; relative to the terms, because they cancel"),
+    ("box gradient", "float32"): (5e-7, "products rounded in float32; relative to the terms, because they cancel"),
     ("onnxruntime", "float32"): (2e-6, "the same positions, another order of summation"),
     ("onnxruntime", "float64"): (1e-12, "the same positions, another order of summation"),
     ("onnx", "float32"): (2e-6, "positions are rounded to float32 in another order"),
@@ -28,7 +28,7 @@ BOUNDS = {
 """(what is compared with, dtype of the features) -> bound, reason."""
 
 FLOAT16_SPACING = 2.0**-24
-"""Of the smallest numbers: no relative bound holds there. Gradients of huge boxes are that small."""
+"""Spacing of the smallest float16 numbers, where no relative bound holds. Gradients of huge boxes are that small."""
 
 EQUAL = (0.0, "the result is one of the pixels")
 
@@ -44,4 +44,4 @@ def bound_for(case, against="oracle"):
 
 def chooses_a_pixel(case):
     """Whether the result is an unchanged pixel, so that any difference is an error."""
-    return case.op == "roi_pool" and case.options["mode"] == "max"
+    return case.options.get("mode") in case.operator.copying_modes

@@ -1,4 +1,4 @@
-"""Inputs and comparisons for the tests of roialign_rs.torch. Where torch is missing, whoever imports this is skipped."""
+"""Inputs and comparisons for the tests of roialign_rs.torch. Without torch, tests that import this module are skipped."""
 
 import inspect
 import re
@@ -14,7 +14,7 @@ torchvision = pytest.importorskip("torchvision", reason="torchvision is not inst
 from torch import library  # noqa: E402, F401
 
 BOUNDS = {torch.float64: 1e-12, torch.float32: 5e-6}
-"""Of the largest value: the same positions and weights, summed in another order."""
+"""Bounds relative to the largest value: positions and weights are the same, the order of summation is not."""
 
 
 def draw(dtype=torch.float32, images=2, channels=20, size=(13, 17), count=24, boxes_dtype=None, seed=0):
