@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::geometry::Side;
 use crate::taps::{AxisSpan, AxisWriter, Reduce};
 
-/// Precise RoI pooling. It has no options.
+/// Precise RoI pooling. It has no options. A box of no area gives 0, and 0 for every gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PrRoiPool;
 

@@ -22,6 +22,12 @@ pub enum Mode {
 }
 
 /// RoI Align, with its options.
+///
+/// Its gradient for boxes is exact for a fixed number of samples. Where the result is not differentiable:
+///
+/// * A sample on a pixel centre takes the mean of the slopes on both sides.
+/// * A sample that leaves the map contributes no jump.
+/// * A box side that is widened to one cell moves with its first end alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RoiAlign {
     /// Samples per bin along y and x. If 0 or less: `ceil(side of the bin in cells)`.
