@@ -95,11 +95,14 @@ impl RoiOp for RoiAlign {
         for bin in 0..bins {
             let inside = grid.inside(bin, extent);
             let first = inside.start;
-            let sample = |i| taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
             if reversed {
-                inside.rev().for_each(sample);
+                for i in inside.rev() {
+                    taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
+                }
             } else {
-                inside.for_each(sample);
+                for i in inside {
+                    taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
+                }
             }
             taps.end_bin(first);
         }
