@@ -89,19 +89,26 @@ impl RoiOp for RoiAlign {
     ) -> AxisSpan {
         let (grid, Side { bins, extent, .. }) = (self.grid(side), side);
         taps.set_samples(grid.samples());
-        // In an inverted box positions descend with the index of the sample. A mean wants them to ascend; a maximum
-        // wants the indices to ascend, which its argmax counts.
-        let reversed = self.mode == Mode::Avg && !grid.ascending();
         for bin in 0..bins {
             let inside = grid.inside(bin, extent);
             let first = inside.start;
-            if reversed {
-                for i in inside.rev() {
-                    taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
+            // In an inverted box positions descend with the index of the sample. A mean wants ascending positions; a
+            // maximum wants ascending indices, which its argmax counts.
+            match self.mode {
+                Mode::Avg if grid.ascending() => {
+                    for i in inside {
+                        taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
+                    }
                 }
-            } else {
-                for i in inside {
-                    taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
+                Mode::Avg => {
+                    for i in inside.rev() {
+                        taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
+                    }
+                }
+                Mode::Max | Mode::OnnxMax => {
+                    for i in inside {
+                        taps.candidate(grid.position(bin, i), extent);
+                    }
                 }
             }
             taps.end_bin(first);

@@ -13,7 +13,6 @@ const NONE: u32 = 1 << 31;
 /// ends of the box; without, all code for them is gone.
 pub struct AxisWriter<'a, T, const SLOPES: bool> {
     table: &'a mut Table<T>,
-    reduce: Reduce,
     offsets: usize,
     samples: i64,
     scale: f64,
@@ -25,12 +24,12 @@ pub struct AxisWriter<'a, T, const SLOPES: bool> {
 }
 
 impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
+    #[inline(always)]
     pub(super) fn new(table: &'a mut Table<T>) -> Self {
-        let (reduce, offsets) = (table.reduce, table.offsets.len());
+        let offsets = table.offsets.len();
         table.offsets.push(table.indices.len());
         Self {
             table,
-            reduce,
             offsets,
             samples: 0,
             scale: 1.0,
@@ -54,15 +53,12 @@ impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
         self.add(0, value, slopes);
     }
 
-    /// Adds a bilinear sample. For `Sum`, the positions in a bin must ascend. `slopes` gives the derivatives of the position
-    /// for both ends of the box.
+    /// `Sum`: adds a bilinear sample. The positions in a bin must ascend. `slopes` gives the derivatives of the position for
+    /// both ends of the box.
     ///
     /// Needs `-1 <= position <= extent`, the number of pixels.
     #[inline(always)]
     pub fn sample<B: Real>(&mut self, position: B, extent: usize, slopes: impl FnOnce() -> [f64; 2]) {
-        if self.reduce != Reduce::Sum {
-            return self.candidate(bilinear::split(position, extent));
-        }
         if SLOPES {
             let (slopes, (first, taps)) = (slopes(), bilinear::with_slopes(position, extent));
             self.close_below(first);
@@ -77,6 +73,23 @@ impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
         }
     }
 
+    /// `MaxSample` and `MaxCorner`: adds a bilinear sample, of which the bin takes the maximum.
+    ///
+    /// Needs `-1 <= position <= extent`, the number of pixels.
+    #[inline(always)]
+    pub fn candidate<B: Real>(&mut self, position: B, extent: usize) {
+        let (pixel, fraction) = bilinear::split(position, extent);
+        // A pixel without weight must not be read, for it may be NaN: an interpolated sample takes its one
+        // pixel as two equal halves, a corner of weight 0 is recognised by the kernel.
+        let (upper, weights) = match (fraction == 0.0, self.table.reduce) {
+            (true, Reduce::MaxSample) => (pixel, [0.5, 0.5]),
+            (true, _) => (pixel, [1.0, 0.0]),
+            (false, _) => (pixel + 1, [1.0 - fraction, fraction]),
+        };
+        self.table.indices.extend([pixel, upper]);
+        self.table.values.extend(weights.map(T::from_f64));
+    }
+
     /// `MaxWindow`: the pixels of a bin.
     #[inline(always)]
     pub fn window(&mut self, pixels: Range<u32>) {
@@ -89,7 +102,7 @@ impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
     #[inline(always)]
     pub fn end_bin(&mut self, first_sample: i64) {
         self.close_below(NONE);
-        if matches!(self.reduce, Reduce::MaxSample | Reduce::MaxCorner) {
+        if matches!(self.table.reduce, Reduce::MaxSample | Reduce::MaxCorner) {
             self.table.first_samples.resize(self.table.offsets.len() - 1, 0);
             self.table.first_samples.push(first_sample);
         }
@@ -101,20 +114,6 @@ impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
     pub fn finish(self) -> AxisSpan {
         // The writer itself is not passed on: its fields stay in registers.
         self.table.end_axis::<SLOPES>(self.offsets, self.samples)
-    }
-
-    /// `MaxSample` and `MaxCorner`: adds a sample at `pixel + fraction`.
-    #[inline(always)]
-    fn candidate(&mut self, (pixel, fraction): (u32, f64)) {
-        // A pixel without weight must not be read, for it may be NaN: an interpolated sample takes its one
-        // pixel as two equal halves, a corner of weight 0 is recognised by the kernel.
-        let (upper, weights) = match (fraction == 0.0, self.reduce) {
-            (true, Reduce::MaxSample) => (pixel, [0.5, 0.5]),
-            (true, _) => (pixel, [1.0, 0.0]),
-            (false, _) => (pixel + 1, [1.0 - fraction, fraction]),
-        };
-        self.table.indices.extend([pixel, upper]);
-        self.table.values.extend(weights.map(T::from_f64));
     }
 
     /// Adds to one of the open taps.
