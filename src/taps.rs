@@ -165,11 +165,12 @@ impl<T: Real> Table<T> {
         if SLOPES {
             reserve_more(&mut self.slopes, most_taps, TAPS)?;
         }
-        let before = self.indices.len();
-        let y = axis(Axis::Y, AxisWriter::new(self));
-        let between = self.indices.len();
-        let x = axis(Axis::X, AxisWriter::new(self));
-        let (rows, columns) = (between - before, self.indices.len() - between);
+        // One call in a loop is inlined, so that the writer stays in registers.
+        let [(y, rows), (x, columns)] = [Axis::Y, Axis::X].map(|side| {
+            let before = self.indices.len();
+            let span = axis(side, AxisWriter::new(self));
+            (span, self.indices.len() - before)
+        });
         let work = y.bins * x.bins + rows.max(y.support.len()) * (columns + x.support.len());
         self.rois.push(RoiTaps { roi, stage, image, invalid: Invalid::Raise, work, y, x });
         Ok(())

@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::geometry::Side;
 use crate::taps::{AxisSpan, AxisWriter, Reduce};
 
-/// Precise RoI pooling. It has no options.
+/// Precise RoI pooling. It has no options. A box of no area gives 0, and 0 for every gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PrRoiPool;
 
@@ -45,18 +45,18 @@ impl RoiOp for PrRoiPool {
     ) -> AxisSpan {
         let Side { ends, scale, bins, extent, .. } = side;
         let [start, end] = ends.map(|end| end * B::from_f64(scale));
-        let size = (end - start) / B::from_i64(bins as i64);
-        let edge = |bin: usize| (start + B::from_i64(bin as i64) * size).to_f64();
+        let bin_size = (end - start) / B::from_i64(bins as i64);
+        let edge = |bin: usize| (start + B::from_i64(bin as i64) * bin_size).to_f64();
         for bin in 0..bins {
             let a = edge(bin);
             // Where rounding leaves nothing between two edges, the bin is as good as a point.
             let b = edge(bin + 1).max(a.next_up());
             let (mut from, to) = (a.max(-1.0), b.min(extent as f64));
             // A box of no area has no taps.
-            while size > B::ZERO && from < to {
+            while bin_size > B::ZERO && from < to {
                 let pixel = from.floor();
                 let end = to.min(pixel + 1.0);
-                let (share, middle) = ((end - from) / (b - a), (from + end) / 2.0);
+                let (share, middle) = ((end - from) / (b - a), f64::midpoint(from, end));
                 let of_box = (bin as f64 + (middle - a) / (b - a)) / bins as f64;
                 let slopes = [1.0 - of_box, of_box].map(|end| share * scale * end);
                 for (pixel, hat, sign) in

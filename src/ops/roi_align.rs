@@ -22,6 +22,12 @@ pub enum Mode {
 }
 
 /// RoI Align, with its options.
+///
+/// Its gradient for boxes is exact for a fixed number of samples. Where the result is not differentiable:
+///
+/// * A sample on a pixel centre takes the mean of the slopes on both sides.
+/// * A sample that leaves the map contributes no jump.
+/// * A box side that is widened to one cell moves with its first end alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RoiAlign {
     /// Samples per bin along y and x. If 0 or less: `ceil(side of the bin in cells)`.
@@ -83,17 +89,27 @@ impl RoiOp for RoiAlign {
     ) -> AxisSpan {
         let (grid, Side { bins, extent, .. }) = (self.grid(side), side);
         taps.set_samples(grid.samples());
-        // In an inverted box positions descend with the index of the sample. A mean wants them to ascend; a maximum
-        // wants the indices to ascend, which its argmax counts.
-        let reversed = self.mode == Mode::Avg && !grid.ascending();
         for bin in 0..bins {
             let inside = grid.inside(bin, extent);
             let first = inside.start;
-            let sample = |i| taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
-            if reversed {
-                inside.rev().for_each(sample);
-            } else {
-                inside.for_each(sample);
+            // In an inverted box positions descend with the index of the sample. A mean wants ascending positions; a
+            // maximum wants ascending indices, which its argmax counts.
+            match self.mode {
+                Mode::Avg if grid.ascending() => {
+                    for i in inside {
+                        taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
+                    }
+                }
+                Mode::Avg => {
+                    for i in inside.rev() {
+                        taps.sample(grid.position(bin, i), extent, || grid.slopes(bin, i));
+                    }
+                }
+                Mode::Max | Mode::OnnxMax => {
+                    for i in inside {
+                        taps.candidate(grid.position(bin, i), extent);
+                    }
+                }
             }
             taps.end_bin(first);
         }

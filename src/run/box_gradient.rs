@@ -10,12 +10,6 @@ use crate::view::View;
 /// Gradient for the coordinates `x1, y1, x2, y2` of each box, from the gradient for the pooled boxes. The operator
 /// must have one ([`RoiOp::check_box_gradient`]).
 ///
-/// The derivative is exact for a fixed number of samples. Where the result is not differentiable:
-///
-/// * A sample on a pixel centre takes the mean of the slopes on both sides.
-/// * A sample that leaves the map contributes no jump.
-/// * A box side that is widened to one cell moves with its first end alone.
-///
 /// Invalid boxes get zeros or NaN, as `invalid` says.
 ///
 /// # Errors

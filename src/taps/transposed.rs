@@ -227,7 +227,9 @@ mod tests {
         let mut table = Table::<f64>::new(Reduce::Sum, 1, output, Table::default()).unwrap();
         let axis = |mut taps: AxisWriter<'_, f64, false>| {
             for bin in [[(2, 0.75), (3, 0.25)].as_slice(), &[], &[(3, 1.0), (5, 0.5), (6, 0.5)]] {
-                bin.iter().for_each(|&(pixel, value)| taps.weight(pixel, value, [0.0; 2]));
+                for &(pixel, value) in bin {
+                    taps.weight(pixel, value, [0.0; 2]);
+                }
                 taps.end_bin(0);
             }
             taps.finish()

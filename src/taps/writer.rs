@@ -6,35 +6,37 @@ use super::{AxisSpan, MOST_UNROLLED_TAPS, Reduce, Table};
 use crate::element::Real;
 use crate::geometry::bilinear;
 
-/// The weight of a pixel in a bin, and its derivatives for the first and the second end of the box.
-type Tap = [f64; 3];
-
-/// Stands for a pixel where there is none. Far enough from every pixel that no difference of the two looks small, even
-/// one that wraps around.
+/// Stands for a pixel where no tap is open. It is larger than every pixel.
 const NONE: u32 = 1 << 31;
 
 /// Writes the entries of one axis of one box, bin by bin. With `SLOPES` it keeps the derivatives of the weights for the
 /// ends of the box; without, all code for them is gone.
 pub struct AxisWriter<'a, T, const SLOPES: bool> {
     table: &'a mut Table<T>,
-    reduce: Reduce,
     offsets: usize,
     samples: i64,
     scale: f64,
-    /// Taps of `first`, `first + 1` and `first + 2`, to which samples may still add. Sums are not scaled yet.
-    open: [Tap; 3],
+    /// Weights of `first`, `first + 1` and `first + 2`, to which samples may still add: with slopes, one on a pixel's centre adds
+    /// to the pixels before and behind it as well. The sums are not scaled yet.
+    open: [f64; 3],
+    open_slopes: [[f64; 2]; 3],
     first: u32,
 }
 
 impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
-    /// Pixels that a sample adds to: on a pixel's centre also those before and behind it, whose weights are 0 but have
-    /// slopes.
-    const OPEN: u32 = if SLOPES { 3 } else { 2 };
-
+    #[inline(always)]
     pub(super) fn new(table: &'a mut Table<T>) -> Self {
-        let (reduce, offsets) = (table.reduce, table.offsets.len());
+        let offsets = table.offsets.len();
         table.offsets.push(table.indices.len());
-        Self { table, reduce, offsets, samples: 0, scale: 1.0, open: [[0.0; 3]; 3], first: NONE }
+        Self {
+            table,
+            offsets,
+            samples: 0,
+            scale: 1.0,
+            open: [0.0; 3],
+            open_slopes: [[0.0; 2]; 3],
+            first: NONE,
+        }
     }
 
     /// Sets the number of samples per bin, including samples off the map. In a mean each counts one part of so many.
@@ -51,15 +53,12 @@ impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
         self.add(0, value, slopes);
     }
 
-    /// Adds a bilinear sample. For `Sum`, the positions in a bin must ascend. `slopes` gives the derivatives of the position
-    /// for both ends of the box.
+    /// `Sum`: adds a bilinear sample. The positions in a bin must ascend. `slopes` gives the derivatives of the position for
+    /// both ends of the box.
     ///
     /// Needs `-1 <= position <= extent`, the number of pixels.
     #[inline(always)]
     pub fn sample<B: Real>(&mut self, position: B, extent: usize, slopes: impl FnOnce() -> [f64; 2]) {
-        if self.reduce != Reduce::Sum {
-            return self.candidate(bilinear::split(position, extent));
-        }
         if SLOPES {
             let (slopes, (first, taps)) = (slopes(), bilinear::with_slopes(position, extent));
             self.close_below(first);
@@ -74,7 +73,25 @@ impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
         }
     }
 
+    /// `MaxSample` and `MaxCorner`: adds a bilinear sample, of which the bin takes the maximum.
+    ///
+    /// Needs `-1 <= position <= extent`, the number of pixels.
+    #[inline(always)]
+    pub fn candidate<B: Real>(&mut self, position: B, extent: usize) {
+        let (pixel, fraction) = bilinear::split(position, extent);
+        // A pixel without weight must not be read, for it may be NaN: an interpolated sample takes its one
+        // pixel as two equal halves, a corner of weight 0 is recognised by the kernel.
+        let (upper, weights) = match (fraction == 0.0, self.table.reduce) {
+            (true, Reduce::MaxSample) => (pixel, [0.5, 0.5]),
+            (true, _) => (pixel, [1.0, 0.0]),
+            (false, _) => (pixel + 1, [1.0 - fraction, fraction]),
+        };
+        self.table.indices.extend([pixel, upper]);
+        self.table.values.extend(weights.map(T::from_f64));
+    }
+
     /// `MaxWindow`: the pixels of a bin.
+    #[inline(always)]
     pub fn window(&mut self, pixels: Range<u32>) {
         if !pixels.is_empty() {
             self.table.indices.extend([pixels.start, pixels.end - 1]);
@@ -85,7 +102,7 @@ impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
     #[inline(always)]
     pub fn end_bin(&mut self, first_sample: i64) {
         self.close_below(NONE);
-        if matches!(self.reduce, Reduce::MaxSample | Reduce::MaxCorner) {
+        if matches!(self.table.reduce, Reduce::MaxSample | Reduce::MaxCorner) {
             self.table.first_samples.resize(self.table.offsets.len() - 1, 0);
             self.table.first_samples.push(first_sample);
         }
@@ -93,8 +110,68 @@ impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
     }
 
     /// Ends the axis.
-    pub fn finish(mut self) -> AxisSpan {
-        let offsets = &self.table.offsets[self.offsets..];
+    #[inline(always)]
+    pub fn finish(self) -> AxisSpan {
+        // The writer itself is not passed on: its fields stay in registers.
+        self.table.end_axis::<SLOPES>(self.offsets, self.samples)
+    }
+
+    /// Adds to one of the open taps.
+    #[inline(always)]
+    fn add(&mut self, at: usize, value: f64, [low, high]: [f64; 2]) {
+        self.open[at] += value;
+        if SLOPES {
+            self.open_slopes[at][0] += low;
+            self.open_slopes[at][1] += high;
+        }
+    }
+
+    /// Writes the open taps of pixels below `first`, so that it becomes the first open one.
+    #[inline(always)]
+    fn close_below(&mut self, first: u32) {
+        if first == self.first {
+            return;
+        }
+        if self.first != NONE {
+            let distance = first - self.first;
+            self.close();
+            if distance > 1 {
+                self.close();
+            }
+            if SLOPES && distance > 2 {
+                self.close();
+            }
+        }
+        self.first = first;
+    }
+
+    /// Writes the first open tap.
+    #[inline(always)]
+    fn close(&mut self) {
+        let [weight, second, third] = self.open;
+        self.open = [second, third, 0.0];
+        let weight = weight * self.scale;
+        let mut is_read = weight != 0.0;
+        if SLOPES {
+            let [slopes, second, third] = self.open_slopes;
+            self.open_slopes = [second, third, [0.0; 2]];
+            is_read |= slopes != [0.0; 2];
+            if is_read {
+                self.table.slopes.push(slopes.map(|sum| T::from_f64(sum * self.scale)));
+            }
+        }
+        if is_read {
+            self.table.indices.push(self.first);
+            self.table.values.push(T::from_f64(weight));
+        }
+        self.first += 1;
+    }
+}
+
+impl<T: Real> Table<T> {
+    /// Summarises an axis whose offsets start at `start`, and pads its bins.
+    fn end_axis<const SLOPES: bool>(&mut self, start: usize, samples: i64) -> AxisSpan {
+        let offsets = &self.offsets[start..];
         let (bins, from) = (offsets.len() - 1, offsets[0]);
         let count = |bin: usize| offsets[bin + 1] - offsets[bin];
         let first = (0..bins).find(|&bin| count(bin) > 0).unwrap_or(bins);
@@ -103,73 +180,29 @@ impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
         let least = (first..end).map(count).min().unwrap_or(0);
         let all_on_map = match self.reduce {
             Reduce::Sum | Reduce::MaxWindow => 2,
-            Reduce::MaxSample | Reduce::MaxCorner => 2 * self.samples,
+            Reduce::MaxSample | Reduce::MaxCorner => 2 * samples,
         };
         // Only slopes bring taps without weight.
-        let all_weigh = !SLOPES || self.table.values[from..].iter().all(|&weight| weight != T::ZERO);
+        let all_weigh = !SLOPES || self.values[from..].iter().all(|&weight| weight != T::ZERO);
         let unrolled = self.reduce == Reduce::Sum && least > 0 && most <= MOST_UNROLLED_TAPS && all_weigh;
         let (mut low, mut high) = (u32::MAX, 0);
-        for &pixel in &self.table.indices[from..] {
+        for &pixel in &self.indices[from..] {
             low = low.min(pixel);
             high = high.max(pixel);
         }
         let support = if most == 0 { 0..0 } else { low as usize..high as usize + 1 };
         if unrolled && least < most {
-            self.pad(first..end, most);
+            self.pad::<SLOPES>(start, first..end, most);
         }
         AxisSpan {
-            offsets: self.offsets,
+            offsets: start,
             bins,
             taps_per_bin: if unrolled { most } else { 0 },
             nonempty_bins: first..end,
             whole: first == 0 && end == bins && least as i64 == all_on_map,
             support,
-            samples: self.samples,
+            samples,
         }
-    }
-
-    /// `MaxSample` and `MaxCorner`: adds a sample at `pixel + fraction`.
-    #[inline(always)]
-    fn candidate(&mut self, (pixel, fraction): (u32, f64)) {
-        // A pixel without weight must not be read, for it may be NaN: an interpolated sample takes its one
-        // pixel as two equal halves, a corner of weight 0 is recognised by the kernel.
-        let (upper, weights) = match (fraction == 0.0, self.reduce) {
-            (true, Reduce::MaxSample) => (pixel, [0.5, 0.5]),
-            (true, _) => (pixel, [1.0, 0.0]),
-            (false, _) => (pixel + 1, [1.0 - fraction, fraction]),
-        };
-        self.table.indices.extend([pixel, upper]);
-        self.table.values.extend(weights.map(T::from_f64));
-    }
-
-    /// Adds to one of the open taps.
-    #[inline(always)]
-    fn add(&mut self, at: usize, value: f64, [low, high]: [f64; 2]) {
-        let tap = &mut self.open[at];
-        tap[0] += value;
-        if SLOPES {
-            tap[1] += low;
-            tap[2] += high;
-        }
-    }
-
-    /// Writes the open taps of pixels below `first`, so that it becomes the first open one.
-    #[inline(always)]
-    fn close_below(&mut self, first: u32) {
-        for _ in 0..first.wrapping_sub(self.first).min(Self::OPEN) {
-            let [closed, second, third] = self.open;
-            self.open = [second, third, [0.0; 3]];
-            let [weight, low, high] = closed.map(|sum| sum * self.scale);
-            if weight != 0.0 || SLOPES && [low, high] != [0.0; 2] {
-                self.table.indices.push(self.first);
-                self.table.values.push(T::from_f64(weight));
-                if SLOPES {
-                    self.table.slopes.push([low, high].map(T::from_f64));
-                }
-            }
-            self.first = self.first.wrapping_add(1);
-        }
-        self.first = first;
     }
 
     /// Pads the nonempty bins to `count` taps each, so that kernels can unroll their loops over taps.
@@ -178,9 +211,9 @@ impl<'a, T: Real, const SLOPES: bool> AxisWriter<'a, T, SLOPES> {
     /// weight for. So the last tap of a bin is repeated with half its weight, as often as needed: `w` becomes `w/2, w/2`, then
     /// `w/2, w/4, w/4`. Halving is exact, so the weights of a pixel still add up to the same number. Slopes are not halved:
     /// they stay with the first of the repeated taps.
-    fn pad(&mut self, nonempty_bins: Range<usize>, count: usize) {
-        let Table { offsets, indices, values, slopes, .. } = &mut *self.table;
-        let offsets = &mut offsets[self.offsets..];
+    fn pad<const SLOPES: bool>(&mut self, start: usize, nonempty_bins: Range<usize>, count: usize) {
+        let Table { offsets, indices, values, slopes, .. } = self;
+        let offsets = &mut offsets[start..];
         let from = offsets[nonempty_bins.start];
         indices.resize(from + nonempty_bins.len() * count, 0);
         values.resize(indices.len(), T::ZERO);
