@@ -7,9 +7,11 @@ Operators:
 
 * `roi_align`: bilinear samples of each bin, their mean or maximum.
 * `roi_pool`: whole cells of each bin, their maximum or mean.
+* `prroi_pool`: the exact mean of the interpolated map over each bin.
 * `multiscale_roi_align`: RoI Align on a feature pyramid; `assign_stages` chooses the map of each box.
-* `roi_align_backward`, `roi_pool_backward`, `multiscale_roi_align_backward`: gradients for the features.
-* `roi_align_box_gradient`: gradient of RoI Align for the boxes.
+* `roi_align_backward`, `roi_pool_backward`, `prroi_pool_backward`, `multiscale_roi_align_backward`: gradients for the
+  features.
+* `roi_align_box_gradient`, `prroi_pool_box_gradient`: gradients for the boxes.
 
 Tools:
 
@@ -37,6 +39,8 @@ from roialign_rs._multiscale import multiscale_roi_align
 from roialign_rs._multiscale_backward import multiscale_roi_align_backward
 from roialign_rs._pool import roi_pool
 from roialign_rs._pool_backward import roi_pool_backward
+from roialign_rs._prroi_pool import prroi_pool
+from roialign_rs._prroi_pool_gradients import prroi_pool_backward, prroi_pool_box_gradient
 from roialign_rs._stages import assign_stages
 
 if TYPE_CHECKING:
@@ -54,6 +58,9 @@ __all__ = [
     "gpu",
     "multiscale_roi_align",
     "multiscale_roi_align_backward",
+    "prroi_pool",
+    "prroi_pool_backward",
+    "prroi_pool_box_gradient",
     "release_memory",
     "roi_align",
     "roi_align_backward",

@@ -9,6 +9,7 @@ __all__ = [
     "DeviceArray",
     "GpuError",
     "Operator",
+    "PrRoiPool",
     "RoiAlign",
     "RoiPool",
     "__version__",
@@ -81,6 +82,7 @@ def devices() -> list[_Info]: ...
 def bfloat16_from_dlpack(capsule: Any, dtype: np.dtype[Any]) -> NDArray[Any]: ...
 def RoiAlign(sampling_ratio: Any, aligned: bool, mode: str, sample_points: str) -> Operator: ...  # noqa: N802
 def RoiPool(mode: str, quantization: str) -> Operator: ...  # noqa: N802
+def PrRoiPool() -> Operator: ...  # noqa: N802
 def forward(
     op: Operator,
     maps: list[_Array],

@@ -31,7 +31,7 @@ mod _core {
     #[pymodule_export]
     use super::gpu::{Device, devices};
     #[pymodule_export]
-    use super::operators::{Operator, roi_align, roi_pool};
+    use super::operators::{Operator, prroi_pool, roi_align, roi_pool};
     #[pymodule_export]
     use super::process::{get_num_threads, limit_threads, release_memory, set_num_threads, simd_level};
     #[pymodule_export]

@@ -47,6 +47,12 @@ pub fn roi_pool(mode: Arg<'_, '_>, quantization: Arg<'_, '_>) -> PyResult<Operat
     Ok(Operator(op.into()))
 }
 
+#[pyfunction]
+#[pyo3(name = "PrRoiPool")]
+pub fn prroi_pool() -> Operator {
+    Operator(ops::PrRoiPool.into())
+}
+
 pub fn sample_points(value: Arg<'_, '_>) -> PyResult<SamplePoints> {
     let choices = [("center", SamplePoints::Center), ("interior", SamplePoints::Interior)];
     choose("sample_points", value, &choices, "\"center\" or \"interior\"")

@@ -114,6 +114,79 @@ def roi_align(
     return apply(pool, (features,), table(boxes, batch_indices, image_count(features)))
 
 
+def prroi_pool(
+    features: jax.Array,
+    boxes: jax.Array | Sequence[jax.Array],
+    output_size: Pair,
+    *,
+    spatial_scale: float = 1.0,
+    batch_indices: jax.Array | None = None,
+    layout: Layout = "NCHW",
+    box_grad: bool = False,
+) -> jax.Array:
+    """Cut boxes out of feature maps and resize each to a grid of the same size, by exact averages.
+
+    It does the same as `roialign_rs.prroi_pool`, which has the definition, for JAX arrays.
+
+    Parameters
+    ----------
+    features : (N, C, H, W) array of float16, bfloat16, float32, float64 or uint8
+        Feature maps of N images with C channels. With ``layout="NHWC"`` the shape is (N, H, W, C).
+    boxes : (K, 4) or (K, 5) array, or list of N (K_i, 4) arrays
+        Boxes ``x1, y1, x2, y2`` in image pixels. In a (K, 5) array the first column is the batch index: the number of
+        the image, from 0. In a list, entry i holds the boxes of image i, and ``[]`` means none. One box may also come
+        as (4,) or (5,). Coordinates are computed in float64 if the boxes have float64, otherwise in float32.
+    output_size : int or (int, int)
+        Number of bins along y and x: height and width of each result. An int means both.
+    spatial_scale : float, default 1.0
+        Map cells per image pixel, 1 / stride of the feature map.
+    batch_indices : (K,) array of int, optional
+        Image of each box, from 0, for boxes of shape (K, 4). Not needed if N = 1.
+    layout : {"NCHW", "NHWC"}, default "NCHW"
+        Order of the axes of features and result: N images (K boxes), C channels, height H, width W.
+    box_grad : bool, default False
+        Compute the gradient for ``boxes`` too. With False the gradient for boxes is 0.
+
+    Returns
+    -------
+    (K, C, height, width) array
+        One grid for each box, in the order of the boxes and with the dtype of the features (float32 for uint8). With
+        ``layout="NHWC"`` the shape is (K, height, width, C).
+
+    Raises
+    ------
+    ValueError
+        If a shape or an option is not valid, when the program is traced.
+    TypeError
+        If the dtype or the type of an argument is not supported, when the program is traced.
+
+    See Also
+    --------
+    roialign_rs.prroi_pool : The operator on NumPy arrays.
+
+    Notes
+    -----
+    Arrays may be traced (under ``jit`` and the like); all other arguments must be known when the program is traced. The
+    program calls the NumPy operator on the CPU and waits for it. Boxes with NaN or a batch index of no image are found
+    when the program runs: JAX then raises its error for callbacks, which contains our message.
+
+    Examples
+    --------
+    On the map ``f[y, x] = 5 y + x``, the mean of a bin is the value in its middle:
+
+    >>> import jax.numpy as jnp
+    >>> from roialign_rs.jax import prroi_pool
+    >>> ramp = jnp.arange(25.0).reshape(1, 1, 5, 5)
+    >>> prroi_pool(ramp, jnp.array([[1.0, 1.0, 3.0, 3.0]]), 2)
+    Array([[[[ 9., 10.],
+             [14., 15.]]]], dtype=float32)
+    """
+    features = jnp.asarray(features)
+    size, scales = pair("output_size", output_size), (spatial_scale,)
+    pool = Call(_core.PrRoiPool(), size, scales, None, layout, box_grad=flag("box_grad", box_grad))
+    return apply(pool, (features,), table(boxes, batch_indices, image_count(features)))
+
+
 def roi_pool(
     features: jax.Array,
     boxes: jax.Array | Sequence[jax.Array],

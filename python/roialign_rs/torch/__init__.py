@@ -5,6 +5,7 @@ There are two ways to use them: call the functions and modules here instead of t
 
 * `roi_align`, `roi_pool`: as in ``torchvision.ops``.
 * `RoIAlign`, `RoIPool`: the same as modules.
+* `prroi_pool`: an operator that torchvision lacks, with the names and defaults of `roialign_rs`.
 * `MultiScaleRoIAlign`: as in ``torchvision.ops``, for the ``box_roi_pool`` of a detector.
 * `accelerate`: makes torchvision's operators use these kernels on the CPU.
 * `accelerate_worker`: the same in the workers of a DataLoader.
@@ -18,7 +19,7 @@ except ImportError as error:
     raise ImportError("roialign_rs.torch needs PyTorch: pip install 'roialign_rs[torch]'") from error
 
 from roialign_rs.torch._accelerate import Acceleration, accelerate, accelerate_worker
-from roialign_rs.torch._functions import roi_align, roi_pool
+from roialign_rs.torch._functions import prroi_pool, roi_align, roi_pool
 from roialign_rs.torch._modules import RoIAlign, RoIPool
 from roialign_rs.torch._multiscale import MultiScaleRoIAlign
 
@@ -29,6 +30,7 @@ __all__ = [
     "RoIPool",
     "accelerate",
     "accelerate_worker",
+    "prroi_pool",
     "roi_align",
     "roi_pool",
 ]

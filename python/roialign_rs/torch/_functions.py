@@ -10,7 +10,16 @@ import torch.fx
 from torch import Tensor
 
 from roialign_rs.torch import _operators, _scripted
-from roialign_rs.torch._arguments import as_boxes, as_flag, as_integer, as_number, as_size, check_cells, check_input
+from roialign_rs.torch._arguments import (
+    as_boxes,
+    as_flag,
+    as_integer,
+    as_number,
+    as_rois,
+    as_size,
+    check_cells,
+    check_input,
+)
 
 
 @torch.fx.wrap
@@ -182,6 +191,77 @@ def roi_pool(
     pooled: Tensor = _pool(
         _operators.roi_pool, "input", input, as_boxes(boxes), output_size, spatial_scale, with_argmax
     )[0]
+    return pooled
+
+
+@torch.fx.wrap
+def prroi_pool(
+    features: Tensor,
+    boxes: Tensor | Sequence[Tensor],
+    output_size: int | Sequence[int],
+    *,
+    spatial_scale: float = 1.0,
+    batch_indices: Tensor | None = None,
+    box_grad: bool = False,
+) -> Tensor:
+    """Cut boxes out of feature maps and resize each to a grid of the same size, by exact averages.
+
+    It does the same as `roialign_rs.prroi_pool`, which has the definition, for PyTorch tensors.
+
+    Parameters
+    ----------
+    features : (N, C, H, W) tensor of float16, bfloat16, float32, float64 or uint8
+        Feature maps of N images with C channels, on the CPU, with any strides (such as ``channels_last``). Not copied.
+    boxes : (K, 4) or (K, 5) tensor, or list of N (K_i, 4) tensors
+        Boxes ``x1, y1, x2, y2`` in image pixels. In a (K, 5) tensor the first column is the batch index: the number of
+        the image, from 0. In a list, entry i holds the boxes of image i. Coordinates are computed in float64 if the
+        boxes have float64, otherwise in float32.
+    output_size : int or (int, int)
+        Number of bins along y and x: height and width of each result. An int means both.
+    spatial_scale : float, default 1.0
+        Map cells per image pixel, 1 / stride of the feature map.
+    batch_indices : (K,) tensor of int, optional
+        Image of each box, from 0, for boxes of shape (K, 4). Not needed if N = 1.
+    box_grad : bool, default False
+        Compute the gradient for ``boxes`` too. With False boxes have no gradient, even if they require one.
+
+    Returns
+    -------
+    (K, C, height, width) tensor
+        One grid for each box, contiguous, with the dtype of ``features`` (float32 for uint8).
+
+    Raises
+    ------
+    NotImplementedError
+        If a tensor is sparse, quantized or not on the CPU.
+    ValueError
+        If a shape or a value is not valid, such as a box with NaN or a batch index of no image.
+    TypeError
+        If the dtype or the type of an argument is not supported, such as an array instead of a tensor.
+
+    See Also
+    --------
+    roialign_rs.prroi_pool : The operator on NumPy arrays.
+
+    Notes
+    -----
+    It works with autograd, compilers and transforms like `roi_align`, except for ``torch.jit.script``.
+
+    Examples
+    --------
+    On the map ``f[y, x] = 5 y + x``, the mean of a bin is the value in its middle:
+
+    >>> import torch
+    >>> from roialign_rs.torch import prroi_pool
+    >>> ramp = torch.arange(25.0).reshape(1, 1, 5, 5)
+    >>> prroi_pool(ramp, torch.tensor([[1.0, 1.0, 3.0, 3.0]]), 2)
+    tensor([[[[ 9., 10.],
+              [14., 15.]]]])
+    """
+    check_input("features", features)
+    rois = as_rois(boxes, batch_indices, features.size(0))
+    options = (as_flag("box_grad", box_grad),)
+    pooled: Tensor = _pool(_operators.prroi_pool, "features", features, rois, output_size, spatial_scale, *options)
     return pooled
 
 

@@ -166,4 +166,5 @@ roi_align = Operators(
     "bool aligned",
     has_box_gradient=True,
 ).forward
+prroi_pool = Operators("prroi_pool", _core.PrRoiPool, has_box_gradient=True).forward
 roi_pool = Operators("roi_pool", lambda: _core.RoiPool("max", "caffe"), has_argmax=True).forward
