@@ -39,7 +39,7 @@ class Operator:
 
     @property
     def modes(self) -> tuple[dict[str, str], ...]:
-        """For each mode, the option that selects it; one empty dictionary if the operator has no modes."""
+        """For each mode, the default first, the option that selects it; one empty dictionary if there are no modes."""
         return tuple({"mode": mode} for mode in self.options["mode"]) if "mode" in self.options else ({},)
 
     @property
