@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from oracles.prroi_pool import prroi_pool
 from oracles.roi_align import roi_align
 from oracles.roi_pool import roi_pool
 from truth import Oracle
@@ -96,6 +97,15 @@ OPERATORS = {
             },
             copying_modes=("max",),
             sparse={"quantization": "floor"},
+        ),
+        Operator(
+            "prroi_pool",
+            prroi_pool,
+            count=1500,
+            options={"output_size": OUTPUT_SIZES, "spatial_scale": SPATIAL_SCALES},
+            box_gradient=("spatial_scale",),
+            fades=True,
+            without_peer="its author's implementation runs on CUDA only, and no released library has another one",
         ),
     )
 }
