@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from oracles.prroi_pool import prroi_pool
 from oracles.roi_align import roi_align
 from oracles.roi_pool import roi_pool
 from truth import Oracle
@@ -39,7 +40,7 @@ class Operator:
 
     @property
     def modes(self) -> tuple[dict[str, str], ...]:
-        """For each mode, the option that selects it; one empty dictionary if the operator has no modes."""
+        """For each mode, the default first, the option that selects it; one empty dictionary if there are no modes."""
         return tuple({"mode": mode} for mode in self.options["mode"]) if "mode" in self.options else ({},)
 
     @property
@@ -96,6 +97,15 @@ OPERATORS = {
             },
             copying_modes=("max",),
             sparse={"quantization": "floor"},
+        ),
+        Operator(
+            "prroi_pool",
+            prroi_pool,
+            count=1500,
+            options={"output_size": OUTPUT_SIZES, "spatial_scale": SPATIAL_SCALES},
+            box_gradient=("spatial_scale",),
+            fades=True,
+            without_peer="its author's implementation runs on CUDA only, and no released library has another one",
         ),
     )
 }

@@ -79,7 +79,7 @@ def test_bins_without_pixels_between_others_are_zero(mode, size):
         assert_within(ra.roi_pool(features, rows, size, **options), truth, limit, f"{width}")
 
 
-@pytest.mark.parametrize(("op", "mode"), operators.MODES)
+@pytest.mark.parametrize(("op", "mode"), operators.MODES, ids=str)
 def test_box_wholly_off_the_map_is_zero(op, mode):
     outside = boxes((-9, -9, -5, -5), (9, 0, 12, 4), (0, 8, 4, 30), (-30, 1, -20, 2))
     assert not getattr(ra, op)(-ONES, outside, 3, **mode).any()

@@ -6,7 +6,7 @@ import pytest
 
 import roialign_rs as ra
 
-every_mode = pytest.mark.parametrize(("op", "mode"), operators.MODES)
+every_mode = pytest.mark.parametrize(("op", "mode"), operators.MODES, ids=str)
 
 
 def both(op, mode, boxes, size, shape, device, dtype=np.float32):

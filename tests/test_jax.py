@@ -3,6 +3,7 @@
 import inspect
 
 import numpy as np
+import operators
 import pytest
 from checks import assert_within, largest_finite
 from subprocesses import python
@@ -11,6 +12,7 @@ jax = pytest.importorskip("jax", reason="jax is not installed: pip install 'roia
 jnp = jax.numpy
 
 import roialign_rs as ra  # noqa: E402
+import roialign_rs.jax  # noqa: E402
 from roialign_rs.jax import multiscale_roi_align, roi_align, roi_pool  # noqa: E402
 
 SCALES = (1 / 4, 1 / 8, 1 / 16)
@@ -35,7 +37,7 @@ def inputs(seed=0, images=2, layout="NCHW"):
 
 
 def functions(name):
-    return getattr(ra, name), {"roi_align": roi_align, "roi_pool": roi_pool}[name]
+    return getattr(ra, name), getattr(roialign_rs.jax, name)
 
 
 def assert_same(actual, expected, bound=0.0):
@@ -46,16 +48,10 @@ def assert_same(actual, expected, bound=0.0):
 
 def backward(name, options, features, boxes, indices, grad, layout):
     """The gradient from the package's NumPy functions."""
-    common = {"batch_indices": indices, "layout": layout}
-    if name == "roi_pool":
-        argmax = None
-        if options.get("mode") != "avg":
-            _, argmax = ra.roi_pool(features, boxes, 3, **options, **common, return_argmax=True)
-        return ra.roi_pool_backward(grad, boxes, features.shape, argmax=argmax, **options, **common)
-    if options.get("mode", "avg") == "avg":
-        return ra.roi_align_backward(grad, boxes, features.shape, **options, **common)
-    _, argmax = ra.roi_align(features, boxes, 3, **options, **common, return_argmax=True)
-    return ra.roi_align_backward(grad, boxes, features.shape, **options, **common, argmax=argmax)
+    options, row = {**options, "batch_indices": indices, "layout": layout}, operators.OPERATORS[name]
+    if row.has_argmax({**row.modes[0], **options}):
+        _, options["argmax"] = getattr(ra, name)(features, boxes, 3, **options, return_argmax=True)
+    return getattr(ra, f"{name}_backward")(grad, boxes, features.shape, **options)
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])

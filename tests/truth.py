@@ -35,8 +35,8 @@ class Reading:
     slopes: np.ndarray | None = None
     """(4, taps): the derivatives of the weight with respect to x1, y1, x2 and y2; None for a maximum."""
     lower_limit: float | None = None
-    """Only candidates above this value compete, which leaves out NaN. Without any, the maximum is this value and argmax
-    is -1. If the limit is None, all candidates compete, and NaN wins."""
+    """Only candidates above this limit compete, so NaN does not. If none does, the maximum is the limit and argmax is -1.
+    Without a limit all candidates compete, and NaN wins. A bin that has no candidate at all is 0, and its argmax -1."""
 
 
 def mean(ys, xs, width):
