@@ -26,6 +26,7 @@
 //! [`AxisSpan`] says where the offsets of an axis start. Offsets count from the start of the arrays, not of the axis.
 
 mod axis;
+mod end_axis;
 mod plan;
 pub mod transposed;
 mod writer;

@@ -83,12 +83,12 @@ class Case:
         where = backends.arguments(backend)
         return getattr(ra, self.op)(**{**self.inputs(), **self.options, **where, **overrides})
 
-    def gradients(self) -> dict[str, np.ndarray | None]:
+    def gradients(self) -> dict[str, np.ndarray]:
         """What the backward pass needs besides boxes: a gradient for the result, and the argmax of a maximum."""
-        output, argmax = self.run(return_argmax=True) if self.has_argmax else (self.run(), None)
+        output, *argmax = self.run(return_argmax=True) if self.has_argmax else (self.run(),)
         rng = np.random.default_rng([SEED, self.index, len(self.op), 2])
         grad_output = rng.standard_normal(output.shape).astype(self.features_dtype)
-        return {"grad_output": grad_output, "argmax": argmax}
+        return {"grad_output": grad_output} | ({"argmax": argmax[0]} if argmax else {})
 
     def backward_arguments(self, **overrides: Any) -> dict[str, Any]:
         """Keywords of the backward function, with some replaced or added."""

@@ -276,7 +276,7 @@ pub fn load<I: Isa, E: Element>(
     reserve(to, count, "gradients of bins")?;
     to.resize(count, Lanes::splat(Real::ZERO));
     if let Some(merged) = source.features.in_one_row() {
-        let source = Source { features: &merged, image: source.image, channels: source.channels.clone() };
+        let source = Source { features: &merged, image: source.image, channels: source.channels };
         I::call(Pack::new(&source, 0, rows.start * bins..rows.end * bins, to, apart));
         return Ok(());
     }

@@ -83,8 +83,8 @@ impl<'a, E: Element> Write<'a, E> {
         rows: Range<usize>,
         stream: bool,
     ) -> Self {
-        let [rois, all_channels, height, width] = out.shape();
-        assert!(roi < rois && rows.end <= height && !rows.is_empty());
+        let [count, all_channels, height, width] = out.shape();
+        assert!(roi < count && rows.end <= height && !rows.is_empty());
         assert!(
             (1..=MOST_CHANNELS).contains(&channels.count) && channels.first + channels.count <= all_channels
         );
@@ -140,12 +140,12 @@ impl<E: Element> Kernel for Write<'_, E> {
 }
 
 impl<E: Element> Write<'_, E> {
-    /// The bins of one block that are written; none for zeros.
+    /// The bins of one block; none for zeros.
     #[inline(always)]
-    fn block(&self, block: usize, bins: Range<usize>) -> Option<&[Lanes<E::Compute>]> {
+    fn block(&self, block: usize) -> Option<&[Lanes<E::Compute>]> {
         match self.values {
             Values::Zeros => None,
-            Values::Blocks { bins: all, apart } => Some(&all[block * apart..][bins]),
+            Values::Blocks { bins, apart } => Some(&bins[block * apart..][..self.bins]),
         }
     }
 
@@ -163,8 +163,8 @@ impl<E: Element> Write<'_, E> {
                 // SAFETY: the stage has room for 16 channels of at most 256 bins, and is read as far as it was written;
                 // `zeros` checked that the channels and the bins are inside; no other task writes them.
                 unsafe {
-                    match self.block(block, bins.clone()) {
-                        Some(values) => transpose::<I, E>(values, stage),
+                    match self.block(block) {
+                        Some(values) => transpose::<I, E>(&values[bins.clone()], stage),
                         None => stage.write_bytes(0, channels * bins.len()),
                     }
                     if self.channel_stride == bytes as isize {
@@ -194,9 +194,9 @@ impl<E: Element> Write<'_, E> {
             let mut to = self.first.wrapping_offset(y as isize * self.row_stride);
             for bin in y * self.width..(y + 1) * self.width {
                 for block in 0..self.channels.div_ceil(LANES) {
-                    if let Some(values) = self.block(block, bin..bin + 1) {
+                    if let Some(values) = self.block(block) {
                         // SAFETY: there is room for two blocks.
-                        unsafe { put_lanes::<I, E>(&values[0], pixel.add(block * LANES)) };
+                        unsafe { put_lanes::<I, E>(&values[bin], pixel.add(block * LANES)) };
                     }
                 }
                 // SAFETY: `zeros` checked that the channels and the bins are inside; no other task writes them. Whole lines
@@ -222,9 +222,8 @@ impl<E: Element> Write<'_, E> {
             let (y, x) = ((bin / self.width) as isize, (bin % self.width) as isize);
             let to = self.first.wrapping_offset(y * self.row_stride + x * self.column_stride);
             for channel in 0..self.channels {
-                let value = self
-                    .block(channel / LANES, bin..bin + 1)
-                    .map_or(Real::ZERO, |values| values[0].0[channel % LANES]);
+                let value =
+                    self.block(channel / LANES).map_or(Real::ZERO, |values| values[bin].0[channel % LANES]);
                 let [element] = E::narrow::<I, 1>([value]);
                 let to = to.wrapping_offset(channel as isize * self.channel_stride);
                 // SAFETY: `zeros` checked that channels and bins are inside; no other task writes them.
