@@ -62,6 +62,10 @@ class Operator:
         """Whether results are chosen from candidates. ``options`` must have the mode, if there is one."""
         return "mode" in self.options and options["mode"] != "avg"
 
+    def wanting_argmax(self, options: dict[str, Any]) -> dict[str, bool]:
+        """The keyword that asks for an argmax, where there is one."""
+        return {"return_argmax": True} if self.has_argmax(options) else {}
+
     def known(self, **options: Any) -> dict[str, Any]:
         """Those of the options that the operator has."""
         return {name: value for name, value in options.items() if name in self.options}

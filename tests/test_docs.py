@@ -79,3 +79,12 @@ def test_docstrings_agree_in_what_they_share():
     tool = ROOT / "tools" / "docstrings.py"
     found = subprocess.run([sys.executable, tool, "--check"], capture_output=True, text=True, check=False)
     assert found.returncode == 0, f"run `make format`; what is shared stands in tools/docstrings.txt\n{found.stderr}"
+
+
+def test_the_tour_stops_at_symbols_that_exist():
+    tour = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("### A tour", 1)[1].split("\n## ", 1)[0]
+    stops = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|", tour, re.MULTILINE)
+    assert len(stops) > 10
+    for file, symbol in stops:
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"{re.escape(symbol)}\b", text), f"{symbol!r} is not in {file}"

@@ -71,8 +71,8 @@ def test_the_row_is_filled_and_the_others_are_computed(op, kind, layout, invalid
     others = [0, 2, 3]
     for options in options_of(op):
         call = {"layout": layout, **options}
-        wants_argmax = operators.OPERATORS[op].has_argmax(options)
-        result = getattr(ra, op)(features, boxes, 3, invalid=invalid, return_argmax=wants_argmax, **call)
+        wants_argmax = operators.OPERATORS[op].wanting_argmax(options)
+        result = getattr(ra, op)(features, boxes, 3, invalid=invalid, **wants_argmax, **call)
         output = result[0] if wants_argmax else result
         np.testing.assert_array_equal(output[1], np.full_like(output[1], fill))
         expected = getattr(ra, op)(features, GOOD.astype(np.float32)[others], 3, **call)

@@ -33,7 +33,7 @@ def test_any_number_of_threads_gives_the_same_bits(op, thread_count):
         for count in (1, 2, 7):
             thread_count(count)
             assert ra.get_num_threads() == count
-            results.append(case.run(return_argmax=case.has_argmax))
+            results.append(case.run(**case.operator.wanting_argmax(case.options)))
         for result in results[1:]:
             np.testing.assert_equal(result, results[0], err_msg=str(case))
 

@@ -8,6 +8,7 @@
 
 mod baseline;
 pub mod box_gradient;
+mod copy;
 pub mod max;
 pub mod pack;
 pub mod prefetch;

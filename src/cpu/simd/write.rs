@@ -17,6 +17,7 @@ use std::ops::Range;
 use std::slice;
 
 use crate::cpu::channels::Channels;
+use crate::cpu::simd::copy::copy;
 use crate::cpu::simd::{Isa, Kernel, LANES, LINE, Lanes, put};
 use crate::element::{Element, Real};
 use crate::view::ViewMut;
@@ -186,28 +187,31 @@ impl<E: Element> Write<'_, E> {
         let bytes = self.channels * size_of::<E>();
         let in_lines = [self.first.addr(), bytes, self.row_stride as usize, self.column_stride as usize];
         let whole_lines = self.stream && in_lines.iter().all(|n| n % LINE == 0);
-        let mut pixel = Pixel([const { MaybeUninit::<E>::uninit() }; MOST_CHANNELS]);
-        let pixel = pixel.0.as_mut_ptr().cast::<E>();
+        // Whole blocks that are not streamed need no stage.
+        let in_place =
+            !self.stream && self.channels.is_multiple_of(LANES) && !matches!(self.values, Values::Zeros);
+        let mut stage = Pixel([const { MaybeUninit::<E>::uninit() }; MOST_CHANNELS]);
+        let stage = stage.0.as_mut_ptr().cast::<E>();
         // SAFETY: all bytes zero are the element 0; there is room for them.
-        unsafe { pixel.write_bytes(0, MOST_CHANNELS) };
+        unsafe { stage.write_bytes(0, MOST_CHANNELS) };
         for y in 0..self.bins / self.width {
             let mut to = self.first.wrapping_offset(y as isize * self.row_stride);
             for bin in y * self.width..(y + 1) * self.width {
-                for block in 0..self.channels.div_ceil(LANES) {
-                    if let Some(values) = self.block(block) {
-                        // SAFETY: there is room for two blocks.
-                        unsafe { put_lanes::<I, E>(&values[bin], pixel.add(block * LANES)) };
-                    }
-                }
-                // SAFETY: `zeros` checked that the channels and the bins are inside; no other task writes them. Whole lines
-                // begin where lines begin.
+                let pixel = if in_place { to.cast() } else { stage };
+                // SAFETY: the stage has room for two blocks; `zeros` checked that the channels and the bins are inside; no other
+                // task writes them. Whole lines begin where lines begin.
                 unsafe {
+                    for block in 0..self.channels.div_ceil(LANES) {
+                        if let Some(values) = self.block(block) {
+                            put_lanes::<I, E>(&values[bin], pixel.add(block * LANES));
+                        }
+                    }
                     if whole_lines {
                         for line in (0..bytes).step_by(LINE) {
-                            I::stream_line(pixel.cast::<u8>().add(line), to.add(line));
+                            I::stream_line(stage.cast::<u8>().add(line), to.add(line));
                         }
-                    } else {
-                        copy::<I>(pixel.cast(), to, bytes, self.stream);
+                    } else if !in_place {
+                        copy::<I>(stage.cast(), to, bytes, self.stream);
                     }
                 }
                 to = to.wrapping_offset(self.column_stride);
@@ -273,28 +277,5 @@ unsafe fn put_lanes<I: Isa, E: Element>(bin: &Lanes<E::Compute>, to: *mut E) {
     for (half, lanes) in bin.0.as_chunks::<8>().0.iter().enumerate() {
         // SAFETY: the caller's promise.
         unsafe { put::<I, E>(*lanes, to.add(8 * half)) };
-    }
-}
-
-/// Copies bytes. `stream`: past the caches, where address and length allow whole vectors.
-///
-/// # Safety
-/// So many bytes must be readable at `from` and writable at `to`.
-#[inline(always)]
-unsafe fn copy<I: Isa>(from: *const u8, to: *mut u8, bytes: usize, stream: bool) {
-    const VECTOR: usize = 16;
-    // SAFETY: all offsets are less than `bytes`; what is streamed starts at multiples of its size.
-    unsafe {
-        if !stream || !to.addr().is_multiple_of(VECTOR) || !bytes.is_multiple_of(VECTOR) {
-            return to.copy_from_nonoverlapping(from, bytes);
-        }
-        let head = to.align_offset(LINE).min(bytes);
-        let body = (bytes - head) / LINE * LINE;
-        for at in (0..head).step_by(VECTOR).chain((head + body..bytes).step_by(VECTOR)) {
-            I::stream_16(from.add(at), to.add(at));
-        }
-        for at in (head..head + body).step_by(LINE) {
-            I::stream_line(from.add(at), to.add(at));
-        }
     }
 }
