@@ -55,7 +55,7 @@ pub fn forward<E: Element>(
     for rows in planner.passes(0..shape[0]) {
         let plan = planner.plan::<_, false>(rows)?;
         if argmax.is_some() {
-            cpu::check_numbers(&plan, &widths)?;
+            cpu::check_candidates(&plan, &widths)?;
         }
         cpu::gather(&plan, features, out, argmax, settings)?;
     }

@@ -5,15 +5,15 @@ use std::ops::Range;
 use crate::cpu::Settings;
 use crate::cpu::channels::Channels;
 use crate::cpu::maximum::{Maximum, Origin};
-use crate::cpu::pool;
 use crate::cpu::simd::Lanes;
+use crate::cpu::threads;
 use crate::element::Real;
 use crate::error::{Error, Result};
 use crate::taps::{AxisTaps, Invalid, Plan, Reduce};
 use crate::view::View;
 
 /// Work of looking at one maximum.
-const CHOICE: usize = 16;
+const ARGMAX_WORK: usize = 16;
 
 /// Boxes that one thread looks at.
 const BOXES_AT_ONCE: usize = 16;
@@ -26,12 +26,12 @@ pub fn check<T: Real>(
     settings: Settings<'_>,
 ) -> Result<()> {
     let [_, channels, height, width] = argmax.shape();
-    let wrong = pool::map(plan.boxes().div_ceil(BOXES_AT_ONCE), settings, |run| {
+    let wrong = threads::map(plan.boxes().div_ceil(BOXES_AT_ONCE), settings, |run| {
         let first = run * BOXES_AT_ONCE;
         let mut wrong: Option<[usize; 4]> = None;
         let mut watch = settings.watch();
         for at in first..plan.boxes().min(first + BOXES_AT_ONCE) {
-            watch.step(channels * height * width * CHOICE)?;
+            watch.step(channels * height * width * ARGMAX_WORK)?;
             let (roi, y, x) = plan.roi(at);
             let bins = (0..height).flat_map(|p| (0..width).map(move |q| (p, q)));
             for (p, q) in bins.filter(|_| roi.invalid == Invalid::Raise) {

@@ -28,7 +28,7 @@ use crate::view::View;
 pub struct BoxGradient<'a, E: Element> {
     pub plan: &'a Plan<E::Compute>,
     /// The plan's boxes, [`BOXES_PER_TABLE`] in each.
-    pub readers: &'a [Transposed<E::Compute>],
+    pub transposed: &'a [Transposed<E::Compute>],
     pub run: &'a Run,
     pub grad_output: &'a View<'a, E::Output>,
     pub features: &'a [View<'a, E>],
@@ -123,7 +123,7 @@ impl<E: Element> BoxGradient<'_, E> {
         }
         let Bins { grads, grad_x, grad_y } = kept;
         let zero = Lanes::splat(Real::ZERO);
-        let [_, readers] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
+        let [_, readers] = self.transposed[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
         let count = readers.all().0.len();
         grad_x.clear();
         reserve(grad_x, blocks.len() * count, "sums of columns")?;

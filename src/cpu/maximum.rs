@@ -51,7 +51,7 @@ impl Side {
 }
 
 /// Refuses boxes with a bin of 2^32 or more candidates, which kernels count in 32 bits. `widths` are those of the maps.
-pub fn check_numbers<T: Real>(plan: &Plan<T>, widths: &[usize]) -> Result<()> {
+pub fn check_candidates<T: Real>(plan: &Plan<T>, widths: &[usize]) -> Result<()> {
     // If the whole box has at most 2^30 candidates, each bin has.
     const FEW: u64 = 1 << 30;
     for at in 0..plan.boxes() {

@@ -1,7 +1,14 @@
 //! The CPU engine: divides a call into tasks and runs them on threads.
 //!
-//! A forward task is one image, one or two blocks of 16 channels and a run of boxes. A backward task has a band of rows
-//! instead of the boxes. Tasks write disjoint elements, so results do not depend on the number of threads.
+//! # Tasks
+//!
+//! A *forward* task is a run of boxes of one image, times one or two blocks of 16 channels. It reads the rows of the map that its
+//! boxes need, and writes the bins of these boxes and channels. A *backward* task is a band of rows of one image, times such
+//! blocks. It reads the gradients of all bins that touch its rows, and writes these rows.
+//!
+//! Tasks write disjoint elements and share nothing else, so no lock or atomic addition is needed. What a task computes does not
+//! depend on how the boxes or rows were cut: results are the same for any number of threads. There are about four tasks for
+//! each thread, so that no thread waits long for the last one.
 
 mod argmax_backward;
 mod bands;
@@ -12,10 +19,10 @@ pub(crate) mod gather;
 mod interrupt;
 mod loaded;
 mod maximum;
-pub(crate) mod pool;
 mod scatter;
 pub(crate) mod simd;
 mod source;
+pub(crate) mod threads;
 pub(crate) mod window;
 
 use crate::element::{Element, Real};
@@ -32,10 +39,10 @@ use channels::{Channels, is_interleaved};
 pub(crate) use interrupt::POLL_INTERVAL;
 use interrupt::Watch;
 pub use interrupt::{Answer, Interrupt};
-pub(crate) use maximum::check_numbers;
-pub use pool::{limit_threads, num_threads, set_num_threads};
+pub(crate) use maximum::check_candidates;
 use scatter::Scatter;
 pub use simd::Level;
+pub use threads::{limit_threads, num_threads, set_num_threads};
 
 /// How a call is computed: instruction set, threads and interrupts.
 ///
@@ -106,7 +113,7 @@ pub(crate) fn gather<E: Element>(
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(&out.written());
     let groups = Channels::of_tasks::<E::Output>(channels, interleaved)?;
     let runs = plan.runs(parts_of_groups(&groups, settings.threads))?;
-    pool::for_each_with(runs.len() * groups.len(), settings, |task, scratch| {
+    threads::for_each_with(runs.len() * groups.len(), settings, |task, scratch| {
         let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()]);
         gather::Task { plan, run, features, channels, out, argmax, stream }.compute(scratch, settings)
     })
@@ -126,10 +133,10 @@ pub(crate) fn box_gradient<E: Element>(
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(grad_output);
     let groups = Channels::of_tasks::<E>(channels, interleaved)?;
     let runs = plan.runs(parts_of_groups(&groups, settings.threads))?;
-    let readers = transposed(plan, MOST_UNROLLED_TAPS, settings)?;
-    let parts = pool::map(runs.len() * groups.len(), settings, |task| {
+    let transposed = transposed(plan, MOST_UNROLLED_TAPS, settings)?;
+    let parts = threads::map(runs.len() * groups.len(), settings, |task| {
         let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()]);
-        BoxGradient { plan, readers: &readers, run, grad_output, features, channels }.compute(settings)
+        BoxGradient { plan, transposed: &transposed, run, grad_output, features, channels }.compute(settings)
     })?;
     for (task, part) in parts.into_iter().enumerate() {
         let (run, blocks) = (&runs[task / groups.len()], groups[task % groups.len()].blocks().len());
@@ -162,14 +169,15 @@ pub(crate) fn scatter<E: Element, O: Element<Compute = E::Compute>>(
 ) -> Result<()> {
     let results: usize = out.iter().map(|out| out.shape().iter().product::<usize>()).sum();
     let settings = settings.for_results(results);
-    let readers = if argmax.is_some() { Vec::new() } else { transposed(plan, MOST_UNROLLED_TAPS, settings)? };
+    let transposed =
+        if argmax.is_some() { Vec::new() } else { transposed(plan, MOST_UNROLLED_TAPS, settings)? };
     let [_, channels, ..] = grad_output.shape();
     let stream = results * size_of::<O>() > BYTES_WORTH_STREAMING;
     let interleaved = is_interleaved(grad_output) || out.iter().any(|out| is_interleaved(&out.written()));
     let groups = Channels::of_tasks::<O>(channels, interleaved)?;
     let bands = Bands::new(plan, out, parts_of_groups(&groups, settings.threads), settings)?;
-    let scatter = Scatter { plan, readers: &readers, grad_output, argmax, out, accumulate, stream };
-    pool::for_each_with(bands.len() * groups.len(), settings, |task, scratch| {
+    let scatter = Scatter { plan, transposed: &transposed, grad_output, argmax, out, accumulate, stream };
+    threads::for_each_with(bands.len() * groups.len(), settings, |task, scratch| {
         scatter.run(&bands.get(task / groups.len()), groups[task % groups.len()], scratch, settings)
     })
 }
@@ -181,7 +189,7 @@ fn transposed<T: Real>(
     most_unrolled: usize,
     settings: Settings<'_>,
 ) -> Result<Vec<Transposed<T>>> {
-    pool::map(plan.boxes().div_ceil(BOXES_PER_TABLE), settings, |table| {
+    threads::map(plan.boxes().div_ceil(BOXES_PER_TABLE), settings, |table| {
         let first = table * BOXES_PER_TABLE;
         Transposed::new(plan, first..plan.boxes().min(first + BOXES_PER_TABLE), most_unrolled)
     })

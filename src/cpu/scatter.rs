@@ -36,7 +36,7 @@ const BIN_ARGMAX: usize = 256;
 pub struct Scatter<'a, E: Element, O: Element<Compute = E::Compute>> {
     pub plan: &'a Plan<E::Compute>,
     /// The plan's boxes, [`BOXES_PER_TABLE`] in each; for sums.
-    pub readers: &'a [Transposed<E::Compute>],
+    pub transposed: &'a [Transposed<E::Compute>],
     pub grad_output: &'a View<'a, E>,
     /// Where maxima came from.
     pub argmax: Option<&'a View<'a, i64>>,
@@ -160,7 +160,7 @@ impl<E: Element, O: Element<Compute = E::Compute>> Scatter<'_, E, O> {
             }
             return Ok(());
         }
-        let [y, x] = self.readers[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
+        let [y, x] = self.transposed[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
         let y = y.within(&band.rows);
         for &pixel in y.pixels() {
             touch(touched, pixels, pixel as usize - band.rows.start, width);

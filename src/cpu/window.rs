@@ -1,10 +1,15 @@
-//! The packed row window: the part of the map that the current boxes read, as
-//! `[row][block][column][16 channels]`.
+//! The window: a cache of packed rows of the map, `[row][block][column][16 channels]` in the compute type.
 //!
-//! Rows are packed when a box first needs them, only the touched tiles of each, and stay until their slot is
-//! taken by a later row: boxes that come in the order of their rows find most of what they need. Each pixel is
-//! read once, converted once and transposed once, whatever its dtype, strides and layout; nothing behind the
-//! window knows of them.
+//! Kernels read pixels from the window alone. It is filled on demand, and each row is packed at most a few times, because boxes
+//! come in the order of their rows:
+//!
+//! * Row `y` has the slot `y % capacity`. It stays there until a row needs the slot that is `capacity` rows further.
+//! * A row is divided into at most 64 tiles of columns. A bit for each tile says whether it is packed; only tiles that a box
+//!   touches are.
+//! * Rows that are complete are remembered as one range, `whole`: a box inside it needs no look at slots and tiles.
+//! * A box that spans more rows than the window has is read in pieces of [`TAPS_AT_ONCE`] rows, and nothing of it stays.
+//!
+//! Packing is the only place that knows dtype, strides and layout of the map.
 
 #![allow(unsafe_code, reason = "zeroed memory")]
 

@@ -159,7 +159,7 @@ fn fill<E: Transfer>(
     settings: Settings<'_>,
 ) -> Result<()> {
     let unit_bytes = (chunk.unit() * size_of::<E::Word>()) as u64;
-    cpu::pool::for_each(chunk.units(), settings, |at| {
+    cpu::threads::for_each(chunk.units(), settings, |at| {
         let start = at as u64 * unit_bytes;
         let mapped = slot.get_mapped_range_mut(start..start + unit_bytes);
         let mut mapped = mapped.map_err(|error| Error::Gpu(error.to_string()))?;
@@ -185,7 +185,7 @@ fn empty<E: Transfer>(
     settings: Settings<'_>,
 ) -> Result<()> {
     let unit_bytes = chunk.unit() * size_of::<E::Word>();
-    cpu::pool::for_each(chunk.units(), settings, |at| {
+    cpu::threads::for_each(chunk.units(), settings, |at| {
         let words: &[E::Word] = bytemuck::cast_slice(&mapped[at * unit_bytes..(at + 1) * unit_bytes]);
         let mut run = Vec::new();
         for (from, index, axis) in chunk.runs(at) {

@@ -48,7 +48,7 @@ fn gather<T: gpu::Weight>(
 ) -> Result<()> {
     if results.argmax.is_some() {
         let widths: Vec<_> = features.iter().map(|map| map.shape()[3]).collect();
-        cpu::check_numbers(plan, &widths)?;
+        cpu::check_candidates(plan, &widths)?;
     }
     gpu::gather(plan, features, results, rows, settings)
 }

@@ -162,7 +162,7 @@ impl<'a> Planner<'a> {
         let Self { pooling: Pooling { op, output, scales, .. }, settings, .. } = *self;
         let order = self.order(boxes, rows)?;
         let spare = Mutex::new(Plan::spare_tables());
-        let tables = cpu::pool::map(order.len().div_ceil(BOXES_PER_TABLE), settings, |at| {
+        let tables = cpu::threads::map(order.len().div_ceil(BOXES_PER_TABLE), settings, |at| {
             let first = at * BOXES_PER_TABLE;
             let places = &order[first..order.len().min(first + BOXES_PER_TABLE)];
             let memory = spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Our own rayon pool: built on first use, replaced by a larger one when asked for more, made anew in a forked child.
+//! The threads of calls, in our own rayon pool: built on first use, replaced by a larger one when asked for more, made anew in a forked child.
 //!
 //! A pool's threads do not survive `fork`, and waiting for them in the child would last for ever. The child
 //! therefore starts from an empty slot and leaves the parent's pool untouched.
@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "the fork hook and the slot that it replaces")]
 
 mod float_control;
-mod help;
+mod job;
 
 use std::cell::Cell;
 use std::iter;
@@ -123,7 +123,7 @@ fn share(
     };
     let front = || part(&|| from_front.fetch_add(1, Ordering::Relaxed));
     let back = || part(&|| count - 1 - from_back.fetch_add(1, Ordering::Relaxed));
-    help::with_help(&pool, helpers, interrupt, front, &back);
+    job::join(&pool, helpers, interrupt, front, &back);
     error.into_inner().map_or(Ok(()), Err)
 }
 

@@ -1,7 +1,7 @@
-//! Work that the caller begins at once, and that others help with as soon as they are awake.
+//! A job: work that the calling thread begins at once, and that other threads join as soon as they are awake.
 //!
-//! The caller waits for those only who have begun: whoever wakes up later finds the work closed. A scope would wait for all
-//! whom it has asked, and waking up takes longer than a small call.
+//! The caller waits only for threads that have begun: a thread that wakes up later finds the job closed. A rayon scope would wait
+//! for every thread that it has asked, and waking up takes longer than a small call.
 
 #![allow(unsafe_code, reason = "helpers borrow what the caller keeps alive")]
 
@@ -17,7 +17,7 @@ use rayon::ThreadPool;
 use super::float_control::FloatControl;
 use crate::cpu::interrupt::{Interrupt, POLL_INTERVAL};
 
-/// Says that nobody may begin any more.
+/// The job is over: no thread may begin any more.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 /// About as long as it takes to fall asleep and to be woken up.
@@ -25,7 +25,7 @@ const SPINS: usize = 1000;
 
 type Work<'a> = dyn Fn() + Sync + 'a;
 
-struct Help {
+struct Job {
     work: *const Work<'static>,
     /// How many are at work besides the caller, and whether it is [`CLOSED`].
     helpers: AtomicUsize,
@@ -35,22 +35,22 @@ struct Help {
 }
 
 // SAFETY: the work may be called by many threads at once, and is called only while the caller keeps it alive.
-unsafe impl Send for Help {}
+unsafe impl Send for Job {}
 // SAFETY: as above.
-unsafe impl Sync for Help {}
+unsafe impl Sync for Job {}
 
 /// Does `own` on this thread and, meanwhile, `work` on up to `helpers` others. It ends when all who have begun have ended:
 /// between them they must leave nothing undone, however few they are.
 ///
 /// Helpers use the caller's rounding mode. While the caller waits it polls `interrupt`; the work reads the flag.
-pub fn with_help(
+pub fn join(
     pool: &ThreadPool,
     helpers: usize,
     interrupt: Option<&Interrupt<'_>>,
     own: impl FnOnce(),
     work: &Work<'_>,
 ) {
-    let help = Arc::new(Help {
+    let job = Arc::new(Job {
         // SAFETY: only the lifetime changes, and nobody calls the work after `Closing` is dropped.
         work: unsafe { std::mem::transmute::<&Work<'_>, *const Work<'static>>(work) },
         helpers: AtomicUsize::new(0),
@@ -59,19 +59,19 @@ pub fn with_help(
         panic: Mutex::new(None),
     });
     for _ in 0..helpers {
-        let help = Arc::clone(&help);
-        pool.spawn(move || help.give());
+        let job = Arc::clone(&job);
+        pool.spawn(move || job.join());
     }
-    let closing = Closing { help: &help, interrupt };
+    let closing = Closing { job: &job, interrupt };
     own();
     drop(closing);
-    if let Some(panic) = help.panic.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(panic) = job.panic.lock().unwrap_or_else(PoisonError::into_inner).take() {
         resume_unwind(panic);
     }
 }
 
-impl Help {
-    fn give(&self) {
+impl Job {
+    fn join(&self) {
         let enter = |helpers: usize| (helpers & CLOSED == 0).then_some(helpers + 1);
         if self.helpers.fetch_update(Ordering::AcqRel, Ordering::Acquire, enter).is_err() {
             return;
@@ -87,16 +87,16 @@ impl Help {
     }
 }
 
-/// Closes the work, and waits for those who are at it: even if the caller's own part panics.
+/// Closes the job and waits for the threads that have begun, even if the caller's own part panics.
 struct Closing<'a> {
-    help: &'a Help,
+    job: &'a Job,
     interrupt: Option<&'a Interrupt<'a>>,
 }
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        self.help.helpers.fetch_or(CLOSED, Ordering::AcqRel);
-        let is_done = || self.help.helpers.load(Ordering::Acquire) == CLOSED;
+        self.job.helpers.fetch_or(CLOSED, Ordering::AcqRel);
+        let is_done = || self.job.helpers.load(Ordering::Acquire) == CLOSED;
         for _ in 0..SPINS {
             if is_done() {
                 return;
@@ -134,7 +134,7 @@ mod tests {
             until.wait();
         });
         let came_too_late = AtomicBool::new(false);
-        with_help(&pool, 1, None, || (), &|| came_too_late.store(true, Ordering::Relaxed));
+        join(&pool, 1, None, || (), &|| came_too_late.store(true, Ordering::Relaxed));
         end.wait();
         // Behind the help that came too late.
         pool.install(|| ());
@@ -152,7 +152,7 @@ mod tests {
                 both.wait();
                 assert_eq!(half_of_the_smallest() == 0.0, flush);
             };
-            FloatControl::current().flushing(flush).with(|| with_help(&pool, 1, None, check, &check));
+            FloatControl::current().flushing(flush).with(|| join(&pool, 1, None, check, &check));
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
                 thread::sleep(std::time::Duration::from_millis(20));
                 ended.store(true, Ordering::Relaxed);
             };
-            let call = || with_help(&pool, 1, None, || part(own_panics), &|| part(!own_panics));
+            let call = || join(&pool, 1, None, || part(own_panics), &|| part(!own_panics));
             assert!(panic::catch_unwind(AssertUnwindSafe(call)).is_err());
             assert!(ended.load(Ordering::Relaxed));
         }
