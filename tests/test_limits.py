@@ -106,7 +106,7 @@ import numpy as np
 import roialign_rs as ra
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 try:
-    rows = np.broadcast_to(np.ones(4), ({boxes}, 4))
+    rows = np.broadcast_to(np.arange(4.0), ({boxes}, 4))
     ra.{op}(np.ones((1, 1, 4, 4), np.float32), rows, {size}, **{options})
 except MemoryError as error:
     print(error)

@@ -13,7 +13,7 @@ BOUNDS = {
     ("transpose", "float32"): (2e-6, "weights, products and sums rounded in float32"),
     ("transpose", "float16"): (2.0**-11 + 2e-6, "added up in float32, then rounded once: half an ulp of float16"),
     ("box gradient", "float64"): (
-        1e-13,
+        1e-12,
         "order of summation in float64, edges of 6000 cells rounded; relative to the terms, because they cancel",
     ),
     ("box gradient", "float32"): (5e-7, "products rounded in float32; relative to the terms, because they cancel"),

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::cpu::simd::max::{MaxColumns, MaxRows, Maxima};
+use crate::cpu::simd::queue::Queue;
 use crate::cpu::simd::sum::{Columns, SumColumns, SumRows};
 use crate::cpu::simd::{Isa, Lanes};
 use crate::cpu::source::Source;
@@ -36,15 +37,17 @@ impl<T> Lines<T> {
 }
 
 /// A block of the channels of a window.
-pub struct Block<'a, E: Element> {
+pub struct Block<'a, 'o, E: Element> {
     pub source: Source<'a, E>,
     pub window: &'a mut Window<E::Compute>,
     /// Which of the blocks.
     pub number: usize,
     pub lines: &'a mut Lines<E::Compute>,
+    /// Results of the block before, which are written meanwhile.
+    pub queue: &'a mut Queue<'o>,
 }
 
-impl<E: Element> Block<'_, E> {
+impl<E: Element> Block<'_, '_, E> {
     /// Weighted sums: these rows of bins, into `out`. Bins without taps are left as they are.
     #[inline(always)]
     pub fn sum<I: Isa>(
@@ -54,7 +57,7 @@ impl<E: Element> Block<'_, E> {
         bins: Range<usize>,
         out: &mut [Lanes<E::Compute>],
     ) -> Result<()> {
-        let Self { source, window, number, lines: Lines { values: sums, .. } } = self;
+        let Self { source, window, number, lines: Lines { values: sums, .. }, queue } = self;
         let nonempty_bins = y.nonempty_bins().start.max(bins.start)..y.nonempty_bins().end.min(bins.end);
         if nonempty_bins.is_empty() || x.nonempty_bins().is_empty() {
             return Ok(());
@@ -85,6 +88,7 @@ impl<E: Element> Block<'_, E> {
                     columns: columns.clone(),
                     support: x.support(),
                     sums,
+                    queue,
                 });
             }
             let out = &mut out[(bins_now.start - bins.start) * width..(bins_now.end - bins.start) * width];
@@ -108,7 +112,7 @@ impl<E: Element> Block<'_, E> {
         bins: Range<usize>,
         best: &mut Maxima<'_, E::Compute>,
     ) -> Result<()> {
-        let Self { source, window, number, lines } = self;
+        let Self { source, window, number, lines, queue } = self;
         let nonempty_bins = y.nonempty_bins().start.max(bins.start)..y.nonempty_bins().end.min(bins.end);
         if nonempty_bins.is_empty() || x.nonempty_bins().is_empty() {
             return Ok(());
@@ -174,6 +178,7 @@ impl<E: Element> Block<'_, E> {
                         columns: columns.clone(),
                         support: x.support(),
                         sums: lines,
+                        queue,
                     });
                 } else {
                     I::call(MaxRows {
@@ -184,6 +189,7 @@ impl<E: Element> Block<'_, E> {
                         columns: columns.clone(),
                         support: x.support(),
                         best: Maxima { values: lines, argmax: line_rows.get_mut(..needed) },
+                        queue,
                     });
                 }
                 let bins_now = (bins_now.start - bins.start) * width..(bins_now.end - bins.start) * width;

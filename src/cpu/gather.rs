@@ -8,6 +8,7 @@ use crate::cpu::channels::Channels;
 use crate::cpu::interrupt::Watch;
 use crate::cpu::maximum::Maximum;
 use crate::cpu::simd::max::{Maxima, NONE};
+use crate::cpu::simd::queue::{Line, Queue};
 use crate::cpu::simd::write::{MOST_BINS, Write};
 use crate::cpu::simd::{Isa, Kernel, LANES, Lanes};
 use crate::cpu::source::Source;
@@ -43,6 +44,7 @@ pub struct Scratch<T> {
     window: Window<T>,
     lines: Lines<T>,
     bins: Bins<T>,
+    stage: Vec<Line>,
 }
 
 /// Some rows of bins of one box, `[block][row][column]`.
@@ -73,8 +75,13 @@ impl<T> Bins<T> {
 
 impl<T: Real> scratch::Scratch for Scratch<T> {
     fn bytes(&self) -> usize {
-        let Self { window, lines, bins: Bins { values, local_argmax, argmax } } = self;
-        window.bytes() + lines.bytes() + bytes_of(values) + bytes_of(local_argmax) + bytes_of(argmax)
+        let Self { window, lines, bins: Bins { values, local_argmax, argmax }, stage } = self;
+        bytes_of(stage)
+            + window.bytes()
+            + lines.bytes()
+            + bytes_of(values)
+            + bytes_of(local_argmax)
+            + bytes_of(argmax)
     }
 }
 
@@ -90,7 +97,7 @@ impl<E: Element> Kernel for Compute<'_, E> {
 
     #[inline(always)]
     fn run<I: Isa>(self) -> Result<()> {
-        let Self { task, mut watch, scratch: Scratch { window, lines, bins } } = self;
+        let Self { task, mut watch, scratch: Scratch { window, lines, bins, stage } } = self;
         let Run { rois, stage: map, image, tallest, widest_part, area, .. } = task.run.clone();
         let features = &task.features[map];
         let [_, _, height, width] = features.shape();
@@ -101,11 +108,13 @@ impl<E: Element> Kernel for Compute<'_, E> {
             Shape { rows: tallest, columns: widest_part.max(1), dense },
         )?;
         let source = Source { features, image, channels: task.channels };
-        let mut block = Block { source, window, number: 0, lines };
+        let mut queue = Queue::new(stage, task.out);
+        let mut block = Block { source, window, number: 0, lines, queue: &mut queue };
         for at in rois {
             watch.step(task.channels.blocks().len() * task.plan.roi(at).0.work)?;
             task.roi::<I>(at, &mut block, bins)?;
         }
+        queue.flush::<I>();
         I::fence();
         Ok(())
     }
@@ -119,7 +128,12 @@ impl<E: Element> Task<'_, E> {
 
     /// Computes a box, some rows of bins at a time.
     #[inline(always)]
-    fn roi<I: Isa>(&self, at: usize, block: &mut Block<'_, E>, bins: &mut Bins<E::Compute>) -> Result<()> {
+    fn roi<I: Isa>(
+        &self,
+        at: usize,
+        block: &mut Block<'_, '_, E>,
+        bins: &mut Bins<E::Compute>,
+    ) -> Result<()> {
         let Extent { height, width } = self.plan.output;
         let roi = self.plan.roi(at).0.roi;
         let rows_at_once = (MOST_BINS / width).clamp(1, height);
@@ -135,7 +149,8 @@ impl<E: Element> Task<'_, E> {
                     self.block::<I>(at, rows.clone(), block, bins, i * count..(i + 1) * count)?;
                 }
                 let Bins { values, argmax, .. } = bins;
-                I::call(Write::new(self.out, roi, channels, rows.clone(), values, count, self.stream));
+                let write = Write::new(self.out, roi, channels, rows.clone(), values, count, self.stream);
+                I::call(write.through(block.queue));
                 if let Some(out) = self.argmax {
                     I::call(Write::argmax(out, roi, channels, rows.clone(), argmax, self.stream));
                 }
@@ -150,7 +165,7 @@ impl<E: Element> Task<'_, E> {
         &self,
         at: usize,
         rows: Range<usize>,
-        block: &mut Block<'_, E>,
+        block: &mut Block<'_, '_, E>,
         bins: &mut Bins<E::Compute>,
         place: Range<usize>,
     ) -> Result<()> {

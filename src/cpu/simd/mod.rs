@@ -12,6 +12,7 @@ mod copy;
 pub mod max;
 pub mod pack;
 pub mod prefetch;
+pub mod queue;
 pub mod scatter;
 pub mod sum;
 pub mod write;

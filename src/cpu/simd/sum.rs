@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::cpu::loaded::{Loaded, TAPS_AT_ONCE};
+use crate::cpu::simd::queue::Queue;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::element::Real;
 use crate::taps::AxisTaps;
@@ -54,7 +55,7 @@ impl<'a> Columns<'a> {
 }
 
 /// Adds up rows, for some rows of bins.
-pub struct SumRows<'a, T> {
+pub struct SumRows<'a, 'o, T> {
     /// The rows of the bins' taps on y, one after the other.
     pub window: Loaded<'a, T>,
     /// One for each row.
@@ -71,9 +72,11 @@ pub struct SumRows<'a, T> {
     pub support: Range<usize>,
     /// Each bin's columns.
     pub sums: &'a mut [Lanes<T>],
+    /// Finished lines, of which some are written after each row of bins.
+    pub queue: &'a mut Queue<'o>,
 }
 
-impl<T: Real> Kernel for SumRows<'_, T> {
+impl<T: Real> Kernel for SumRows<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -88,7 +91,7 @@ impl<T: Real> Kernel for SumRows<'_, T> {
     }
 }
 
-impl<T: Real> SumRows<'_, T> {
+impl<T: Real> SumRows<'_, '_, T> {
     /// # Safety
     /// The window must cover the columns.
     #[inline(always)]
@@ -113,6 +116,7 @@ impl<T: Real> SumRows<'_, T> {
         for (bin, (&weights, sums)) in
             weights.iter().zip(self.sums.chunks_exact_mut(columns.len())).enumerate()
         {
+            self.queue.step::<I>();
             let mut rows = [self.window.row(bin * Y); Y];
             for (j, row) in rows.iter_mut().enumerate() {
                 *row = self.window.row(bin * Y + j);
@@ -132,9 +136,10 @@ impl<T: Real> SumRows<'_, T> {
     /// The window must cover the columns.
     #[inline(always)]
     unsafe fn any<I: Isa, C: ExactSizeIterator<Item = u32> + Clone>(self, columns: &C) {
-        let Self { window, weights, offsets, fresh, .. } = self;
+        let Self { window, weights, offsets, fresh, queue, .. } = self;
         for (bin, sums) in offsets.windows(2).zip(self.sums.chunks_exact_mut(columns.len())) {
             let (start, end) = (bin[0] - offsets[0], bin[1] - offsets[0]);
+            queue.step::<I>();
             if fresh && start == end {
                 sums.fill(Lanes::splat(T::ZERO));
             }

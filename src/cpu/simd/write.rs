@@ -1,15 +1,16 @@
 //! How results reach memory: from `[block][bin][16 channels]` in the compute type to an array of any dtype and layout.
 //!
-//! A task computes some rows of bins of its one or two blocks, which stay in the first-level cache, and then writes them. The
-//! layout of the array decides how:
+//! A task computes some rows of bins of its one or two blocks, which stay in the first-level cache, and then writes them:
 //!
 //! * Bins are neighbours (NCHW): each block is transposed to `[channel][bin]` on the stack, then copied in long runs.
 //! * Channels are neighbours (NHWC): the channels of a bin, those of both blocks, are one run.
 //! * Neither: element by element.
 //!
-//! A large output is streamed: written with non-temporal stores, which neither read a cache line before it is overwritten
-//! nor displace what the caches hold. The middle of a run is streamed line by line. Its two ends share their lines with
-//! other results, and are streamed in pieces of 16 bytes.
+//! A large output is streamed: written with non-temporal stores, which neither read a cache line before it is overwritten nor
+//! displace what the caches hold. The middle of a run is streamed line by line, or waits in a [`Queue`]. Its two ends share their
+//! lines with other results, and are streamed in pieces of 16 bytes.
+
+mod queued;
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -18,6 +19,7 @@ use std::slice;
 
 use crate::cpu::channels::Channels;
 use crate::cpu::simd::copy::copy;
+use crate::cpu::simd::queue::Queue;
 use crate::cpu::simd::{Isa, Kernel, LANES, LINE, Lanes, put};
 use crate::element::{Element, Real};
 use crate::view::ViewMut;
@@ -25,11 +27,11 @@ use crate::view::ViewMut;
 /// Bins that are transposed at once, so that they and their channels stay in the first-level cache.
 pub const MOST_BINS: usize = 256;
 
-/// Channels of a task, at most.
+/// Of a task.
 const MOST_CHANNELS: usize = 2 * LANES;
 
 /// Writes some rows of bins of one box, or some rows of one image of a gradient.
-pub struct Write<'a, E: Element> {
+pub struct Write<'a, 'o, E: Element> {
     /// The first channel of the first bin.
     first: *mut u8,
     channel_stride: isize,
@@ -41,6 +43,7 @@ pub struct Write<'a, E: Element> {
     bins: usize,
     values: Values<'a, E::Compute>,
     stream: bool,
+    queue: Option<&'a mut Queue<'o>>,
     out: PhantomData<&'a E>,
 }
 
@@ -55,8 +58,8 @@ enum Values<'a, T> {
     },
 }
 
-impl<'a, E: Element> Write<'a, E> {
-    /// `values` has the bins of the first block, and `apart` bins behind its first one those of the second.
+impl<'a, 'o, E: Element> Write<'a, 'o, E> {
+    /// `values` has the bins of the first block, and `apart` bins later those of the second.
     #[inline(always)]
     pub fn new(
         out: &'a ViewMut<'_, E>,
@@ -75,7 +78,7 @@ impl<'a, E: Element> Write<'a, E> {
         write
     }
 
-    /// Writes zeros.
+    /// Zeros.
     #[inline(always)]
     pub fn zeros(
         out: &'a ViewMut<'_, E>,
@@ -100,14 +103,20 @@ impl<'a, E: Element> Write<'a, E> {
             bins: rows.len() * width,
             values: Values::Zeros,
             stream,
+            queue: None,
             out: PhantomData,
         }
     }
+
+    /// Lets whole cache lines wait in a queue.
+    #[inline(always)]
+    pub fn through(self, queue: &'a mut Queue<'o>) -> Self {
+        Self { queue: Some(queue), ..self }
+    }
 }
 
-impl<'a> Write<'a, f64> {
-    /// Writes where the maxima of some rows of bins came from. These numbers travel as `f64` of the same bits: they are
-    /// moved and never computed with.
+impl<'a> Write<'a, '_, f64> {
+    /// Writes an argmax. Its numbers travel as `f64` of the same bits: they are moved and never computed with.
     pub fn argmax(
         out: &'a ViewMut<'_, i64>,
         roi: usize,
@@ -124,23 +133,27 @@ impl<'a> Write<'a, f64> {
     }
 }
 
-impl<E: Element> Kernel for Write<'_, E> {
+impl<E: Element> Kernel for Write<'_, '_, E> {
     type Output = ();
 
     #[inline(always)]
-    fn run<I: Isa>(self) {
+    fn run<I: Isa>(mut self) {
         let size = size_of::<E>() as isize;
         if self.column_stride == size && self.row_stride == size * self.width as isize {
-            self.planes::<I>();
+            if !self.queue_planes::<I>() {
+                self.planes::<I>();
+            }
         } else if self.channel_stride == size {
-            self.pixels::<I>();
+            if !self.queue_pixels::<I>() {
+                self.pixels::<I>();
+            }
         } else {
             self.elements::<I>();
         }
     }
 }
 
-impl<E: Element> Write<'_, E> {
+impl<E: Element> Write<'_, '_, E> {
     /// The bins of one block; none for zeros.
     #[inline(always)]
     fn block(&self, block: usize) -> Option<&[Lanes<E::Compute>]> {
@@ -148,6 +161,15 @@ impl<E: Element> Write<'_, E> {
             Values::Zeros => None,
             Values::Blocks { bins, apart } => Some(&bins[block * apart..][..self.bins]),
         }
+    }
+
+    /// Whether each pixel is one or more cache lines, from the first byte on.
+    #[inline(always)]
+    fn has_whole_lines(&self) -> bool {
+        let bytes = self.channels * size_of::<E>();
+        [self.first.addr(), bytes, self.row_stride as usize, self.column_stride as usize]
+            .iter()
+            .all(|n| n % LINE == 0)
     }
 
     /// Bins that are neighbours: transposed on the stack, then written in runs as long as they are in memory.
@@ -185,8 +207,7 @@ impl<E: Element> Write<'_, E> {
     #[inline(always)]
     fn pixels<I: Isa>(&self) {
         let bytes = self.channels * size_of::<E>();
-        let in_lines = [self.first.addr(), bytes, self.row_stride as usize, self.column_stride as usize];
-        let whole_lines = self.stream && in_lines.iter().all(|n| n % LINE == 0);
+        let whole_lines = self.stream && self.has_whole_lines();
         // Whole blocks that are not streamed need no stage.
         let in_place =
             !self.stream && self.channels.is_multiple_of(LANES) && !matches!(self.values, Values::Zeros);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Maxima, NONE, offer_with_argmax};
 use crate::cpu::loaded::Loaded;
+use crate::cpu::simd::queue::Queue;
 use crate::cpu::simd::sum::Columns;
 use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::element::Real;
@@ -12,7 +13,7 @@ use crate::element::Real;
 const ROWS_AT_ONCE: usize = 4;
 
 /// For some rows of bins: the largest pixel of each column, or the largest weighted one.
-pub struct MaxRows<'a, T> {
+pub struct MaxRows<'a, 'o, T> {
     /// The rows of the bins, one after the other.
     pub window: Loaded<'a, T>,
     /// One for each row; none for windows, where NaN never wins. A row without weight is 0, whatever its pixels hold.
@@ -27,9 +28,11 @@ pub struct MaxRows<'a, T> {
     pub support: Range<usize>,
     /// Each bin's columns; their argmax counts rows.
     pub best: Maxima<'a, T>,
+    /// Finished lines, of which some are written after each row of bins.
+    pub queue: &'a mut Queue<'o>,
 }
 
-impl<T: Real> Kernel for MaxRows<'_, T> {
+impl<T: Real> Kernel for MaxRows<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -44,7 +47,7 @@ impl<T: Real> Kernel for MaxRows<'_, T> {
     }
 }
 
-impl<T: Real> MaxRows<'_, T> {
+impl<T: Real> MaxRows<'_, '_, T> {
     /// # Safety
     /// The window must cover the columns.
     #[inline(always)]
@@ -53,6 +56,7 @@ impl<T: Real> MaxRows<'_, T> {
         let (start, number) =
             self.weights.map_or((T::LOWEST_F32, NONE), |_| (T::NEG_INFINITY, self.first as u32));
         for (bin, offsets) in self.offsets.windows(2).enumerate() {
+            self.queue.step::<I>();
             let (first, end) = (offsets[0] - self.offsets[0], offsets[1] - self.offsets[0]);
             let at = bin * columns.len();
             self.best.values[at..at + columns.len()].fill(Lanes::splat(start));
