@@ -12,7 +12,7 @@ use crate::view::ViewMut;
 /// A cache line.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
-pub struct Line([u8; LINE]);
+pub struct Line(pub [u8; LINE]);
 
 /// Runs of one or two cache lines that wait, equally far apart in the output.
 pub struct Queue<'a> {

@@ -19,13 +19,16 @@ use std::slice;
 
 use crate::cpu::channels::Channels;
 use crate::cpu::simd::copy::copy;
-use crate::cpu::simd::queue::Queue;
+use crate::cpu::simd::queue::{Line, Queue};
 use crate::cpu::simd::{Isa, Kernel, LANES, LINE, Lanes, put};
 use crate::element::{Element, Real};
 use crate::view::ViewMut;
 
 /// Bins that are transposed at once, so that they and their channels stay in the first-level cache.
 pub const MOST_BINS: usize = 256;
+
+/// Zeros that are copied at once.
+const ZERO_LINES: usize = 64;
 
 /// Of a task.
 const MOST_CHANNELS: usize = 2 * LANES;
@@ -140,7 +143,9 @@ impl<E: Element> Kernel for Write<'_, '_, E> {
     fn run<I: Isa>(mut self) {
         let size = size_of::<E>() as isize;
         if self.column_stride == size && self.row_stride == size * self.width as isize {
-            if !self.queue_planes::<I>() {
+            if matches!(self.values, Values::Zeros) {
+                self.zero_planes::<I>();
+            } else if !self.queue_planes::<I>() {
                 self.planes::<I>();
             }
         } else if self.channel_stride == size {
@@ -172,6 +177,21 @@ impl<E: Element> Write<'_, '_, E> {
             .all(|n| n % LINE == 0)
     }
 
+    /// Zeros whose bins are neighbours: copied as long runs.
+    #[inline(always)]
+    fn zero_planes<I: Isa>(&self) {
+        let zeros = [Line([0; LINE]); ZERO_LINES];
+        for channel in 0..self.channels {
+            let to = self.first.wrapping_offset(channel as isize * self.channel_stride);
+            let bytes = self.bins * size_of::<E>();
+            for at in (0..bytes).step_by(size_of_val(&zeros)) {
+                let bytes = size_of_val(&zeros).min(bytes - at);
+                // SAFETY: `zeros` checked that the channels and the bins are inside; no other task writes them.
+                unsafe { copy::<I>(zeros.as_ptr().cast(), to.wrapping_add(at), bytes, self.stream) };
+            }
+        }
+    }
+
     /// Bins that are neighbours: transposed on the stack, then written in runs as long as they are in memory.
     #[inline(always)]
     fn planes<I: Isa>(&self) {
@@ -186,9 +206,8 @@ impl<E: Element> Write<'_, '_, E> {
                 // SAFETY: the stage has room for 16 channels of at most 256 bins, and is read as far as it was written;
                 // `zeros` checked that the channels and the bins are inside; no other task writes them.
                 unsafe {
-                    match self.block(block) {
-                        Some(values) => transpose::<I, E>(&values[bins.clone()], stage),
-                        None => stage.write_bytes(0, channels * bins.len()),
+                    if let Some(values) = self.block(block) {
+                        transpose::<I, E>(&values[bins.clone()], stage);
                     }
                     if self.channel_stride == bytes as isize {
                         copy::<I>(stage.cast(), to, channels * bytes, self.stream);
