@@ -10,6 +10,7 @@ use numpy::prelude::*;
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::intern;
 use pyo3::prelude::*;
+use smallvec::SmallVec;
 
 use crate::element::Element;
 use crate::error::{Error, tuple};
@@ -19,6 +20,9 @@ use crate::view::View;
 pub use boxes::{BoxTable, integers};
 pub use device::{DeviceArray, on_device};
 pub use output::{BoxOutput, Output};
+
+/// One item for each map of a call, without an allocation if it has one map.
+pub type PerMap<T> = SmallVec<[T; 1]>;
 
 /// Order of an array's axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,27 +225,14 @@ impl<'py> Indices4<'py> {
 /// Evaluates an expression in which `$element` is the type that a dtype stands for.
 macro_rules! for_dtype {
     ($dtype:expr, $element:ident => $code:expr) => {
+        for_dtype!($dtype, $element => $code; U8 u8, F16 half::f16, Bf16 half::bf16, F32 f32, F64 f64)
+    };
+    ($dtype:expr, $element:ident => $code:expr; $($variant:ident $type:ty),+) => {
         match $dtype {
-            $crate::python::arrays::Dtype::U8 => {
-                type $element = u8;
+            $($crate::python::arrays::Dtype::$variant => {
+                type $element = $type;
                 $code
-            }
-            $crate::python::arrays::Dtype::F16 => {
-                type $element = half::f16;
-                $code
-            }
-            $crate::python::arrays::Dtype::Bf16 => {
-                type $element = half::bf16;
-                $code
-            }
-            $crate::python::arrays::Dtype::F32 => {
-                type $element = f32;
-                $code
-            }
-            $crate::python::arrays::Dtype::F64 => {
-                type $element = f64;
-                $code
-            }
+            })+
         }
     };
 }

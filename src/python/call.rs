@@ -9,13 +9,14 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyList;
+use smallvec::SmallVec;
 
 use crate::element::Element;
 use crate::error::{Error, Result, tuple};
 use crate::geometry::Extent;
 use crate::ops::RoiOp;
 use crate::python::arrays::{
-    Array4, BoxOutput, BoxTable, DeviceArray, Indices4, Layout, Output, for_dtype, on_device,
+    Array4, BoxOutput, BoxTable, DeviceArray, Indices4, Layout, Output, PerMap, for_dtype, on_device,
 };
 use crate::python::gpu::{self, Device};
 use crate::python::interrupt::interruptible;
@@ -53,7 +54,7 @@ pub fn forward<'py>(
     let name = if levels.is_some() { "features_list" } else { "features" };
     let (output, scales) = (extent(output_size)?, Scales::new(spatial_scales, levels)?);
     let pooling = scales.pooling(op, output, ["features", "features_list"]);
-    let maps: Vec<_> = maps.iter().collect();
+    let maps: PerMap<_> = maps.iter().collect();
     if let Some(maps) = on_device(name, &maps)? {
         if out.is_some() {
             let message = "out cannot be given for features on a device, because the result stays there; leave it \
@@ -66,7 +67,7 @@ pub fn forward<'py>(
         return gpu::Call { py, pooling, boxes, invalid }.forward(&maps, layout, return_argmax);
     }
     let (arrays, table, shape) = host_maps(pooling, name, &maps, boxes, batch_indices, layout)?;
-    let inputs: Vec<_> = maps.iter().chain([boxes]).chain(batch_indices).collect();
+    let inputs: SmallVec<[_; 4]> = maps.iter().chain([boxes]).chain(batch_indices).collect();
     let out = Output::values(&arrays[0], &inputs, shape, out)?;
     let argmax = return_argmax.then(|| Output::argmax(&arrays[0], shape)).transpose()?;
     let boxes = &table.read()?;
@@ -77,7 +78,7 @@ pub fn forward<'py>(
         for_dtype!(arrays[0].dtype, E => {
             // SAFETY: the maps have the dtype that `E` stands for, and `Output` made or checked the arrays for it.
             let (maps, out, argmax) = unsafe {
-                let maps: Vec<_> = arrays.iter().map(|map| map.view::<E>()).collect();
+                let maps: PerMap<_> = arrays.iter().map(|map| map.view::<E>()).collect();
                 (maps, out.view::<<E as Element>::Output>(), argmax.as_ref().map(|argmax| argmax.view::<i64>()))
             };
             interruptible(py, |settings| {
@@ -99,9 +100,9 @@ fn host_maps<'py>(
     boxes: Arg<'_, 'py>,
     batch_indices: Option<Arg<'_, 'py>>,
     layout: Layout,
-) -> PyResult<(Vec<Array4<'py>>, BoxTable<'py>, [usize; 4])> {
-    let arrays = maps.iter().map(|map| Array4::new(name, map, layout)).collect::<PyResult<Vec<_>>>()?;
-    let shapes: Vec<_> = arrays.iter().map(Array4::shape).collect();
+) -> PyResult<(PerMap<Array4<'py>>, BoxTable<'py>, [usize; 4])> {
+    let arrays = maps.iter().map(|map| Array4::new(name, map, layout)).collect::<PyResult<PerMap<_>>>()?;
+    let shapes: PerMap<_> = arrays.iter().map(Array4::shape).collect();
     let table = BoxTable::new(boxes, batch_indices, shapes.first().map_or(0, |shape| shape[0]))?;
     let shape = pooling.output_shape(&shapes, table.len())?;
     arrays.iter().try_for_each(|map| map.check_same_dtype(name, &arrays[0]))?;
@@ -237,19 +238,19 @@ pub fn box_gradient<'py>(
     let (layout, invalid) = (Layout::named(layout)?, self::invalid(invalid)?);
     let name = if levels.is_some() { "features_list" } else { "features" };
     let scales = Scales::new(spatial_scales, levels)?;
-    let maps: Vec<_> = maps.iter().collect();
+    let maps: PerMap<_> = maps.iter().collect();
     let grads = Array4::new("grad_output", grad_output, layout)?;
     let [_, _, height, width] = grads.shape();
     let pooling = scales.pooling(op, Extent { height, width }, ["features", "features_list"]);
     let (arrays, table, _) = host_maps(pooling, name, &maps, boxes, batch_indices, layout)?;
     grads.check_dtype_of_result("grad_output", &arrays[0])?;
-    let inputs: Vec<_> = maps.iter().chain([grad_output, boxes]).chain(batch_indices).collect();
+    let inputs: SmallVec<[_; 4]> = maps.iter().chain([grad_output, boxes]).chain(batch_indices).collect();
     let out = BoxOutput::new(py, &table, &inputs, out)?;
     let boxes = &table.read()?;
     out.write(&for_dtype!(arrays[0].dtype, E => {
         // SAFETY: the maps have the dtype that `E` stands for; the gradients were checked to have that of its results.
         let (maps, grads) = unsafe {
-            let maps: Vec<_> = arrays.iter().map(|map| map.view::<E>()).collect();
+            let maps: PerMap<_> = arrays.iter().map(|map| map.view::<E>()).collect();
             (maps, grads.view::<<E as Element>::Output>())
         };
         interruptible(py, |settings| {

@@ -4,10 +4,11 @@
 
 use numpy::PyArray1;
 use pyo3::prelude::*;
+use smallvec::smallvec;
 
 use crate::geometry::Extent;
 use crate::geometry::stages::{Rounding, StageRule};
-use crate::python::arrays::{BoxTable, integers};
+use crate::python::arrays::{BoxTable, PerMap, integers};
 use crate::python::operators::Operator;
 use crate::python::scalars::{Arg, choose, integer, invalid, real, wrong_kind};
 use crate::run::{self, Boxes, Maps, Pooling, Stages};
@@ -17,7 +18,7 @@ pub type Levels<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Bound<'py, PyAny>,
 
 /// The scale of each map, and which map a box is pooled from.
 pub struct Scales {
-    each: Vec<f64>,
+    each: PerMap<f64>,
     rule: StageRule,
     given: Option<Vec<i64>>,
     is_pyramid: bool,
@@ -26,14 +27,15 @@ pub struct Scales {
 impl Scales {
     /// Without levels it is one map, of one scale.
     pub fn new(spatial_scales: Arg<'_, '_>, levels: Option<Levels<'_>>) -> PyResult<Self> {
-        let name = if levels.is_some() { "spatial_scales" } else { "spatial_scale" };
+        let Some((canonical_size, canonical_level, rule, stages)) = levels else {
+            let each = smallvec![real("spatial_scale", &spatial_scales.get_item(0)?)?];
+            return Ok(Self { each, rule: StageRule::default(), given: None, is_pyramid: false });
+        };
+        let name = "spatial_scales";
         let items = spatial_scales
             .try_iter()
             .map_err(|_| wrong_kind(name, "a sequence of numbers", spatial_scales))?;
-        let each = items.map(|scale| real(name, &scale?)).collect::<PyResult<Vec<_>>>()?;
-        let Some((canonical_size, canonical_level, rule, stages)) = levels else {
-            return Ok(Self { each, rule: StageRule::default(), given: None, is_pyramid: false });
-        };
+        let each = items.map(|scale| real(name, &scale?)).collect::<PyResult<PerMap<_>>>()?;
         let mut rule = StageRule {
             canonical_size: real("canonical_size", &canonical_size)?,
             canonical_level: integer("canonical_level", &canonical_level)?,
