@@ -30,22 +30,18 @@ impl Channels {
         let mut tasks = Vec::new();
         // An array that repeats a plane may have more channels than memory has bytes.
         reserve(&mut tasks, channels.div_ceil(size), "groups of channels")?;
-        tasks.extend(Self { first: 0, count: channels }.pieces(size));
+        tasks.extend(
+            (0..channels).step_by(size).map(|first| Self { first, count: size.min(channels - first) }),
+        );
         Ok(tasks)
     }
 
     /// The blocks: [`LANES`] channels each, or fewer in the last one.
     #[inline(always)]
     pub fn blocks(self) -> impl ExactSizeIterator<Item = Self> {
-        self.pieces(LANES)
-    }
-
-    /// Pieces of `size` channels; the last one may have fewer.
-    #[inline(always)]
-    pub fn pieces(self, size: usize) -> impl ExactSizeIterator<Item = Self> {
         (0..self.count)
-            .step_by(size)
-            .map(move |at| Self { first: self.first + at, count: size.min(self.count - at) })
+            .step_by(LANES)
+            .map(move |at| Self { first: self.first + at, count: LANES.min(self.count - at) })
     }
 }
 

@@ -63,6 +63,9 @@ impl<T> Bins<T> {
     {
         const BINS: &str = "bins of a row";
         let indices = if has_argmax { count } else { 0 };
+        if self.values.len() == count && self.argmax.len() == indices {
+            return Ok(());
+        }
         reserve(&mut self.values, count, BINS)?;
         reserve(&mut self.local_argmax, indices, BINS)?;
         reserve(&mut self.argmax, indices, BINS)?;
@@ -135,26 +138,44 @@ impl<E: Element> Task<'_, E> {
         bins: &mut Bins<E::Compute>,
     ) -> Result<()> {
         let Extent { height, width } = self.plan.output;
-        let roi = self.plan.roi(at).0.roi;
-        let rows_at_once = (MOST_BINS / width).clamp(1, height);
-        for first in (0..height).step_by(rows_at_once) {
+        let rows_at_once = if height * width <= MOST_BINS { height } else { (MOST_BINS / width).max(1) };
+        let mut first = 0;
+        while first < height {
             let rows = first..height.min(first + rows_at_once);
-            let count = rows.len() * width;
-            let all = count * self.channels.blocks().len() <= MOST_BINS_OF_BLOCKS;
-            for channels in self.channels.pieces(if all { self.channels.count } else { LANES }) {
-                let blocks = channels.blocks().len();
-                bins.resize(blocks * count, self.argmax.is_some())?;
-                for i in 0..blocks {
-                    block.number = (channels.first - self.channels.first) / LANES + i;
-                    self.block::<I>(at, rows.clone(), block, bins, i * count..(i + 1) * count)?;
-                }
-                let Bins { values, argmax, .. } = bins;
-                let write = Write::new(self.out, roi, channels, rows.clone(), values, count, self.stream);
-                I::call(write.through(block.queue));
-                if let Some(out) = self.argmax {
-                    I::call(Write::argmax(out, roi, channels, rows.clone(), argmax, self.stream));
+            first = rows.end;
+            if rows.len() * width * self.channels.blocks().len() <= MOST_BINS_OF_BLOCKS {
+                self.rows::<I>(at, rows, self.channels, block, bins)?;
+            } else {
+                for channels in self.channels.blocks() {
+                    self.rows::<I>(at, rows.clone(), channels, block, bins)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Computes some rows of bins, and writes them.
+    #[inline(always)]
+    fn rows<I: Isa>(
+        &self,
+        at: usize,
+        rows: Range<usize>,
+        channels: Channels,
+        block: &mut Block<'_, '_, E>,
+        bins: &mut Bins<E::Compute>,
+    ) -> Result<()> {
+        let (roi, blocks, count) =
+            (self.plan.roi(at).0.roi, channels.blocks().len(), rows.len() * self.plan.output.width);
+        bins.resize(blocks * count, self.argmax.is_some())?;
+        for i in 0..blocks {
+            block.number = (channels.first - self.channels.first) / LANES + i;
+            self.block::<I>(at, rows.clone(), block, bins, i * count..(i + 1) * count)?;
+        }
+        let Bins { values, argmax, .. } = bins;
+        let write = Write::new(self.out, roi, channels, rows.clone(), values, count, self.stream);
+        I::call(write.through(block.queue));
+        if let Some(out) = self.argmax {
+            I::call(Write::argmax(out, roi, channels, rows, argmax, self.stream));
         }
         Ok(())
     }
