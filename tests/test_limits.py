@@ -95,16 +95,18 @@ def test_rows_of_bins_that_memory_cannot_hold(op, size):
         getattr(ra, op)(ONES, np.ones((1, 4)), size)
 
 
-@pytest.mark.parametrize(("boxes", "size"), [(1, (1, 2**24)), (10**8, (1, 1))], ids=str)
+@pytest.mark.parametrize(("boxes", "size", "gigabytes"), [(1, (1, 2**24), 1), (10**8, (1, 1), 2)], ids=str)
 @every_op
-def test_what_is_needed_besides_the_result_is_a_memory_error_too(op, boxes, size):
+def test_what_is_needed_besides_the_result_is_a_memory_error_too(op, boxes, size, gigabytes):
     """The tables are allocated in a way that reports failure; the ordinary way would end the process."""
     options = with_argmax(op)
     code = f"""
 import resource
 import numpy as np
 import roialign_rs as ra
-resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + ({gigabytes} << 30)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 try:
     rows = np.broadcast_to(np.arange(4.0), ({boxes}, 4))
     ra.{op}(np.ones((1, 1, 4, 4), np.float32), rows, {size}, **{options})
