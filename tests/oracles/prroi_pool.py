@@ -41,7 +41,7 @@ def taps_between(low, high, i, bins, spatial_scale, extent):
         return []
     taps = []
     for pixel in range(max(math.floor(low), 0), min(math.ceil(high), extent - 1) + 1):
-        weight = integral_of_hat(low - pixel, high - pixel) / length
+        weight = integral_of_hat(pixel, low, high) / length
         shrink = weight / length * spatial_scale / bins
         taps.append((pixel, weight, shrink, -shrink))
         for edge, part, sign in ((low, i / bins, -1), (high, (i + 1) / bins, 1)):
@@ -51,10 +51,10 @@ def taps_between(low, high, i, bins, spatial_scale, extent):
     return taps
 
 
-def integral_of_hat(low, high):
+def integral_of_hat(pixel, low, high):
     """Integral from ``low`` to ``high``; the midpoint rule is exact where the hat is linear, that is between knots."""
-    knots = [low, *(knot for knot in (-1, 0, 1) if low < knot < high), high]
-    return sum((b - a) * hat((a + b) / 2) for a, b in pairwise(knots))
+    knots = [low, *(knot for knot in (pixel - 1, pixel, pixel + 1) if low < knot < high), high]
+    return sum((b - a) * hat((a + b) / 2 - pixel) for a, b in pairwise(knots))
 
 
 def hat(distance):
