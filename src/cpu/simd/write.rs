@@ -11,6 +11,7 @@
 //! lines with other results, and are streamed in pieces of 16 bytes.
 
 mod queued;
+mod zeros;
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -19,7 +20,7 @@ use std::slice;
 
 use crate::cpu::channels::Channels;
 use crate::cpu::simd::copy::copy;
-use crate::cpu::simd::queue::{Line, Queue};
+use crate::cpu::simd::queue::Queue;
 use crate::cpu::simd::{Isa, Kernel, LANES, LINE, Lanes, put};
 use crate::element::{Element, Real};
 use crate::view::ViewMut;
@@ -27,15 +28,10 @@ use crate::view::ViewMut;
 /// Bins that are transposed at once, so that they and their channels stay in the first-level cache.
 pub const MOST_BINS: usize = 256;
 
-/// Zeros that are copied at once.
-const ZERO_LINES: usize = 64;
-
-/// Of a task.
 const MOST_CHANNELS: usize = 2 * LANES;
 
 /// Writes some rows of bins of one box, or some rows of one image of a gradient.
 pub struct Write<'a, 'o, E: Element> {
-    /// The first channel of the first bin.
     first: *mut u8,
     channel_stride: isize,
     row_stride: isize,
@@ -50,7 +46,6 @@ pub struct Write<'a, 'o, E: Element> {
     out: PhantomData<&'a E>,
 }
 
-/// What is written.
 #[derive(Clone, Copy)]
 enum Values<'a, T> {
     Zeros,
@@ -81,7 +76,6 @@ impl<'a, 'o, E: Element> Write<'a, 'o, E> {
         write
     }
 
-    /// Zeros.
     #[inline(always)]
     pub fn zeros(
         out: &'a ViewMut<'_, E>,
@@ -177,21 +171,6 @@ impl<E: Element> Write<'_, '_, E> {
             .all(|n| n % LINE == 0)
     }
 
-    /// Zeros whose bins are neighbours: copied as long runs.
-    #[inline(always)]
-    fn zero_planes<I: Isa>(&self) {
-        let zeros = [Line([0; LINE]); ZERO_LINES];
-        for channel in 0..self.channels {
-            let to = self.first.wrapping_offset(channel as isize * self.channel_stride);
-            let bytes = self.bins * size_of::<E>();
-            for at in (0..bytes).step_by(size_of_val(&zeros)) {
-                let bytes = size_of_val(&zeros).min(bytes - at);
-                // SAFETY: `zeros` checked that the channels and the bins are inside; no other task writes them.
-                unsafe { copy::<I>(zeros.as_ptr().cast(), to.wrapping_add(at), bytes, self.stream) };
-            }
-        }
-    }
-
     /// Bins that are neighbours: transposed on the stack, then written in runs as long as they are in memory.
     #[inline(always)]
     fn planes<I: Isa>(&self) {
@@ -227,9 +206,10 @@ impl<E: Element> Write<'_, '_, E> {
     fn pixels<I: Isa>(&self) {
         let bytes = self.channels * size_of::<E>();
         let whole_lines = self.stream && self.has_whole_lines();
-        // Whole blocks that are not streamed need no stage.
+        // Lines that tasks share are not streamed: in pieces, that takes two to three times as long as ordinary stores.
+        // Whole blocks then need no stage.
         let in_place =
-            !self.stream && self.channels.is_multiple_of(LANES) && !matches!(self.values, Values::Zeros);
+            !whole_lines && self.channels.is_multiple_of(LANES) && !matches!(self.values, Values::Zeros);
         let mut stage = Pixel([const { MaybeUninit::<E>::uninit() }; MOST_CHANNELS]);
         let stage = stage.0.as_mut_ptr().cast::<E>();
         // SAFETY: all bytes zero are the element 0; there is room for them.
@@ -251,7 +231,7 @@ impl<E: Element> Write<'_, '_, E> {
                             I::stream_line(stage.cast::<u8>().add(line), to.add(line));
                         }
                     } else if !in_place {
-                        copy::<I>(stage.cast(), to, bytes, self.stream);
+                        to.copy_from_nonoverlapping(stage.cast(), bytes);
                     }
                 }
                 to = to.wrapping_offset(self.column_stride);
@@ -259,7 +239,6 @@ impl<E: Element> Write<'_, '_, E> {
         }
     }
 
-    /// Elements that have no neighbours.
     #[inline(always)]
     fn elements<I: Isa>(&self) {
         for bin in 0..self.bins {
