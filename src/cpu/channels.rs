@@ -6,7 +6,7 @@
 
 use crate::cpu::simd::{LANES, LINE};
 use crate::error::{Result, reserve};
-use crate::view::View;
+use crate::view::{View, ViewMut};
 
 /// Bytes of a pixel that a task moves at once, if the channels of a pixel are neighbours.
 const BYTES_AT_ONCE: usize = 2 * LINE;
@@ -23,16 +23,16 @@ pub struct Channels {
 
 impl Channels {
     /// The tasks' channels. `interleaved`: whether an array of the call, of elements `E`, has the channels of a pixel side
-    /// by side.
-    pub fn of_tasks<E>(channels: usize, interleaved: bool) -> Result<Vec<Self>> {
+    /// by side. `first` is the number of channels of the first task, or 0 if it is to be as large as the others.
+    pub fn of_tasks<E>(channels: usize, interleaved: bool, first: usize) -> Result<Vec<Self>> {
         let blocks = if interleaved { BYTES_AT_ONCE / (LANES * size_of::<E>()) } else { 1 };
         let size = LANES * blocks.clamp(1, MOST_BLOCKS);
         let mut tasks = Vec::new();
         // An array that repeats a plane may have more channels than memory has bytes.
-        reserve(&mut tasks, channels.div_ceil(size), "groups of channels")?;
-        tasks.extend(
-            (0..channels).step_by(size).map(|first| Self { first, count: size.min(channels - first) }),
-        );
+        reserve(&mut tasks, channels.div_ceil(size) + 1, "groups of channels")?;
+        tasks.extend((first > 0).then_some(Self { first: 0, count: first }));
+        let rest = (first..channels).step_by(size);
+        tasks.extend(rest.map(|first| Self { first, count: size.min(channels - first) }));
         Ok(tasks)
     }
 
@@ -43,6 +43,19 @@ impl Channels {
             .step_by(LANES)
             .map(move |at| Self { first: self.first + at, count: LANES.min(self.count - at) })
     }
+}
+
+/// How many channels come before the first one that begins where a cache line begins, if that is the same for all pixels.
+///
+/// If the first task has these channels, all tasks between it and the last one write whole lines. Tasks that share lines
+/// take two to six times as long.
+pub fn channels_before_line<E>(out: &ViewMut<'_, E>) -> usize {
+    let [_, channels, ..] = out.shape();
+    let strides = out.strides().map(isize::unsigned_abs);
+    let same_for_all = [0, 2, 3].iter().all(|&axis| strides[axis].is_multiple_of(LINE));
+    let bytes = out.pointer([0; 4]).align_offset(LINE);
+    let before = if bytes.is_multiple_of(size_of::<E>()) { bytes / size_of::<E>() } else { 0 };
+    if is_interleaved(&out.written()) && same_for_all && before < channels { before } else { 0 }
 }
 
 /// Whether the channels of a pixel are neighbours, and its columns are not.
@@ -61,8 +74,21 @@ mod tests {
         let tasks = |tasks: Result<Vec<Channels>>| -> Vec<_> {
             tasks.unwrap().iter().map(|task| (task.first, task.count)).collect()
         };
-        assert_eq!(tasks(Channels::of_tasks::<f32>(72, true)), [(0, 32), (32, 32), (64, 8)]);
-        assert_eq!(tasks(Channels::of_tasks::<f64>(40, true)), [(0, 16), (16, 16), (32, 8)]);
-        assert_eq!(tasks(Channels::of_tasks::<f32>(20, false)), [(0, 16), (16, 4)]);
+        assert_eq!(tasks(Channels::of_tasks::<f32>(72, true, 0)), [(0, 32), (32, 32), (64, 8)]);
+        assert_eq!(tasks(Channels::of_tasks::<f64>(40, true, 0)), [(0, 16), (16, 16), (32, 8)]);
+        assert_eq!(tasks(Channels::of_tasks::<f32>(20, false, 0)), [(0, 16), (16, 4)]);
+        assert_eq!(tasks(Channels::of_tasks::<f32>(64, true, 12)), [(0, 12), (12, 32), (44, 20)]);
+    }
+
+    #[test]
+    fn tasks_begin_where_the_lines_of_all_pixels_begin() {
+        let mut data = vec![0f32; 2 * 64 + 32];
+        let start = data.as_ptr().align_offset(64) + 4;
+        let out = ViewMut::new(&mut data[start..start + 2 * 64], [1, 1, 2, 64]).unwrap().channels_last();
+        assert_eq!(channels_before_line(&out), 12);
+        let out = ViewMut::new(&mut data[start..start + 2 * 60], [1, 1, 2, 60]).unwrap().channels_last();
+        assert_eq!(channels_before_line(&out), 0);
+        let out = ViewMut::new(&mut data[start..start + 2 * 64], [1, 64, 1, 2]).unwrap();
+        assert_eq!(channels_before_line(&out), 0);
     }
 }

@@ -34,7 +34,7 @@ use crate::view::{View, ViewMut};
 pub(crate) use argmax_backward::check as check_argmax;
 use bands::Bands;
 use box_gradient::BoxGradient;
-use channels::{Channels, is_interleaved};
+use channels::{Channels, channels_before_line, is_interleaved};
 #[cfg(feature = "gpu")]
 pub(crate) use interrupt::POLL_INTERVAL;
 use interrupt::Watch;
@@ -111,7 +111,8 @@ pub(crate) fn gather<E: Element>(
     let settings = settings.for_results(results);
     let stream = results * size_of::<E::Output>() > BYTES_WORTH_STREAMING;
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(&out.written());
-    let groups = Channels::of_tasks::<E::Output>(channels, interleaved)?;
+    let first = if stream { channels_before_line(out) } else { 0 };
+    let groups = Channels::of_tasks::<E::Output>(channels, interleaved, first)?;
     let runs = plan.runs(parts_of_groups(&groups, settings.threads))?;
     threads::for_each_with(runs.len() * groups.len(), settings, |task, scratch| {
         let (run, channels) = (&runs[task / groups.len()], groups[task % groups.len()]);
@@ -131,7 +132,7 @@ pub(crate) fn box_gradient<E: Element>(
     let [_, channels, ..] = grad_output.shape();
     let settings = settings.for_results(grad_output.shape().iter().product());
     let interleaved = features.iter().any(is_interleaved) || is_interleaved(grad_output);
-    let groups = Channels::of_tasks::<E>(channels, interleaved)?;
+    let groups = Channels::of_tasks::<E>(channels, interleaved, 0)?;
     let runs = plan.runs(parts_of_groups(&groups, settings.threads))?;
     let transposed = transposed(plan, MOST_UNROLLED_TAPS, settings)?;
     let parts = threads::map(runs.len() * groups.len(), settings, |task| {
@@ -174,7 +175,8 @@ pub(crate) fn scatter<E: Element, O: Element<Compute = E::Compute>>(
     let [_, channels, ..] = grad_output.shape();
     let stream = results * size_of::<O>() > BYTES_WORTH_STREAMING;
     let interleaved = is_interleaved(grad_output) || out.iter().any(|out| is_interleaved(&out.written()));
-    let groups = Channels::of_tasks::<O>(channels, interleaved)?;
+    let first = if stream { channels_before_line(&out[0]) } else { 0 };
+    let groups = Channels::of_tasks::<O>(channels, interleaved, first)?;
     let bands = Bands::new(plan, out, parts_of_groups(&groups, settings.threads), settings)?;
     let scatter = Scatter { plan, transposed: &transposed, grad_output, argmax, out, accumulate, stream };
     threads::for_each_with(bands.len() * groups.len(), settings, |task, scratch| {

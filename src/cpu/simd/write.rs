@@ -206,10 +206,9 @@ impl<E: Element> Write<'_, '_, E> {
     fn pixels<I: Isa>(&self) {
         let bytes = self.channels * size_of::<E>();
         let whole_lines = self.stream && self.has_whole_lines();
-        // Lines that tasks share are not streamed: in pieces, that takes two to three times as long as ordinary stores.
-        // Whole blocks then need no stage.
+        // Whole blocks that are not streamed need no stage.
         let in_place =
-            !whole_lines && self.channels.is_multiple_of(LANES) && !matches!(self.values, Values::Zeros);
+            !self.stream && self.channels.is_multiple_of(LANES) && !matches!(self.values, Values::Zeros);
         let mut stage = Pixel([const { MaybeUninit::<E>::uninit() }; MOST_CHANNELS]);
         let stage = stage.0.as_mut_ptr().cast::<E>();
         // SAFETY: all bytes zero are the element 0; there is room for them.
@@ -231,7 +230,7 @@ impl<E: Element> Write<'_, '_, E> {
                             I::stream_line(stage.cast::<u8>().add(line), to.add(line));
                         }
                     } else if !in_place {
-                        to.copy_from_nonoverlapping(stage.cast(), bytes);
+                        copy::<I>(stage.cast(), to, bytes, self.stream);
                     }
                 }
                 to = to.wrapping_offset(self.column_stride);
