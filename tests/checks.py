@@ -72,7 +72,7 @@ def assert_box_gradient(gradient, truth, case):
     """Raise unless ``gradient`` is the derivative ``truth``."""
     assert gradient.dtype == case.boxes_dtype, f"{case}: dtype {gradient.dtype}"
     computed_in = "float64" if (case.features_dtype, case.boxes_dtype) == ("float64", "float64") else "float32"
-    bound, reason = BOUNDS["box gradient", computed_in]
+    bound, reason = BOUNDS[case.operator.box_gradient_bound, computed_in]
     scale = truth.terms.max(initial=0.0)
     assert_within(
         gradient, truth.gradient, bound * scale, f"box gradient of {case}\n    {bound:g} x {scale:g} ({reason})"

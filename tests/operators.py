@@ -29,6 +29,8 @@ class Operator:
     """Options of the public function, and the values that cases take."""
     box_gradient: tuple[str, ...] | None = None
     """Options of the gradient for boxes, which is that of the mean; None if there is no such gradient."""
+    box_gradient_bound: str = "box gradient"
+    """Key of the bound of this gradient in the table of tolerances."""
     copying_modes: tuple[str, ...] = ()
     """Modes whose results are unchanged pixels, so that any difference is an error."""
     sparse: dict[str, Any] = field(default_factory=dict)
@@ -108,6 +110,7 @@ OPERATORS = {
             count=1500,
             options={"output_size": OUTPUT_SIZES, "spatial_scale": SPATIAL_SCALES},
             box_gradient=("spatial_scale",),
+            box_gradient_bound="box gradient of integrals",
             fades=True,
             without_peer="its author's implementation runs on CUDA only, and no released library has another one",
         ),

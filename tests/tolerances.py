@@ -12,11 +12,13 @@ BOUNDS = {
     ("transpose", "float64"): (1e-12, "order of summation in float64"),
     ("transpose", "float32"): (2e-6, "weights, products and sums rounded in float32"),
     ("transpose", "float16"): (2.0**-11 + 2e-6, "added up in float32, then rounded once: half an ulp of float16"),
-    ("box gradient", "float64"): (
-        1e-12,
-        "order of summation in float64, edges of 6000 cells rounded; relative to the terms, because they cancel",
-    ),
+    ("box gradient", "float64"): (1e-14, "order of summation in float64; relative to the terms, because they cancel"),
     ("box gradient", "float32"): (5e-7, "products rounded in float32; relative to the terms, because they cancel"),
+    ("box gradient of integrals", "float64"): (
+        1e-12,
+        "bin edges at up to 6000 cells are rounded; relative to the terms",
+    ),
+    ("box gradient of integrals", "float32"): (5e-7, "products rounded in float32; relative to the terms"),
     ("onnxruntime", "float32"): (2e-6, "the same positions, another order of summation"),
     ("onnxruntime", "float64"): (1e-12, "the same positions, another order of summation"),
     ("onnx", "float32"): (2e-6, "positions are rounded to float32 in another order"),

@@ -1,8 +1,8 @@
-"""Forward-mode derivatives of the operators, which ``torch.library.custom_op`` does not support.
+"""Forward-mode derivatives: from the tangent of an operator's first argument to the tangent of its result.
 
-A switch in front of the autograd kernel of an operator removes the tangent of the first argument and gives the result
-its tangent. All ways of forward mode call it: ``torch.func.jvp``, ``torch.func.jacfwd``, dual tensors, and the backward
-pass of dual tensors.
+``torch.library.custom_op`` has no hook for them. A kernel in front of the autograd kernel of an operator therefore removes
+the tangent from the first argument and gives the result its tangent. It runs for ``torch.func.jvp``,
+``torch.func.jacfwd``, dual tensors, and the backward pass of dual tensors.
 """
 
 from __future__ import annotations
