@@ -46,7 +46,7 @@ struct Scratch<T> {
 #[derive(Default)]
 struct Bins<T> {
     grads: Vec<Lanes<T>>,
-    /// Of each block, one for each reader of a column.
+    /// Of each block, one for each column and bin that reads it.
     grad_x: Vec<Lanes<T>>,
     /// Of each block.
     grad_y: Vec<[Lanes<T>; 2]>,
@@ -123,8 +123,8 @@ impl<E: Element> BoxGradient<'_, E> {
         }
         let Bins { grads, grad_x, grad_y } = kept;
         let zero = Lanes::splat(Real::ZERO);
-        let [_, readers] = self.transposed[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
-        let count = readers.all().0.len();
+        let [_, columns] = self.transposed[at / BOXES_PER_TABLE].roi(at % BOXES_PER_TABLE);
+        let count = columns.all().0.len();
         grad_x.clear();
         reserve(grad_x, blocks.len() * count, "sums of columns")?;
         grad_x.resize(blocks.len() * count, zero);
@@ -151,7 +151,7 @@ impl<E: Element> BoxGradient<'_, E> {
                         weights: &weights[taps.clone()],
                         slopes: &slopes[taps.clone()],
                         offsets: if bins.len() > 1 { y.offsets(bins.clone()) } else { &part },
-                        x: readers,
+                        x: columns,
                         support: support.clone(),
                         grads: &grads[i * bins.len() * width..][..bins.len() * width],
                         bins: width,
@@ -165,7 +165,7 @@ impl<E: Element> BoxGradient<'_, E> {
         }
         for ((i, block), grad_y) in blocks.enumerate().zip(grad_y) {
             let sums = &grad_x[i * count..][..count];
-            let grad_x = ApplySlopes { slopes: readers.slopes(), sums }.run::<I>();
+            let grad_x = ApplySlopes { slopes: columns.slopes(), sums }.run::<I>();
             let ends = [&grad_x[0], &grad_y[0], &grad_x[1], &grad_y[1]];
             gradients.push(ends.map(|sums| total(sums, block.count)));
         }

@@ -47,8 +47,8 @@ impl Channels {
 
 /// How many channels come before the first one that begins where a cache line begins, if that is the same for all pixels.
 ///
-/// If the first task has these channels, all tasks between it and the last one write whole lines. Tasks that share lines
-/// take two to six times as long.
+/// If the first task has these channels, the tasks between it and the last one write whole lines. Otherwise each line would
+/// be shared by two tasks.
 pub fn channels_before_line<E>(out: &ViewMut<'_, E>) -> usize {
     let [_, channels, ..] = out.shape();
     let strides = out.strides().map(isize::unsigned_abs);

@@ -184,8 +184,8 @@ pub(crate) fn scatter<E: Element, O: Element<Compute = E::Compute>>(
     })
 }
 
-/// The taps of sums turned round, [`BOXES_PER_TABLE`] boxes in each table, for loops that are unrolled over so many readers
-/// of a column.
+/// The transposed taps of sums, [`BOXES_PER_TABLE`] boxes in each table. The columns of a box that at most `most_unrolled` bins
+/// read are padded to the same number of bins, for unrolled loops.
 fn transposed<T: Real>(
     plan: &Plan<T>,
     most_unrolled: usize,

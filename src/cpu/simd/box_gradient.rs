@@ -10,7 +10,7 @@ use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::element::Real;
 use crate::taps::transposed::TransposedTaps;
 
-/// As many readers as there are.
+/// Any number of bins a column.
 const ANY: usize = 0;
 
 /// Rows whose sums stay in registers.
@@ -39,7 +39,7 @@ pub struct BoxGradient<'a, T> {
     pub lines: usize,
     /// What the box has for its ends on y.
     pub grad_y: &'a mut [Lanes<T>; 2],
-    /// What each reader of a column would add if its weight grew.
+    /// For each column and each bin that reads it: the derivative of the loss for the weight.
     pub grad_x: &'a mut [Lanes<T>],
 }
 
@@ -61,19 +61,19 @@ impl<T: Real> Kernel for BoxGradient<'_, T> {
 impl<T: Real> BoxGradient<'_, T> {
     #[inline(always)]
     fn each<I: Isa, const X: usize>(mut self) {
-        let (readers, _) = self.x.all();
+        let (bins, _) = self.x.all();
         let lies_in_support =
             |pixel: Option<&u32>| pixel.is_none_or(|&pixel| self.support.contains(&(pixel as usize)));
         assert!(lies_in_support(self.x.pixels().first()) && lies_in_support(self.x.pixels().last()));
         assert!(self.window.covers(&self.support) && self.window.len() == self.weights.len());
-        assert!(self.x.bins().end <= self.bins && self.grad_x.len() == readers.len());
+        assert!(self.x.bins().end <= self.bins && self.grad_x.len() == bins.len());
         for (offsets, grads) in self.offsets.windows(2).zip(self.grads.chunks_exact(self.bins)) {
             self.ahead.ask::<I>(self.lines);
             let (start, end) = (offsets[0] - self.offsets[0], offsets[1] - self.offsets[0]);
             for first in (start..end).step_by(ROWS_AT_ONCE) {
                 let taps = first..end.min(first + ROWS_AT_ONCE);
                 let all_weigh = self.weights[taps.clone()].iter().all(|&weight| weight != T::ZERO);
-                // SAFETY: the pixels of readers ascend, the window covers the first and the last, and all bins are in
+                // SAFETY: the pixels ascend, the window covers the first and the last, and all bins are in
                 // the row of gradients.
                 unsafe {
                     match taps.len() {
@@ -109,7 +109,7 @@ impl<T: Real> BoxGradient<'_, T> {
     /// Some taps of a bin, in one pass over the columns.
     ///
     /// # Safety
-    /// The window must cover the columns that have readers, which must have gradients.
+    /// The window must cover the columns that bins read, and these bins must have gradients.
     #[inline(always)]
     unsafe fn rows<I: Isa, const X: usize, const Y: usize, const WEIGHTY: bool>(
         &mut self,
@@ -122,7 +122,7 @@ impl<T: Real> BoxGradient<'_, T> {
         let (bins, x_weights) = self.x.all();
         let mut at = 0;
         for (i, &column) in self.x.pixels().iter().enumerate() {
-            let readers = if X == ANY { self.x.of(i).0.len() } else { X };
+            let count = if X == ANY { self.x.of(i).0.len() } else { X };
             let (mut vertical, mut product) = (Lanes::splat(T::ZERO), Lanes::splat(T::ZERO));
             if WEIGHTY {
                 for (row, &weight) in rows.iter().zip(&weights) {
@@ -131,11 +131,11 @@ impl<T: Real> BoxGradient<'_, T> {
                 }
             }
             let mut has_weight = X != ANY;
-            for reader in at..at + readers {
-                // SAFETY: `at` counts the readers, of which there are as many as sums; the caller's promise.
+            for tap in at..at + count {
+                // SAFETY: `tap` counts the taps, of which there are as many as sums; the caller's promise.
                 let (&bin, &weight, sum) = unsafe {
-                    let sum = self.grad_x.get_unchecked_mut(reader);
-                    (bins.get_unchecked(reader), x_weights.get_unchecked(reader), sum)
+                    let sum = self.grad_x.get_unchecked_mut(tap);
+                    (bins.get_unchecked(tap), x_weights.get_unchecked(tap), sum)
                 };
                 // SAFETY: as above.
                 let grad = unsafe { grads.get_unchecked(bin as usize) };
@@ -147,7 +147,7 @@ impl<T: Real> BoxGradient<'_, T> {
                     *sum = I::add_product(grad, &vertical, *sum);
                 }
             }
-            at += readers;
+            at += count;
             if has_weight {
                 for (row, sum) in rows.iter().zip(&mut sums) {
                     // SAFETY: as above.

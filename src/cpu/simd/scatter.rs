@@ -7,7 +7,7 @@ use crate::cpu::simd::{Isa, Kernel, Lanes};
 use crate::element::Real;
 use crate::taps::transposed::TransposedTaps;
 
-/// As many readers as there are.
+/// Any number of bins a pixel.
 const ANY: usize = 0;
 
 /// Adds the gradients of one box to some rows of the map.
@@ -18,9 +18,9 @@ pub struct Scatter<'a, T> {
     pub first_bin: usize,
     /// Bins in a row.
     pub bins: usize,
-    /// Who reads the rows.
+    /// The bins that read each row.
     pub y: TransposedTaps<'a, T>,
-    /// Who reads the columns.
+    /// The bins that read each column.
     pub x: TransposedTaps<'a, T>,
     /// Rows of the map.
     pub band: &'a mut [Lanes<T>],
@@ -51,7 +51,7 @@ impl<T: Real> Kernel for Scatter<'_, T> {
 }
 
 impl<T: Real> Scatter<'_, T> {
-    /// First down the columns, for a row of the map has few readers, then along the row.
+    /// First down the columns, because few rows of bins read a row of the map, then along the row.
     #[inline(always)]
     fn rows<I: Isa, const X: usize>(self) {
         let Self { grads, first_bin, bins, y, x, band, first_row, width, row, ahead, lines } = self;
@@ -61,9 +61,10 @@ impl<T: Real> Scatter<'_, T> {
         let row = &mut row[..bins];
         for (i, &pixel) in y.pixels().iter().enumerate() {
             ahead.ask::<I>(lines);
-            let (readers, weights) = y.of(i);
-            let readers = readers.iter().map(|&bin| &grads[(bin as usize - first_bin) * bins..][start..end]);
-            sum_bins::<I, T>(readers.zip(weights.iter().copied()), &mut row[start..end]);
+            let (rows_of_bins, weights) = y.of(i);
+            let grads =
+                rows_of_bins.iter().map(|&bin| &grads[(bin as usize - first_bin) * bins..][start..end]);
+            sum_bins::<I, T>(grads.zip(weights.iter().copied()), &mut row[start..end]);
             let pixels = &mut band[(pixel as usize - first_row) * width..][..width];
             if X == ANY {
                 add::<I, T>(&x, row, pixels);
@@ -76,14 +77,11 @@ impl<T: Real> Scatter<'_, T> {
 
 /// Sums rows of bins, two at a time: most often there are one or two.
 #[inline(always)]
-fn sum_bins<'a, I: Isa, T: Real>(
-    mut readers: impl Iterator<Item = (&'a [Lanes<T>], T)>,
-    row: &mut [Lanes<T>],
-) {
+fn sum_bins<'a, I: Isa, T: Real>(mut rows: impl Iterator<Item = (&'a [Lanes<T>], T)>, row: &mut [Lanes<T>]) {
     let mut first = true;
-    while let Some((grads, weight)) = readers.next() {
+    while let Some((grads, weight)) = rows.next() {
         let before = |sum: &Lanes<T>| if first { Lanes::splat(T::ZERO) } else { *sum };
-        if let Some((others, other_weight)) = readers.next() {
+        if let Some((others, other_weight)) = rows.next() {
             for ((sum, grad), other) in row.iter_mut().zip(grads).zip(others) {
                 *sum = I::mul_add(other_weight, other, I::mul_add(weight, grad, before(sum)));
             }
@@ -96,7 +94,7 @@ fn sum_bins<'a, I: Isa, T: Real>(
     }
 }
 
-/// Adds a row of bins to the pixels of a row, each of which has `X` readers.
+/// Adds a row of bins to the pixels of a row, each of which `X` bins read.
 #[inline(always)]
 fn add_unrolled<I: Isa, T: Real, const X: usize>(
     x: &TransposedTaps<'_, T>,
@@ -104,8 +102,8 @@ fn add_unrolled<I: Isa, T: Real, const X: usize>(
     pixels: &mut [Lanes<T>],
 ) {
     let (bins, weights) = x.all();
-    let readers = bins.as_chunks::<X>().0.iter().zip(weights.as_chunks::<X>().0);
-    for (&pixel, (bins, weights)) in x.pixels().iter().zip(readers) {
+    let taps = bins.as_chunks::<X>().0.iter().zip(weights.as_chunks::<X>().0);
+    for (&pixel, (bins, weights)) in x.pixels().iter().zip(taps) {
         // SAFETY: the caller checked that pixels and bins are inside the rows.
         let sum = unsafe { pixels.get_unchecked_mut(pixel as usize) };
         let mut local = *sum;
